@@ -1,0 +1,159 @@
+"""The battery: any set of tasks under one set of settings, as samples and as streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modcog.errors import ModcogError, unknown
+from modcog.spec import BatterySettings, read_settings, validated
+from modcog.trials.compiled import Tables, compile_tables
+from modcog.trials.source import Seed, TrialSource, check_count, repeat_tasks
+from modcog.trials.trials import Trials
+
+if TYPE_CHECKING:
+    from modcog.data.stream import Stream
+
+
+class Battery:
+    """A set of Mod-Cog tasks and the trials they make.
+
+    Args:
+        tasks: the name of a collection (``"modcog132"``, ``"yang19"``, ``"interval"`` …), or a list of task names.
+        **settings: the fields of ``BatterySettings``: ``dt`` (ms), ``sigma``, ``dim_ring``, ``rules``,
+            ``rule_input``, ``omega`` (positions per ms), ``interval`` (ms), ``coherences``, ``strengths``,
+            ``timing`` (ms).
+
+    Raises:
+        UnknownNameError: for a task, collection, rule set, period or setting that does not exist.
+        ModcogError: for a value out of range, naming field, value and bound.
+
+    Example:
+        >>> battery = Battery("yang19", dt=50)
+        >>> trials = battery.sample(100, seed=0)
+        >>> trials.observations.shape[0], trials.observations.shape[2]
+        (100, 33)
+    """
+
+    def __init__(self, tasks: str | Iterable[str] = "modcog132", **settings: Any) -> None:
+        self._compile(validated(BatterySettings, {"tasks": tasks, **settings}))
+
+    @classmethod
+    def from_settings(cls, settings: BatterySettings) -> Battery:
+        """A battery from settings that have been checked."""
+        battery = cls.__new__(cls)
+        battery._compile(settings)
+        return battery
+
+    @classmethod
+    def from_file(cls, path: str | Path, **settings: Any) -> Battery:
+        """A battery from a TOML, YAML or JSON file of settings; keyword arguments come before what it says.
+
+        Raises:
+            ModcogError: if the file cannot be read or holds a wrong setting.
+        """
+        return cls(**{**read_settings(path), **settings})
+
+    def _compile(self, settings: BatterySettings) -> None:
+        self.settings = settings
+        self.tables: Tables = compile_tables(settings)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task names, in order; ``trials.task`` indexes them."""
+        return self.settings.tasks
+
+    @property
+    def n_channels(self) -> int:
+        """Channels C of an observation: 1 + 2 · dim_ring, and one per task with the rule input."""
+        return self.tables.n_channels
+
+    @property
+    def n_actions(self) -> int:
+        """Actions A: hold fixation, or respond in one of dim_ring directions."""
+        return self.settings.dim_ring + 1
+
+    def sample(
+        self, n: int | None = None, *, seed: int | None = None, per_task: int | None = None, task: str | None = None
+    ) -> Trials:
+        """Sample trials.
+
+        Args:
+            n: number of trials; their tasks are drawn uniformly.
+            seed: of all random numbers; None: from the operating system. The first k trials are the same
+                whatever n is, and the same as those of the environment of a task with that seed.
+            per_task: instead of n: so many trials of each task, in the order of ``tasks``.
+            task: draw this task only; with n.
+
+        Returns:
+            Trials: with ``observations`` (n, T, C) float32, ``labels`` (n, T) int64 and what belongs to them.
+
+        Raises:
+            ModcogError: if not exactly one of ``n`` and ``per_task`` is given, or one is not a whole number ≥ 1.
+            UnknownNameError: if the task is not in the battery.
+        """
+        if (n is None) == (per_task is None):
+            raise ModcogError("sample takes either n, the number of trials, or per_task, the number of each task")
+        if per_task is not None and task is not None:
+            raise ModcogError("sample takes either per_task or task; for one task give n")
+        source = TrialSource(self.tables, Seed.of(seed), None if task is None else self.index(task))
+        if per_task is not None:
+            tasks = repeat_tasks(len(self.tasks), check_count("per_task", per_task))
+            return source.take(len(tasks), tasks)
+        return source.take(check_count("n", n))
+
+    def stream(self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False) -> Stream:
+        """An endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
+
+        A task is drawn for each trial, uniformly. Every batch starts with fresh trials and cuts the last one of a
+        lane at ``seq_len``, so that no label depends on what came before the batch.
+
+        Args:
+            batch_size: lanes B.
+            seq_len: steps T.
+            seed: of all random numbers; None: from the operating system.
+            batch_first: (B, T, …) instead of (T, B, …); the same trials.
+
+        Returns:
+            Stream: ``next(stream)`` gives observations (T, B, C) float32 and labels (T, B) int64.
+
+        Raises:
+            ModcogError: if a size is not a whole number ≥ 1.
+        """
+        from modcog.data.stream import Stream
+
+        return Stream(self, batch_size, seq_len, seed, batch_first=batch_first)
+
+    def index(self, task: str) -> int:
+        """The index of a task in ``tasks``.
+
+        Raises:
+            UnknownNameError: if it is not in the battery.
+        """
+        if task not in self.tasks:
+            raise unknown("task", task, self.tasks)
+        return self.tasks.index(task)
+
+    def __repr__(self) -> str:
+        shown = self.settings.model_dump(exclude={"tasks"}, exclude_defaults=True)
+        return f"Battery({len(self.tasks)} tasks{''.join(f', {k}={v!r}' for k, v in shown.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Battery) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash(self.tasks)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the settings alone; the tables are compiled again."""
+        return Battery.from_settings, (self.settings,)
+
+    def __copy__(self) -> Battery:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Battery:
+        """Itself: a battery never changes."""
+        return self
+
+

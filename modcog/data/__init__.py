@@ -1,0 +1,1 @@
+"""Streams, and what else brings trials to a learner."""

@@ -1,0 +1,111 @@
+"""Training batches as the field trains: trials back to back in parallel lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.trials import batch, paint
+from modcog.trials.batch import Drawn
+from modcog.trials.source import _CALL, _CONDITIONS, _LAYOUT, _NOISE, Seed, TrialSource, check_count
+from modcog.trials.timing import Durations
+
+if TYPE_CHECKING:
+    from modcog.battery import Battery
+
+_STREAM = 1  # sets a stream's random numbers apart from those of a sample with the same seed
+
+
+class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
+    """Endless batches of trials; made by ``Battery.stream``.
+
+    Batch i depends on the seed and i alone: ``stream[i]`` gives it at once, and setting ``position`` goes on from
+    there.
+
+    Attributes:
+        position: number of the batch that ``next`` gives.
+        seed: that repeats the stream.
+    """
+
+    def __init__(self, battery: Battery, batch_size: int, seq_len: int, seed: int | None, *, batch_first: bool = False) -> None:
+        self.battery = battery
+        self.batch_size = check_count("batch_size", batch_size)
+        self.seq_len = check_count("seq_len", seq_len)
+        self.batch_first = batch_first
+        self.position = 0
+        self._seed = Seed.of(seed, _STREAM)
+        self._source = TrialSource(battery.tables, self._seed)
+
+    @property
+    def seed(self) -> int:
+        """The number that repeats this stream."""
+        return self._seed.entropy
+
+    def __next__(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) with ``batch_first``."""
+        found = self[self.position]
+        self.position += 1
+        return found
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Batch ``index`` (≥ 0), whatever the position."""
+        tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
+        drawn = self._draw(check_count("index", index, at_least=0))
+        painted = paint.frames(tables, drawn)
+        steps = drawn.durations.steps
+        frame = np.repeat(np.arange(1, 1 + steps.size), steps.ravel())
+        labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
+        mask = painted.noise[frame]
+        rng = self._seed.rng(_NOISE, index)
+        if self.batch_first:
+            observations = painted.values[frame]
+            paint.add_noise(tables, mask, observations, rng)
+            return observations.reshape(lanes, length, -1), labels
+        observations = painted.values[frame.reshape(lanes, length).T.ravel()]
+        row = np.arange(length) * lanes + np.arange(lanes)[:, None]
+        paint.add_noise(tables, mask, observations, rng, row.ravel())
+        return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
+
+    def _draw(self, index: int) -> Drawn:
+        """Draw the trials of one batch, lane after lane; a lane's last trial is cut where the batch ends."""
+        tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
+        layout = self._seed.rng(_LAYOUT, index)
+        rounds: list[tuple[NDArray[np.int64], Durations]] = []
+        filled = np.zeros(lanes, np.int64)
+        while filled.min() < length:
+            per_lane = self._trials_needed(length - int(filled.min()))
+            task = self._source.draw_tasks(lanes * per_lane, layout)
+            durations = tables.rules.draw_durations(tables, task, layout, self._seed.sequence(_CALL))
+            rounds.append((task, durations))
+            filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
+        task, durations = _by_lane(rounds, lanes)
+        end = np.cumsum(durations.steps.reshape(lanes, -1), axis=1).clip(max=length)
+        steps = np.diff(end, axis=1, prepend=0).reshape(len(task), -1)
+        used = np.flatnonzero(steps.any(axis=1))
+        presets = {name: column[used] for name, column in durations.presets.items()}
+        whole = Durations(durations.ms[used], durations.steps[used], presets)
+        drawn = batch.draw_conditions(tables, task[used], whole, self._seed.rng(_CONDITIONS, index))
+        whole.steps = steps[used]  # only now: the interval extension counts the whole period
+        return drawn
+
+    def _trials_needed(self, steps: int) -> int:
+        """Trials per lane that fill ``steps`` steps in nearly every lane."""
+        mean = max(float(self.battery.tables.mean_length.mean()), 1.0)
+        return int(steps / mean * 1.2) + 3
+
+
+def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> tuple[NDArray[np.int64], Durations]:
+    """Put the trials of several rounds in the order lane, round."""
+    if len(rounds) == 1:
+        return rounds[0]
+
+    def join(columns: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
+        joined = np.concatenate([c.reshape(lanes, -1, *c.shape[1:]) for c in columns], axis=1)
+        return joined.reshape(-1, *columns[0].shape[1:])
+
+    durations = [durations for _, durations in rounds]
+    presets = {name: join([d.presets[name] for d in durations]) for name in durations[0].presets}
+    return join([task for task, _ in rounds]), Durations(join([d.ms for d in durations]), join([d.steps for d in durations]), presets)

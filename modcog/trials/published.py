@@ -1,0 +1,117 @@
+"""What the published code does otherwise, and nothing else: the deviations P1 to P10.
+
+The numbers are those of the table of rule differences in the documentation. They were measured in the code that
+Khona et al. (2023) published and are kept for comparison with work that used it. P11, about stepping, is in the
+environment; P12, seeds that do not reproduce, is not kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.trials import decision, match
+from modcog.trials.draw import Draw, Outcome, Stimulus
+from modcog.trials.rules import Rules
+from modcog.trials.table import Base, Timing
+from modcog.trials.timing import Durations, whole_steps
+
+if TYPE_CHECKING:
+    from modcog.names import TaskSpec
+    from modcog.spec import BatterySettings
+    from modcog.trials.compiled import Tables
+
+INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
+DECISION_INTERVAL_MS = 500.0
+
+_KEEPS_DELAY = "keeps_delay"
+_DELAY_SLOT = 2  # of fixation, sample, delay, test, decision
+
+
+class Published(Rules):
+    """The rule set of the published code."""
+
+    name = "published"
+
+    def row(self, spec: TaskSpec) -> Base:
+        """P2, P3, P7, P8, P10: rows that read differently."""
+        row = spec.row
+        if row.name in ("go", "anti"):
+            periods = {"fixation": 500, "stimulus": 500, "delay": 500, "decision": 500}
+            row = replace(row, periods=periods, timed="delay")  # P2
+        if row.family == "go":
+            return replace(row, draw=draw_go)  # P3
+        if row.family == "decision":
+            return replace(row, draw=draw_decision, noise="all", alternatives=decision.all_strength_rows)  # P8, P10
+        if row.family == "match":
+            return replace(row, draw=draw_match, params={**row.params, _KEEPS_DELAY: not spec.interval})  # P5, P7
+        return row
+
+    def interval_timing(self, row: Base) -> Timing:
+        """P3, P4, P6: zero-length delays in the go and match families, and always 500 ms in the decision family."""
+        return DECISION_INTERVAL_MS if row.family == "decision" else ("choice", INTERVAL_MS)
+
+    def sequence_timing(self, row: Base) -> Timing:
+        """P9: the reaction-time tasks keep their decision of 500 ms."""
+        return row.periods["decision"] if row.name in ("rtgo", "rtanti") else super().sequence_timing(row)
+
+    def draw_durations(
+        self, tables: Tables, task: NDArray[np.integer], rng: np.random.Generator, stream_seed: np.random.SeedSequence
+    ) -> Durations:
+        """P5: match tasks without interval keep one delay per modality for all trials of a call, stream or environment."""
+        durations = super().draw_durations(tables, task, rng, stream_seed)
+        modality = rng.integers(1, 3, len(task))
+        durations.presets["modality"] = modality
+        keeps = tables.params.get(_KEEPS_DELAY)
+        if keeps is None or "delay" in tables.settings.timing:
+            return durations
+        both = np.repeat(np.arange(len(keeps)), 2)
+        kept = tables.timing.draw(both, np.random.default_rng(stream_seed))[:, _DELAY_SLOT]
+        trial = np.flatnonzero(keeps[task])
+        durations.ms[trial, _DELAY_SLOT] = kept[2 * task[trial] + modality[trial] - 1]
+        durations.steps = whole_steps(durations.ms, tables.settings.dt)
+        return durations
+
+    def interval_ms(self, durations: Durations, settings: BatterySettings) -> NDArray[np.floating]:
+        """T is the nominal duration, before rounding to steps."""
+        return durations.ms
+
+    def interval_moves_target(self, row: Base) -> bool:
+        """P3: in the go family the stimulus stands elsewhere instead."""
+        return row.family != "go"
+
+    def move(
+        self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: BatterySettings
+    ) -> NDArray[np.integer]:
+        """P6: floor((target ± omega · T) mod n), which differs from the corrected move where omega · T is not whole."""
+        return np.floor((target + sign * settings.omega * ms) % settings.dim_ring).astype(np.int64)
+
+    def label(self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int) -> NDArray[np.integer]:
+        """P1: the last direction is labelled 0, and label n never occurs."""
+        return (1 + target + moved) % dim_ring
+
+
+def draw_go(t: Draw) -> Outcome:
+    """P3: the target is drawn, and with an interval the stimulus stands off the grid, omega · T radians from it."""
+    target = t.integers("target", 0, t.dim_ring)
+    modality = t.integers("modality", 1, 3)
+    radians = t.interval_sign * t.settings.omega * t.interval_ms
+    place = target + radians * t.dim_ring / (2 * np.pi) + t.param("anti") * (t.dim_ring // 2)
+    return Outcome(target, [Stimulus(0, modality, t.follows("direction", place % t.dim_ring))])
+
+
+def draw_decision(t: Draw) -> Outcome:
+    """P10: ties are kept, and a coin decides which direction is called right."""
+    direction1, direction2, strength = decision.conditions(t)
+    advantage = decision.advantage_of_first(t, strength)
+    coin = t.integers("coin", 1, 3)
+    first = np.where(np.abs(advantage) <= decision.TIE, coin == 1, advantage > 0)
+    return decision.outcome(direction1, direction2, strength, first)
+
+
+def draw_match(t: Draw) -> Outcome:
+    """P7: direction n/2 is in the first category as a sample and in the second as a test."""
+    return match.draw(t, sample_category=lambda sample, half: (sample > half).astype(np.int64))

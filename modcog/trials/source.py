@@ -1,0 +1,163 @@
+"""Where trials come from: a seed, and numbered blocks of trials that depend on nothing but that seed and their number.
+
+Trial i of a seed is always the same, however many are asked for and by whom: a sample, an environment and a vector
+environment cut their trials from the same blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.errors import ModcogError
+from modcog.trials import batch, paint
+from modcog.trials.batch import Drawn
+from modcog.trials.compiled import Tables
+from modcog.trials.trials import Trials, concatenate
+
+BLOCK = 128
+"""Trials in a block: enough to make drawing cheap, few enough that a single environment starts at once."""
+
+_LAYOUT, _CONDITIONS, _NOISE, _CALL = range(4)
+"""Independent streams of random numbers within a seed, so that sigma, say, does not change the conditions."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed and the random streams that grow from it.
+
+    Attributes:
+        entropy: a whole number ≥ 0.
+        key: sets apart what uses the same number for different things.
+    """
+
+    entropy: int
+    key: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, seed: int | None, *key: int) -> Seed:
+        """A seed from a number, or from the operating system if it is None.
+
+        Raises:
+            ModcogError: if it is not a whole number ≥ 0.
+        """
+        if seed is None:
+            return cls(int(np.random.SeedSequence().entropy), key)  # type: ignore[arg-type]
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ModcogError(f"seed: got {seed!r}, must be a whole number, at least 0, or None")
+        return cls(int(seed), key)
+
+    def sequence(self, stream: int, index: int = 0) -> np.random.SeedSequence:
+        """The seed sequence of one stream in one block."""
+        return np.random.SeedSequence(self.entropy, spawn_key=(*self.key, stream, index))
+
+    def rng(self, stream: int, index: int = 0) -> np.random.Generator:
+        """The generator of one stream in one block; SFC64 is NumPy's fastest for normal numbers."""
+        return np.random.Generator(np.random.SFC64(self.sequence(stream, index)))
+
+
+class TrialSource:
+    """The endless sequence of trials of one battery and one seed, by block.
+
+    Args:
+        tables: the battery.
+        seed: of the sequence.
+        task: the one task to draw; None: a task is drawn for each trial, uniformly.
+    """
+
+    def __init__(self, tables: Tables, seed: Seed, task: int | None = None) -> None:
+        self.tables, self.seed, self.task = tables, seed, task
+
+    def block(self, index: int, tasks: NDArray[np.integer] | None = None) -> Trials:
+        """The ``index``-th block of ``BLOCK`` trials; ``tasks`` (m,) instead of drawn ones."""
+        layout = self.seed.rng(_LAYOUT, index)
+        if tasks is None:
+            tasks = self.draw_tasks(BLOCK, layout)
+        durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
+        drawn = batch.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
+        return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
+
+    def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """(n,) task indices."""
+        if self.task is not None:
+            return np.full(n, self.task, np.int64)
+        return rng.integers(0, len(self.tables.specs), n)
+
+    def one(self, index: int, given: Mapping[str, Any]) -> Trials:
+        """A single trial whose conditions are fixed where ``given`` names them; the rest is drawn under ``index``.
+
+        Raises:
+            ModcogError: if a condition does not exist, is out of range or contradicts another.
+        """
+        rng = self.seed.rng(_CONDITIONS, index)
+        tasks = self.draw_tasks(1, rng)
+        fixed = {name: _column(name, value) for name, value in given.items()}
+        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed.sequence(_CALL))
+        batch.fix_durations(self.tables, tasks, durations, fixed)
+        drawn = batch.draw_conditions(self.tables, tasks, durations, rng, fixed)
+        return pack(self.tables, drawn, rng)
+
+    def take(self, n: int, tasks: NDArray[np.integer] | None = None) -> Trials:
+        """The first n trials; ``tasks`` (n,) instead of drawn ones."""
+        return concatenate(list(self.blocks(n, tasks)))
+
+    def blocks(self, n: int, tasks: NDArray[np.integer] | None = None) -> Iterator[Trials]:
+        """The first n trials, block by block, so that memory stays flat."""
+        for index in range(-(-n // BLOCK)):
+            part = slice(index * BLOCK, min((index + 1) * BLOCK, n))
+            if tasks is None:
+                yield self.block(index)[: part.stop - part.start]
+            else:
+                yield self.block(index, tasks[part])
+
+
+def _column(name: str, value: Any) -> NDArray[Any]:
+    column = np.atleast_1d(np.asarray(value))
+    if column.shape != (1,) or column.dtype.kind not in "biuf":
+        raise ModcogError(f"{name}: got {value!r}, must be one number")
+    return column
+
+
+def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
+    """Paint drawn trials, one after the other."""
+    steps = drawn.durations.steps
+    painted = paint.frames(tables, drawn)
+    frame = np.repeat(np.arange(1, 1 + steps.size), steps.ravel())
+    observations = painted.values[frame]
+    paint.add_noise(tables, painted.noise[frame], observations, noise)
+    offsets = np.zeros(len(steps) + 1, np.int64)
+    np.cumsum(steps.sum(axis=1), out=offsets[1:])
+    before = np.arange(tables.n_slots) < tables.decision_slot[drawn.task][:, None]
+    return Trials(
+        observations,
+        paint.labels(tables, drawn, frame),
+        offsets,
+        drawn.task,
+        (steps * before).sum(axis=1),
+        batch.columns(tables, drawn),
+        tables.settings.tasks,
+        tables.settings.dt,
+        tuple(tuple(timing) for timing in tables.timings),
+    )
+
+
+def repeat_tasks(n_tasks: int, per_task: int) -> NDArray[np.int64]:
+    """(n_tasks · per_task,) task indices: ``per_task`` of the first, then of the second …"""
+    return np.repeat(np.arange(n_tasks), per_task)
+
+
+def check_count(name: str, value: Any, at_least: int = 1) -> int:
+    """A whole number of at least ``at_least``.
+
+    Raises:
+        ModcogError: naming the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        raise ModcogError(f"{name}: got {value!r}, must be a whole number, at least {at_least}")
+    return int(value)
+
+

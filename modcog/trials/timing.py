@@ -1,0 +1,113 @@
+"""Durations: from each task's timing to whole steps, for a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.errors import ModcogError
+from modcog.trials.extensions import SLACK
+from modcog.trials.table import Timing
+
+LONGEST_TRIAL = 1_000_000
+"""Steps; a guard against a dt so small that a trial would not fit in memory."""
+
+
+@dataclass
+class Durations:
+    """Period durations of n trials; slot p is the p-th period of the trial's own task.
+
+    Attributes:
+        ms: (n, P) as drawn, in ms.
+        steps: (n, P) whole steps; 0 in slots that the task does not have.
+        presets: conditions that had to be drawn along with the durations, (n,) columns.
+    """
+
+    ms: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    presets: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def whole_steps(ms: NDArray[np.floating], dt: float) -> NDArray[np.int64]:
+    """floor(ms / dt), with slack against rounding; same shape."""
+    return np.floor(ms / dt + SLACK).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class TimingTable:
+    """The timing of every period of every task, as arrays over (task, slot).
+
+    A duration is low + u · span with u uniform on [0, 1), or, where ``count`` > 0, one of ``count`` values.
+    """
+
+    low: NDArray[np.float64]
+    span: NDArray[np.float64]
+    count: NDArray[np.int64]
+    start: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def draw(self, task: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the durations of one trial of each task in ``task`` (n,), in ms, (n, P).
+
+        Slots are drawn one after the other, so that a task's durations do not depend on which others share its table.
+        """
+        u = rng.random((self.low.shape[1], len(task))).T
+        ms = self.low[task] + u * self.span[task]
+        if len(self.values):
+            count = self.count[task]
+            trial, slot = np.nonzero(count)
+            index = (u[trial, slot] * count[trial, slot]).astype(np.int64)
+            ms[trial, slot] = self.values[self.start[task[trial], slot] + index]
+        return ms
+
+
+def compile_timing(timings: Sequence[Mapping[str, Timing]]) -> TimingTable:
+    """Turn the tasks' timings, one mapping of period to duration each, into a ``TimingTable``."""
+    shape = (len(timings), max(map(len, timings)))
+    low, span = np.zeros(shape), np.zeros(shape)
+    count, start = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    values: list[float] = []
+    for task, timing in enumerate(timings):
+        for slot, duration in enumerate(timing.values()):
+            kind, numbers = normal_form(duration)
+            if kind == "uniform":
+                low[task, slot], span[task, slot] = numbers[0], numbers[1] - numbers[0]
+            else:
+                count[task, slot], start[task, slot] = len(numbers), len(values)
+                values.extend(numbers)
+    return TimingTable(low, span, count, start, np.array(values))
+
+
+def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:
+    """A duration as ``("uniform", (a, b))`` or ``("choice", values)``; a number d is ``("uniform", (d, d))``."""
+    if isinstance(duration, int | float):
+        return "uniform", (float(duration), float(duration))
+    if isinstance(duration[0], str):
+        return duration[0], tuple(duration[1])  # type: ignore[arg-type]
+    return "choice", tuple(duration)  # type: ignore[arg-type]
+
+
+def check_timing(task: str, timing: Mapping[str, Timing], shows: Sequence[str], dt: float) -> None:
+    """Refuse a timing under which a trial of ``task`` could not be played.
+
+    Raises:
+        ModcogError: if the decision, or a period that shows a stimulus, can be shorter than one step, or the trial
+            longer than ``LONGEST_TRIAL`` steps.
+    """
+    for period, duration in timing.items():
+        shortest = min(normal_form(duration)[1])
+        if period in ("decision", *shows) and whole_steps(np.array(shortest), dt) < 1:
+            what = "a decision" if period == "decision" else "a visible stimulus"
+            raise ModcogError(
+                f"timing: {period} of {task} can last {shortest:g} ms, less than one step of dt {dt:g} ms, "
+                f"which leaves a trial without {what}; must be at least {dt:g}"
+            )
+    longest = sum(max(normal_form(duration)[1]) for duration in timing.values())
+    if longest / dt > LONGEST_TRIAL:
+        raise ModcogError(
+            f"dt: got {dt:g}, which makes a trial of {task} {longest / dt:.3g} steps long; at most {LONGEST_TRIAL} are allowed"
+        )

@@ -1,0 +1,137 @@
+"""Trials: what every consumer of the battery reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE = -100
+"""Label of padding: the index that PyTorch's losses ignore."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """n trials, packed: all steps in one array, padded only when asked for.
+
+    Attributes:
+        packed_observations: (S, C) float32, all steps of all trials, one after the other.
+        packed_labels: (S,) int64, the right action at each step.
+        offsets: (n + 1,) trial i holds the steps offsets[i] … offsets[i + 1] − 1.
+        task: (n,) int64, index into ``tasks``.
+        decision_start: (n,) int64, step at which the decision begins.
+        conditions: everything that was drawn, (n,) columns; −1 or NaN where a trial's task has no such thing.
+        tasks: names of the battery's tasks.
+        dt: time step, ms.
+        periods: for each task the names of its periods, in order.
+    """
+
+    packed_observations: NDArray[np.float32]
+    packed_labels: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    task: NDArray[np.int64]
+    decision_start: NDArray[np.int64]
+    conditions: dict[str, NDArray[Any]]
+    tasks: tuple[str, ...]
+    dt: float
+    periods: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        """Number of trials."""
+        return len(self.task)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) steps of each trial."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """(n, T) True where a trial has a step, False in padding; T is the longest trial's length."""
+        return np.arange(self.lengths.max(initial=0)) < self.lengths[:, None]
+
+    @cached_property
+    def observations(self) -> NDArray[np.float32]:
+        """(n, T, C) float32, zero-padded; made when first asked for."""
+        padded = np.zeros((*self.mask.shape, self.packed_observations.shape[1]), np.float32)
+        padded[self.mask] = self.packed_observations
+        return padded
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(n, T) int64, padded with −100; made when first asked for."""
+        padded = np.full(self.mask.shape, IGNORE, np.int64)
+        padded[self.mask] = self.packed_labels
+        return padded
+
+    def period_steps(self, trial: int) -> dict[str, int]:
+        """Steps that each period of a trial lasts, in order."""
+        return {period: int(self.conditions[f"steps_{period}"][trial]) for period in self.periods[self.task[trial]]}
+
+    def condition(self, trial: int) -> dict[str, Any]:
+        """The conditions of one trial that its task has, as plain numbers."""
+        values = {name: column[trial].item() for name, column in self.conditions.items()}
+        return {name: value for name, value in values.items() if not (value == -1 or value != value)}
+
+    def __getitem__(self, index: int | slice) -> Trials:
+        """One trial (as a batch of one) or a contiguous slice; arrays are views.
+
+        Raises:
+            IndexError: if the index is outside, or the slice has a step.
+        """
+        start, stop, step = _span(index, len(self))
+        if step != 1:
+            raise IndexError("trials can be sliced contiguously only")
+        steps = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        return Trials(
+            self.packed_observations[steps], self.packed_labels[steps], self.offsets[start : stop + 1] - self.offsets[start],
+            self.task[start:stop], self.decision_start[start:stop],
+            {name: column[start:stop] for name, column in self.conditions.items()}, self.tasks, self.dt, self.periods,
+        )  # fmt: skip
+
+
+def _span(index: int | slice, n: int) -> tuple[int, int, int]:
+    if isinstance(index, slice):
+        start, stop, step = index.indices(n)
+        return start, max(start, stop), step
+    if not -n <= index < n:
+        raise IndexError(f"trial {index} of {n}")
+    return index % n, index % n + 1, 1
+
+
+def concatenate(parts: Sequence[Trials]) -> Trials:
+    """The trials of all parts, one after the other; they must come from the same battery."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([len(part.packed_labels) for part in parts])
+    offsets = [parts[0].offsets, *(part.offsets[1:] + end for part, end in zip(parts[1:], ends, strict=False))]
+    names = dict.fromkeys(name for part in parts for name in part.conditions)
+    return Trials(
+        np.concatenate([part.packed_observations for part in parts]),
+        np.concatenate([part.packed_labels for part in parts]),
+        np.concatenate(offsets),
+        np.concatenate([part.task for part in parts]),
+        np.concatenate([part.decision_start for part in parts]),
+        {name: _join([part.conditions.get(name) for part in parts], parts) for name in names},
+        parts[0].tasks,
+        parts[0].dt,
+        parts[0].periods,
+    )
+
+
+def _join(columns: Sequence[NDArray[Any] | None], parts: Sequence[Trials]) -> NDArray[Any]:
+    """One condition of all parts; a part whose tasks do not have it holds −1, or NaN where the others hold fractions."""
+    fractions = any(column is not None and column.dtype.kind == "f" for column in columns)
+    missing = np.nan if fractions else -1
+    filled = []
+    for column, part in zip(columns, parts, strict=True):
+        if column is None:
+            column = np.full(len(part), missing)
+        elif fractions and column.dtype.kind == "i":
+            column = np.where(column == -1, np.nan, column)
+        filled.append(column)
+    return np.concatenate(filled)
