@@ -103,7 +103,9 @@ class Battery:
             return source.take(len(tasks), tasks)
         return source.take(check_count("n", n))
 
-    def stream(self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False) -> Stream:
+    def stream(
+        self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False
+    ) -> Stream:
         """An endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
 
         A task is drawn for each trial, uniformly. Every batch starts with fresh trials and cuts the last one of a
@@ -155,5 +157,3 @@ class Battery:
     def __deepcopy__(self, memo: Any) -> Battery:
         """Itself: a battery never changes."""
         return self
-
-

@@ -30,7 +30,9 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         seed: that repeats the stream.
     """
 
-    def __init__(self, battery: Battery, batch_size: int, seq_len: int, seed: int | None, *, batch_first: bool = False) -> None:
+    def __init__(
+        self, battery: Battery, batch_size: int, seq_len: int, seed: int | None, *, batch_first: bool = False
+    ) -> None:
         self.battery = battery
         self.batch_size = check_count("batch_size", batch_size)
         self.seq_len = check_count("seq_len", seq_len)
@@ -108,4 +110,6 @@ def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> t
 
     durations = [durations for _, durations in rounds]
     presets = {name: join([d.presets[name] for d in durations]) for name in durations[0].presets}
-    return join([task for task, _ in rounds]), Durations(join([d.ms for d in durations]), join([d.steps for d in durations]), presets)
+    return join([task for task, _ in rounds]), Durations(
+        join([d.ms for d in durations]), join([d.steps for d in durations]), presets
+    )

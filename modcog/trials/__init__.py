@@ -1,0 +1,1 @@
+"""The generator: draw, extend, paint."""

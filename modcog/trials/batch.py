@@ -47,7 +47,7 @@ class Drawn:
         groups: stimuli and conditions, a group for each draw function.
     """
 
-    task: NDArray[np.integer]
+    task: NDArray[np.int64]
     durations: Durations
     target: NDArray[np.integer]
     base_target: NDArray[np.integer]

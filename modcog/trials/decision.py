@@ -88,4 +88,3 @@ def advantage_of_first(t: Draw, strength: Floats) -> Floats:
 
 def _advantage(strength: Floats, weights: NDArray[Any]) -> Floats:
     return weights[0] * (strength[0] - strength[1]) + weights[1] * (strength[2] - strength[3])
-

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError
 from modcog.trials.draw import Draw, Outcome, Stimulus
 
-
 Ints = NDArray[np.integer]
 
 

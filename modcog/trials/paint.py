@@ -115,11 +115,21 @@ def add_noise(
     settings = tables.settings
     if settings.sigma == 0:
         return
-    ring = settings.dim_ring
     sd = np.float32(settings.sigma / np.sqrt(settings.dt))
-    for bit, start, width in ((RING1, 1, ring), (RING2, 1 + ring, ring), (FIXATION, 0, 1)):
-        step = np.flatnonzero(mask & bit)
+    for value, span in noisy_channels(settings.dim_ring).items():
+        step = np.flatnonzero(mask == value)
         if len(step):
-            noise = rng.standard_normal((len(step), width), dtype=np.float32)
+            noise = rng.standard_normal((len(step), span.stop - span.start), dtype=np.float32)
             noise *= sd
-            observations[step if row is None else row[step], start : start + width] += noise
+            observations[step if row is None else row[step], span] += noise
+
+
+def noisy_channels(dim_ring: int) -> dict[int, slice]:
+    """The channels that each value of a noise mask stands for."""
+    both = 1 + 2 * dim_ring
+    return {
+        RING1: slice(1, 1 + dim_ring),
+        RING2: slice(1 + dim_ring, both),
+        RING1 | RING2: slice(1, both),
+        FIXATION | RING1 | RING2: slice(0, both),
+    }

@@ -61,7 +61,7 @@ class Published(Rules):
     def draw_durations(
         self, tables: Tables, task: NDArray[np.integer], rng: np.random.Generator, stream_seed: np.random.SeedSequence
     ) -> Durations:
-        """P5: match tasks without interval keep one delay per modality for all trials of a call, stream or environment."""
+        """P5: match tasks without interval keep one delay per modality for a whole call, stream or environment."""
         durations = super().draw_durations(tables, task, rng, stream_seed)
         modality = rng.integers(1, 3, len(task))
         durations.presets["modality"] = modality
@@ -84,12 +84,18 @@ class Published(Rules):
         return row.family != "go"
 
     def move(
-        self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: BatterySettings
+        self,
+        target: NDArray[np.integer],
+        sign: NDArray[np.integer],
+        ms: NDArray[np.floating],
+        settings: BatterySettings,
     ) -> NDArray[np.integer]:
         """P6: floor((target ± omega · T) mod n), which differs from the corrected move where omega · T is not whole."""
         return np.floor((target + sign * settings.omega * ms) % settings.dim_ring).astype(np.int64)
 
-    def label(self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int) -> NDArray[np.integer]:
+    def label(
+        self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int
+    ) -> NDArray[np.integer]:
         """P1: the last direction is labelled 0, and label n never occurs."""
         return (1 + target + moved) % dim_ring
 

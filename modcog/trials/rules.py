@@ -63,7 +63,7 @@ class Rules:
         return Durations(ms, whole_steps(ms, tables.settings.dt))
 
     def interval_ms(self, durations: Durations, settings: BatterySettings) -> NDArray[np.floating]:
-        """The time T, in ms, that each period counts for in the interval extension, (n, P): what it really lasts."""
+        """The time T, in ms, (n, P), that each period counts for in the interval extension: what it really lasts."""
         return durations.steps * settings.dt
 
     def interval_moves_target(self, row: Base) -> bool:
@@ -71,11 +71,17 @@ class Rules:
         return True
 
     def move(
-        self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: BatterySettings
+        self,
+        target: NDArray[np.integer],
+        sign: NDArray[np.integer],
+        ms: NDArray[np.floating],
+        settings: BatterySettings,
     ) -> NDArray[np.integer]:
         """The target after the interval extension; see ``extensions.interval``."""
         return extensions.interval(target, sign, ms, settings)
 
-    def label(self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int) -> NDArray[np.integer]:
+    def label(
+        self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int
+    ) -> NDArray[np.integer]:
         """The label of a response to ``target`` after the sequence has moved it on."""
         return 1 + (target + moved) % dim_ring

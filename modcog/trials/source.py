@@ -82,7 +82,7 @@ class TrialSource:
         return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """(n,) task indices."""
+        """Task indices, (n,)."""
         if self.task is not None:
             return np.full(n, self.task, np.int64)
         return rng.integers(0, len(self.tables.specs), n)
@@ -146,7 +146,7 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
 
 
 def repeat_tasks(n_tasks: int, per_task: int) -> NDArray[np.int64]:
-    """(n_tasks · per_task,) task indices: ``per_task`` of the first, then of the second …"""
+    """Task indices, (n_tasks · per_task,): ``per_task`` of the first task, then as many of the second, and so on."""
     return np.repeat(np.arange(n_tasks), per_task)
 
 
@@ -159,5 +159,3 @@ def check_count(name: str, value: Any, at_least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise ModcogError(f"{name}: got {value!r}, must be a whole number, at least {at_least}")
     return int(value)
-
-

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads by row)
 """The base tasks as data: one row each, and the door through which a user adds another.
 
 What the rows say is the battery of Yang et al. 2019 (Nature Neuroscience 22, 297) with the timings of
@@ -16,6 +17,7 @@ from modcog.trials import decision, go, match
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from modcog.spec import BatterySettings
     from modcog.trials.draw import Draw, Outcome
@@ -54,7 +56,7 @@ class Base:
     timed: str | None = None
     noise: Noise = "none"
     params: Mapping[str, Any] = field(default_factory=dict)
-    alternatives: Callable[[BatterySettings, Mapping[str, Any]], np.ndarray] | None = None
+    alternatives: Callable[[BatterySettings, Mapping[str, Any]], NDArray[np.float64]] | None = None
 
 
 def _go(name: str, summary: str, *, anti: bool, delay: bool = False, reaction: bool = False, timed: str | None = None) -> Base:

@@ -87,8 +87,8 @@ def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:
     if isinstance(duration, int | float):
         return "uniform", (float(duration), float(duration))
     if isinstance(duration[0], str):
-        return duration[0], tuple(duration[1])  # type: ignore[arg-type]
-    return "choice", tuple(duration)  # type: ignore[arg-type]
+        return duration[0], tuple(duration[1])
+    return "choice", tuple(duration)
 
 
 def check_timing(task: str, timing: Mapping[str, Timing], shows: Sequence[str], dt: float) -> None:
@@ -109,5 +109,6 @@ def check_timing(task: str, timing: Mapping[str, Timing], shows: Sequence[str], 
     longest = sum(max(normal_form(duration)[1]) for duration in timing.values())
     if longest / dt > LONGEST_TRIAL:
         raise ModcogError(
-            f"dt: got {dt:g}, which makes a trial of {task} {longest / dt:.3g} steps long; at most {LONGEST_TRIAL} are allowed"
+            f"dt: got {dt:g}, which makes a trial of {task} {longest / dt:.3g} steps long; "
+            f"at most {LONGEST_TRIAL} are allowed"
         )

@@ -88,10 +88,16 @@ class Trials:
             raise IndexError("trials can be sliced contiguously only")
         steps = slice(int(self.offsets[start]), int(self.offsets[stop]))
         return Trials(
-            self.packed_observations[steps], self.packed_labels[steps], self.offsets[start : stop + 1] - self.offsets[start],
-            self.task[start:stop], self.decision_start[start:stop],
-            {name: column[start:stop] for name, column in self.conditions.items()}, self.tasks, self.dt, self.periods,
-        )  # fmt: skip
+            self.packed_observations[steps],
+            self.packed_labels[steps],
+            self.offsets[start : stop + 1] - self.offsets[start],
+            self.task[start:stop],
+            self.decision_start[start:stop],
+            {name: column[start:stop] for name, column in self.conditions.items()},
+            self.tasks,
+            self.dt,
+            self.periods,
+        )
 
 
 def _span(index: int | slice, n: int) -> tuple[int, int, int]:
@@ -124,7 +130,7 @@ def concatenate(parts: Sequence[Trials]) -> Trials:
 
 
 def _join(columns: Sequence[NDArray[Any] | None], parts: Sequence[Trials]) -> NDArray[Any]:
-    """One condition of all parts; a part whose tasks do not have it holds −1, or NaN where the others hold fractions."""
+    """One condition of all parts; −1, or NaN among fractions, in a part whose tasks do not have it."""
     fractions = any(column is not None and column.dtype.kind == "f" for column in columns)
     missing = np.nan if fractions else -1
     filled = []
