@@ -72,11 +72,11 @@ class TrialSource:
     def __init__(self, tables: Tables, seed: Seed, task: int | None = None) -> None:
         self.tables, self.seed, self.task = tables, seed, task
 
-    def block(self, index: int, tasks: NDArray[np.integer] | None = None) -> Trials:
-        """The ``index``-th block of ``BLOCK`` trials; ``tasks`` (m,) instead of drawn ones."""
+    def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int = BLOCK) -> Trials:
+        """The ``index``-th block of ``n`` trials; ``tasks`` (m,) instead of n drawn ones."""
         layout = self.seed.rng(_LAYOUT, index)
         if tasks is None:
-            tasks = self.draw_tasks(BLOCK, layout)
+            tasks = self.draw_tasks(n, layout)
         durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
         drawn = batch.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
         return pack(self.tables, drawn, self.seed.rng(_NOISE, index))

@@ -1,0 +1,105 @@
+"""What a person sees of a run: a progress bar while it goes, two pictures when it ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from modcog.evaluation.scores import Scores, extension
+from modcog.files import whole_file
+from modcog.names import parse
+from modcog.training.checkpoint import Progress as RunProgress
+from modcog.training.metrics import read_metrics
+
+COLOURS = {"none": "#0072B2", "interval": "#E69F00", "sequence": "#009E73", "interval-sequence": "#CC79A7"}
+"""Okabe and Ito's colours, which colour-blind readers tell apart."""
+
+
+class Bar:
+    """A progress bar with loss, accuracy, trials per second and time left.
+
+    Args:
+        steps: of the whole run.
+        done: of them so far.
+        show: None: if standard error is a terminal.
+    """
+
+    def __init__(self, steps: int, done: int, show: bool | None = None) -> None:
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        visible = sys.stderr.isatty() if show is None else show
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not visible)
+        self._task = self._bar.add_task("training", total=steps, completed=done, status="")
+        self._accuracy = ""
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, progress: RunProgress, loss: float) -> None:
+        """Show the state after an update."""
+        rate = progress.trials / progress.seconds if progress.seconds else 0.0
+        self._bar.update(
+            self._task, completed=progress.step, status=f"loss {loss:.3f}{self._accuracy}  {rate:,.0f} trials/s"
+        )
+
+    def scored(self, scores: Scores) -> None:
+        """Show the accuracy of an evaluation from now on."""
+        self._accuracy = f"  accuracy {scores.decision_accuracy:.1%}"
+
+
+def draw_run(folder: Path) -> None:
+    """Draw ``learning_curve.png`` and ``tasks.png`` into the folder of a run, from its metrics."""
+    records = read_metrics(folder)
+    for name, figure in (("learning_curve.png", learning_curve(records)), ("tasks.png", per_task(records[-1]))):
+        with whole_file(folder / name) as part:
+            figure.savefig(part, format="png", dpi=150)
+
+
+def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
+    """Decision accuracy against trials: of the battery, and of its tasks by extension."""
+    trials = [record["trials"] for record in records]
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot(xlabel="trials learnt from", ylabel="decision accuracy", ylim=(0, 1.02))
+    for name, colour in COLOURS.items():
+        tasks = [task for task in records[-1]["decision_accuracy_per_task"] if extension(parse(task)) == name]
+        if tasks:
+            means = [np.mean([record["decision_accuracy_per_task"][task] for task in tasks]) for record in records]
+            label = f"{'no extension' if name == 'none' else name} ({len(tasks)})"
+            axes.plot(trials, means, color=colour, lw=1.5, label=label)
+    battery = [record["decision_accuracy"] for record in records]
+    axes.plot(trials, battery, color="black", lw=2.5, label="all tasks")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
+    """Decision accuracy of every task at one evaluation, grouped by extension."""
+    accuracy = record["decision_accuracy_per_task"]
+    groups = {name: [task for task in accuracy if extension(parse(task)) == name] for name in COLOURS}
+    rows = max(len(tasks) for tasks in groups.values())
+    shown = {name: tasks for name, tasks in groups.items() if tasks}
+    figure = Figure(figsize=(3.2 * len(shown) + 0.5, 0.17 * rows + 1.2), layout="constrained")
+    for axes, (name, tasks) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        axes.barh(range(len(tasks)), [accuracy[task] for task in tasks], color=COLOURS[name])
+        axes.set_yticks(range(len(tasks)), tasks, fontsize=7)
+        axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="decision accuracy")
+        axes.set_title(f"{'no extension' if name == 'none' else name}", fontsize=9)
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
