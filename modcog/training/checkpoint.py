@@ -27,12 +27,14 @@ class Progress:
         step: updates made; also the number of the next batch.
         trials: trials learnt from.
         seconds: time spent training, without evaluation.
+        loss: running mean of the loss; None before the first update.
         milestones: for a mean decision accuracy in percent, the trials and seconds after which it was first reached.
     """
 
     step: int = 0
     trials: int = 0
     seconds: float = 0.0
+    loss: float | None = None
     milestones: dict[str, dict[str, float]] = field(default_factory=dict)
 
 

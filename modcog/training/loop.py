@@ -79,7 +79,6 @@ class _Loop:
         self.batches = make_batches(config, self.battery)
         self.held_out = held_out(config, self.battery)
         self.scores: Scores | None = None
-        self.mean_loss = float("nan")
 
     def run(self, progress_bar: bool | None) -> Run:
         """Train to the end, the target, a signal, or divergence."""
@@ -122,8 +121,8 @@ class _Loop:
         progress.step += 1
         progress.trials += batch.n_trials * self.fabric.world_size
         progress.seconds += time.perf_counter() - start
-        self.mean_loss = now if self.mean_loss != self.mean_loss else 0.98 * self.mean_loss + 0.02 * now
-        bar.update(progress, self.mean_loss)
+        progress.loss = now if progress.loss is None else 0.98 * progress.loss + 0.02 * now
+        bar.update(progress)
 
     def _batch(self, step: int) -> Batch:
         """This process's batch of an update; processes take turns in the numbered batches."""
@@ -144,7 +143,7 @@ class _Loop:
             "step": progress.step,
             "trials": progress.trials,
             "seconds": progress.seconds,
-            "loss": self.mean_loss,
+            "loss": progress.loss,
             "learning_rate": learning_rate(self.config, progress.step),
             "decision_accuracy": scores.decision_accuracy,
             "trial_accuracy": scores.trial_accuracy,

@@ -38,7 +38,7 @@ class Metrics:
         self._file.flush()
         os.fsync(self._file.fileno())
         for name, value in record.items():
-            if name != "step":
+            if name != "step" and value is not None:
                 self._board.add_scalar(name, value, record["step"])
         for name, value in per_task.items():
             self._board.add_scalar(f"decision_accuracy/{name}", value, record["step"])

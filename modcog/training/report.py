@@ -49,11 +49,11 @@ class Bar:
     ) -> None:
         self._bar.stop()
 
-    def update(self, progress: RunProgress, loss: float) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Show the state after an update."""
         rate = progress.trials / progress.seconds if progress.seconds else 0.0
         self._bar.update(
-            self._task, completed=progress.step, status=f"loss {loss:.3f}{self._accuracy}  {rate:,.0f} trials/s"
+            self._task, completed=progress.step, status=f"loss {progress.loss:.3f}{self._accuracy}  {rate:,.0f} trials/s"
         )
 
     def scored(self, scores: Scores) -> None:

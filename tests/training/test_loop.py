@@ -1,0 +1,180 @@
+"""Runs go on as if they had not stopped, end when they should, and say what happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from modcog import ModcogError
+from modcog.training import DivergedError, TrainConfig, load_model, train
+from modcog.training.checkpoint import checkpoints, latest
+from modcog.training.metrics import read_metrics
+
+
+def weights(config: TrainConfig) -> dict[str, torch.Tensor]:
+    return load_file(latest(config.out / "checkpoints") / "model.safetensors")
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def numbers(config: TrainConfig) -> list[dict]:
+    """The metrics, without how long things took."""
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in read_metrics(config.out)]
+
+
+def test_a_run_leaves_its_record_metrics_pictures_and_weights(small):
+    config = small()
+    run = train(config)
+    assert run.status == "finished"
+    assert [record["step"] for record in read_metrics(config.out)] == [0, 4, 8, 12]
+    record = json.loads((config.out / "run.json").read_text())
+    assert record["config"]["tasks"] == ["go", "dm1seqr"]
+    assert record["progress"]["trials"] == 12 * 8
+    assert set(record["scores"]["decision_accuracy_per_task"]) == {"go", "dm1seqr"}
+    assert record["versions"]["torch"].startswith("2")
+    for name in ("learning_curve.png", "tasks.png"):
+        assert (config.out / name).read_bytes().startswith(b"\x89PNG")
+    assert list((config.out / "tensorboard").iterdir())
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(small, tmp_path):
+    first, again, other = small(), small(out=tmp_path / "again"), small(out=tmp_path / "other", seed=1)
+    for config in (first, again, other):
+        train(config)
+    assert same(weights(first), weights(again))
+    assert not same(weights(first), weights(other))
+    assert numbers(first) == numbers(again)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"layout": "stream", "seq_len": 30}, {"optimizer": "adamw", "weight_decay": 0.1}, {"model": {"noise": 0.1}}],
+    ids=["trials", "stream", "adamw", "private noise"],
+)
+def test_a_resumed_run_ends_with_the_numbers_of_an_undisturbed_one(small, tmp_path, changes):
+    whole = small(out=tmp_path / "whole", schedule="constant", **changes)
+    train(whole)
+    part = small(schedule="constant", **changes)
+    train(part.model_copy(update={"steps": 4}))
+    torch.manual_seed(999)  # whatever the process has drawn since
+    train(part, resume=True)
+    assert same(weights(whole), weights(part))
+    assert numbers(whole) == numbers(part)
+
+
+SCRIPT = """
+import sys
+from modcog.training import TrainConfig, train
+train(TrainConfig.model_validate_json(sys.argv[1]), resume=True, progress_bar=False)
+"""
+
+
+def start(config: TrainConfig) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, config.model_dump_json()])
+
+
+def wait_for_step(config: TrainConfig, step: int) -> None:
+    for _ in range(1200):
+        if any(int(path.name.split("-")[1]) >= step for path in checkpoints(config.out / "checkpoints")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the run did not get anywhere")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_resumes_to_the_same_weights(small, tmp_path, number):
+    whole = small(out=tmp_path / "whole", steps=400, eval_every=40)
+    train(whole)
+    part = small(steps=400, eval_every=40)
+    process = start(part)
+    wait_for_step(part, 40)
+    process.send_signal(number)
+    assert process.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    status = json.loads((part.out / "run.json").read_text())["status"]
+    assert status == ("running" if number == signal.SIGKILL else "interrupted")
+    assert start(part).wait(120) == 0
+    assert same(weights(whole), weights(part))
+
+
+def test_sigint_in_this_process_saves_and_returns(small):
+    config = small(steps=100_000, eval_every=50_000)
+    signal.setitimer(signal.ITIMER_REAL, 1.5)
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        run = train(config)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert run.status == "interrupted"
+    step = run.record["progress"]["step"]
+    assert 0 < step < 100_000
+    assert latest(config.out / "checkpoints").name == f"step-{step:08d}"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_diverged_run_says_so_and_keeps_the_last_good_checkpoint(small):
+    config = small(learning_rate=1e30, clip=0, warmup=0, steps=50)
+    with pytest.raises(DivergedError, match="learning_rate") as error:
+        train(config)
+    assert "\n" not in str(error.value)
+    assert json.loads((config.out / "run.json").read_text())["status"] == "diverged"
+    assert all(torch.isfinite(tensor).all() for tensor in weights(config).values())
+
+
+def test_training_stops_at_the_target(small):
+    config = small(tasks=["rtgo"], target_accuracy=0.05, steps=5000, eval_every=10, learning_rate=0.01)
+    run = train(config)
+    assert run.status == "reached"
+    assert run.decision_accuracy >= 0.05
+    assert run.record["progress"]["step"] < 5000
+
+
+def test_milestones_hold_the_trials_that_it_took(small):
+    run = train(small(tasks=["rtgo"], steps=250, eval_every=50, learning_rate=0.01, hidden=36, batch_size=32))
+    milestones = run.record["progress"]["milestones"]
+    assert run.decision_accuracy > 0.5, "the test needs a run that gets somewhere"
+    reached = [r["trials"] for r in read_metrics(run.folder) if r["decision_accuracy"] >= 0.5]
+    assert milestones["50"]["trials"] == reached[0]
+
+
+def test_a_run_is_not_written_over_nor_resumed_with_other_settings(small):
+    train(small())
+    with pytest.raises(ModcogError, match="holds a run already"):
+        train(small())
+    with pytest.raises(ModcogError, match="batch_size: 8 there, 9 here"):
+        train(small(batch_size=9), resume=True)
+
+
+def test_a_loaded_model_is_the_trained_one(small):
+    config = small()
+    train(config)
+    model = load_model(config.out)
+    assert same(dict(model.state_dict()), weights(config))
+    observations = model.battery.sample(3, seed=0).observations
+    logits = model(torch.from_numpy(observations).transpose(0, 1))
+    assert logits.shape == (observations.shape[1], 3, 17)
+    assert not model.training
+
+
+def test_loading_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ModcogError, match="not the folder of a run"):
+        load_model(tmp_path)
+
+
+def test_training_and_evaluation_do_not_share_trials(small):
+    from modcog import Battery
+    from modcog.training.batches import held_out, make_batches
+
+    config = small(tasks=["go"], eval_trials=50, batch_size=50)
+    battery = Battery.from_settings(config.battery_settings())
+    test = held_out(config, battery).conditions["direction"]
+    train_ = make_batches(config, battery)(0).observations[:, :, 1:33].amax(0).argmax(1).numpy() % 16
+    assert not np.array_equal(test, train_)
