@@ -102,7 +102,9 @@ def draw_conditions(
     return drawn
 
 
-def fix_durations(tables: Tables, task: NDArray[np.integer], durations: Durations, given: Mapping[str, NDArray[Any]]) -> None:
+def fix_durations(
+    tables: Tables, task: NDArray[np.integer], durations: Durations, given: Mapping[str, NDArray[Any]]
+) -> None:
     """Put the durations among ``given`` (``duration_<period>``, ms) in place of the drawn ones.
 
     Raises:
@@ -122,7 +124,9 @@ def fix_durations(tables: Tables, task: NDArray[np.integer], durations: Duration
             slot = list(tables.timings[k]).index(period)
             durations.ms[trial, slot] = column[trial]
             if period in ("decision", *tables.rows[k].shows) and column[trial] < tables.settings.dt:
-                raise ModcogError(f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms")
+                raise ModcogError(
+                    f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms"
+                )
     durations.steps = whole_steps(durations.ms, tables.settings.dt)
 
 
@@ -171,4 +175,6 @@ def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]
         if name not in found:
             raise unknown("condition", name, sorted(found))
         if not np.allclose(found[name].astype(float), column.astype(float), equal_nan=True):
-            raise ModcogError(f"{name}: got {column.tolist()}, contradicts the other conditions, which make it {found[name].tolist()}")
+            raise ModcogError(
+                f"{name}: got {column.tolist()}, contradicts the other conditions, which make it {found[name].tolist()}"
+            )

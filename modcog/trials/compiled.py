@@ -70,6 +70,10 @@ class Tables:
     noise_shown: NDArray[np.bool_]
     bumps: NDArray[np.float64]
 
+    def __deepcopy__(self, memo: Any) -> Tables:
+        """Itself: tables never change."""
+        return self
+
     @property
     def n_slots(self) -> int:
         """P, the largest number of periods a task has."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modcog.trials import decision, match
 from modcog.trials.draw import Draw, Outcome, Stimulus
+from modcog.trials.extensions import SLACK
 from modcog.trials.rules import Rules
 from modcog.trials.table import Base, Timing
 from modcog.trials.timing import Durations, whole_steps
@@ -91,7 +92,8 @@ class Published(Rules):
         settings: BatterySettings,
     ) -> NDArray[np.integer]:
         """P6: floor((target ± omega · T) mod n), which differs from the corrected move where omega · T is not whole."""
-        return np.floor((target + sign * settings.omega * ms) % settings.dim_ring).astype(np.int64)
+        moved = np.floor(target + sign * settings.omega * ms + SLACK).astype(np.int64)
+        return moved % settings.dim_ring
 
     def label(
         self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int

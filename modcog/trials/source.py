@@ -19,8 +19,11 @@ from modcog.trials.batch import Drawn
 from modcog.trials.compiled import Tables
 from modcog.trials.trials import Trials, concatenate
 
-BLOCK = 128
-"""Trials in a block: enough to make drawing cheap, few enough that a single environment starts at once."""
+BLOCK = 512
+"""Trials in a block of many tasks: enough to make drawing cheap."""
+
+BLOCK_OF_ONE_TASK = 32
+"""Trials in a block of a single task: few, since an environment holds one, and scripts make thousands of those."""
 
 _LAYOUT, _CONDITIONS, _NOISE, _CALL = range(4)
 """Independent streams of random numbers within a seed, so that sigma, say, does not change the conditions."""
@@ -71,12 +74,13 @@ class TrialSource:
 
     def __init__(self, tables: Tables, seed: Seed, task: int | None = None) -> None:
         self.tables, self.seed, self.task = tables, seed, task
+        self.block_size = BLOCK_OF_ONE_TASK if task is not None or len(tables.specs) == 1 else BLOCK
 
-    def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int = BLOCK) -> Trials:
-        """The ``index``-th block of ``n`` trials; ``tasks`` (m,) instead of n drawn ones."""
+    def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Trials:
+        """The ``index``-th block of ``n`` trials (None: ``block_size``); ``tasks`` (m,) instead of n drawn ones."""
         layout = self.seed.rng(_LAYOUT, index)
         if tasks is None:
-            tasks = self.draw_tasks(n, layout)
+            tasks = self.draw_tasks(self.block_size if n is None else n, layout)
         durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
         drawn = batch.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
         return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
@@ -107,8 +111,9 @@ class TrialSource:
 
     def blocks(self, n: int, tasks: NDArray[np.integer] | None = None) -> Iterator[Trials]:
         """The first n trials, block by block, so that memory stays flat."""
-        for index in range(-(-n // BLOCK)):
-            part = slice(index * BLOCK, min((index + 1) * BLOCK, n))
+        size = self.block_size
+        for index in range(-(-n // size)):
+            part = slice(index * size, min((index + 1) * size, n))
             if tasks is None:
                 yield self.block(index)[: part.stop - part.start]
             else:

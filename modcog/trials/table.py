@@ -59,7 +59,9 @@ class Base:
     alternatives: Callable[[BatterySettings, Mapping[str, Any]], NDArray[np.float64]] | None = None
 
 
-def _go(name: str, summary: str, *, anti: bool, delay: bool = False, reaction: bool = False, timed: str | None = None) -> Base:
+def _go(
+    name: str, summary: str, *, anti: bool, delay: bool = False, reaction: bool = False, timed: str | None = None
+) -> Base:
     periods: dict[str, Timing] = {"fixation": 500}
     if not reaction:
         periods["stimulus"] = 500
@@ -70,7 +72,9 @@ def _go(name: str, summary: str, *, anti: bool, delay: bool = False, reaction: b
     return Base(name, "go", summary, periods, shows, go.draw, timed, "none", {"anti": anti})
 
 
-def _decision(name: str, summary: str, *, weights: tuple[int, int], shown: tuple[bool, bool], delay: bool = False) -> Base:
+def _decision(
+    name: str, summary: str, *, weights: tuple[int, int], shown: tuple[bool, bool], delay: bool = False
+) -> Base:
     start: dict[str, Timing] = {"fixation": ("uniform", (200, 500))}
     middle: dict[str, Timing] = {"stim1": 500, "delay": 500, "stim2": 500} if delay else {"stimulus": 500}
     shows = ("stim1", "stim2") if delay else ("stimulus", "stimulus")

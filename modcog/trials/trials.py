@@ -70,12 +70,18 @@ class Trials:
 
     def period_steps(self, trial: int) -> dict[str, int]:
         """Steps that each period of a trial lasts, in order."""
-        return {period: int(self.conditions[f"steps_{period}"][trial]) for period in self.periods[self.task[trial]]}
+        row = self.rows[trial]
+        return {period: row[f"steps_{period}"] for period in self.periods[self.task[trial]]}
 
-    def condition(self, trial: int) -> dict[str, Any]:
-        """The conditions of one trial that its task has, as plain numbers."""
-        values = {name: column[trial].item() for name, column in self.conditions.items()}
-        return {name: value for name, value in values.items() if not (value == -1 or value != value)}
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The conditions of each trial that its task has, as plain numbers; made when first asked for."""
+        values = zip(*(column.tolist() for column in self.conditions.values()), strict=True)
+        names = tuple(self.conditions)
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if not (value == -1 or value != value)}
+            for row in values
+        ]
 
     def __getitem__(self, index: int | slice) -> Trials:
         """One trial (as a batch of one) or a contiguous slice; arrays are views.

@@ -1,0 +1,1 @@
+"""The tasks as gymnasium environments; importing this package imports neither neurogym nor torch."""

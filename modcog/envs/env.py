@@ -1,0 +1,302 @@
+"""The single environment: a gymnasium environment that is a neurogym ``TrialEnv`` too."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.envs.options import read_options
+from modcog.errors import ModcogError
+from modcog.trials.source import Seed, TrialSource
+from modcog.trials.trials import Trials
+
+try:
+    from neurogym.core import TrialEnv
+    from neurogym.utils import spaces
+except ImportError as error:  # neurogym needs torch without declaring it
+    raise ImportError(
+        f"environments need neurogym and torch ({error.name} is missing): pip install neurogym torch"
+    ) from error
+
+Step = tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]
+
+
+class ModCogEnv(TrialEnv):  # type: ignore[misc]
+    """One Mod-Cog task, trial after trial.
+
+    **Description.** Each trial runs through the periods of its task: the subject fixates, sees stimuli on two rings of
+    directions, waits, and when the fixation cue goes off it responds in the direction the task asks for, holds
+    fixation, or, in sequence tasks, follows a target that keeps moving. ``modcog show TASK`` says what a task is.
+
+    **Action space.** ``Discrete(n + 1)``: 0 holds fixation, 1 + k responds in direction k of n (``dim_ring``).
+
+    **Observation space.** ``Box(-inf, inf, (1 + 2n,), float32)``: channel 0 is the fixation cue, 1 … n the first
+    modality's ring, n + 1 … 2n the second's; with ``rule_input`` the task's own channel, always 1, follows.
+
+    **Rewards.** An action is judged by the label of the observation last returned. Before the decision a response
+    costs 0.1. In the decision: where one response is asked for, the first ends the trial and earns 1 if right; where
+    fixation is to be held, holding to the end earns 1; in a sequence each right step earns 1 / steps. ``rewards``
+    changes these numbers. Under the published rules a response costs 0.1 only in the period named fixation, the first
+    response in the decision ends the trial, in sequence tasks too, and holding fixation earns nothing.
+
+    **Starting state.** The first step of a new trial. ``reset(seed=s)`` starts the sequence of trials that
+    ``Battery([task], ...).sample(n, seed=s)`` gives; later resets go on in it.
+
+    **Episode end.** After ``trials_per_episode`` trials the episode is terminated, with an observation of zeros; with
+    None it never ends. Episodes are not truncated.
+
+    **Info.** ``gt``, the right action at this step; ``new_trial``, whether the trial ended with it; and then
+    ``performance`` (0 … 1) and ``trial``, the conditions of the trial that ended.
+
+    **Arguments.**
+
+    Args:
+        task: name of the task.
+        trials_per_episode: trials in an episode, or None.
+        abort: whether a response before the decision ends the trial.
+        rewards: other numbers for ``abort`` (−0.1), ``correct`` (1) and ``fail`` (0).
+        render_mode: ``"rgb_array"``, ``"human"`` or None.
+        **settings: those of ``modcog.Battery``: ``dt``, ``sigma``, ``dim_ring``, ``rules``, ``timing`` …
+
+    **Version history.** v0: first release.
+    """
+
+    metadata = {  # noqa: RUF012  as gymnasium has it
+        "render_modes": ["rgb_array", "human"],
+        "render_fps": 10,
+        "paper_name": "Winning the Lottery With Neural Connectivity Constraints",
+        "paper_link": "https://doi.org/10.1162/neco_a_01613",
+        "tags": ["perceptual", "working memory", "timing", "supervised"],
+    }
+
+    def __init__(
+        self,
+        task: str,
+        *,
+        trials_per_episode: int | None = 1,
+        abort: bool = False,
+        rewards: dict[str, float] | None = None,
+        render_mode: str | None = None,
+        **settings: Any,
+    ) -> None:
+        keywords = {
+            "trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards, "render_mode": render_mode,
+        }  # fmt: skip
+        self.battery, options = read_options(task, {**keywords, **settings})
+        chosen = self.battery.settings
+        super().__init__(dt=chosen.dt)
+        self.task = task
+        self.trials_per_episode, self.abort = options.trials_per_episode, options.abort
+        self.rewards = options.rewards.model_dump()
+        self.render_mode = options.render_mode
+        self.timing = dict(self.battery.tables.timings[0])
+        self.dim_ring, self.sigma = chosen.dim_ring, chosen.sigma / np.sqrt(chosen.dt)
+        self.theta = np.arange(self.dim_ring) * (2 * np.pi / self.dim_ring)
+        spec = self.battery.tables.specs[0]
+        self.choices: Any = ["match", "non-match"] if spec.family == "match" else np.arange(self.dim_ring)
+        self._sequence = spec.sequence != 0
+        self._published = chosen.rules == "published"
+        self.observation_space, self.action_space = _spaces(self.dim_ring, self.battery.n_channels)
+        self.t_ind = self._trials_done = 0
+        self._over = self._opening = False
+        self._picture: Any = None
+        self._last: tuple[int, int] | None = None
+        self.trial: dict[str, Any] = {}
+        self.seed()
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """Start the sequence of trials that belongs to a seed; None: one from the operating system."""
+        root = Seed.of(seed)
+        self._source = TrialSource(self.battery.tables, root)
+        self._index = self._block_number = 0
+        self._block: Trials | None = None
+        self.rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(root.entropy)))
+        self.action_space.seed(root.entropy % 2**32)
+        return [seed]
+
+    def new_trial(self, **conditions: Any) -> dict[str, Any]:
+        """Go to the next trial.
+
+        Args:
+            **conditions: conditions to fix, by their names in ``trials.conditions`` (``direction=3``,
+                ``duration_delay=700`` …); the others are drawn. neurogym's ``ground_truth`` is ``"match"`` or
+                ``"non-match"`` in the match family, elsewhere the direction to respond in before any extension.
+
+        Returns:
+            All conditions of the trial.
+
+        Raises:
+            ModcogError: for a condition that does not exist, is out of range or contradicts another.
+        """
+        if conditions:
+            self._start(self._fixed(conditions), 0)
+        else:
+            block, place = divmod(self._index, self._source.block_size)
+            if self._block is None or self._block_number != block:
+                self._block, self._block_number = self._source.block(block), block
+            self._start(self._block, place)
+        self._index += 1
+        return self.trial
+
+    def _fixed(self, conditions: dict[str, Any]) -> Trials:
+        """A trial under the given conditions, drawn apart from the sequence."""
+        if "ground_truth" not in conditions:
+            return self._source.one(self._index, conditions)
+        wanted = conditions.pop("ground_truth")
+        conditions = {name: value for name, value in conditions.items() if name not in ("p", "probs")}
+        if isinstance(self.choices, list):
+            if wanted not in self.choices:
+                raise ModcogError(f"ground_truth: got {wanted!r}, must be one of {self.choices}")
+            return self._source.one(self._index, {**conditions, "match": int(wanted == "match")})
+        if wanted not in self.choices:
+            raise ModcogError(f"ground_truth: got {wanted!r}, must be from 0 to {self.dim_ring - 1}")
+        return self._turned(int(wanted), conditions)
+
+    def _turned(self, target: int, conditions: dict[str, Any]) -> Trials:
+        """A trial turned round the ring until its target is ``target``: all directions are alike."""
+        drawn = self._source.one(self._index, conditions).rows[0]
+        turn = target - drawn["target"]
+        turned = {
+            name: (drawn[name] + turn) % self.dim_ring
+            for name in ("direction", "direction1", "direction2")
+            if name in drawn and not (name == "direction" and self._published)
+        }
+        rest = {name: value for name, value in drawn.items() if name not in turned and name != "direction"}
+        return self._source.one(self._index, {**rest, **turned, "target": target})
+
+    def _start(self, trials: Trials, place: int) -> None:
+        """Make one of ``trials`` the current one, with the attributes that neurogym's tools read."""
+        first, end = trials.offsets[place], trials.offsets[place + 1]
+        self.ob, self.gt = trials.packed_observations[first:end].copy(), trials.packed_labels[first:end].copy()
+        steps = trials.period_steps(place)
+        ends = list(accumulate(steps.values()))
+        self.end_ind = dict(zip(steps, ends, strict=True))
+        self.start_ind = dict(zip(steps, [0, *ends[:-1]], strict=True))
+        self.start_t = {period: index * self.dt for period, index in self.start_ind.items()}
+        self.end_t = {period: index * self.dt for period, index in self.end_ind.items()}
+        self.tmax = self._tmax = ends[-1] * self.dt
+        self._ob_built = self._gt_built = self._has_gt = True
+        self.trial = trials.rows[place].copy()
+        self._hold = not self.trial["respond"]
+        self.t, self.t_ind, self.performance = 0, 0, 0
+        self._last = None
+        self.num_tr += 1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin an episode with a new trial and return its first observation, (C,) float32, and an empty info.
+
+        ``options["step_fn"]`` is how neurogym's wrappers ask for the first observation to pass through their ``step``.
+        """
+        gym.Env.reset(self, seed=seed)
+        if seed is not None:
+            self.seed(seed)
+        self._trials_done, self.num_tr, self._over = 0, 0, False
+        self._top.new_trial()
+        step = (options or {}).get("step_fn")
+        if step is not None:
+            self._top.unwrapped._opening = True
+            return step(0)[0], {}
+        if self.render_mode == "human":
+            self.render()
+        return self._top.unwrapped.ob[0], {}
+
+    def step(self, action: int) -> Step:
+        """Judge ``action`` by the observation last returned and go to the next.
+
+        Raises:
+            ModcogError: if the action is not in the action space, or the episode is over.
+        """
+        if self._opening:  # a wrapper shows the first observation of an episode
+            self._opening = False
+            return self.ob[0], 0.0, False, False, {"gt": int(self.gt[0]), "new_trial": False}
+        chosen = self._checked(action)
+        label = int(self.gt[self.t_ind])
+        last = (self.t_ind + 1.5) * self.dt > self.tmax
+        reward, ended = self._judge(chosen, label, last)
+        self._last = (chosen, label)
+        self.t_ind += 1
+        self.t = self.t_ind * self.dt
+        info: dict[str, Any] = {"gt": label, "new_trial": ended or last}
+        if not info["new_trial"]:
+            found = self.ob[self.t_ind], reward, False, False, info
+        else:
+            found = self._end_trial(reward, info)
+        if self.render_mode == "human":
+            self.render()
+        return found
+
+    def _checked(self, action: Any) -> int:
+        if self._over:
+            raise ModcogError("the episode is over: call reset() before step()")
+        try:
+            whole = int(action)
+            if whole == action and 0 <= whole <= self.dim_ring and not isinstance(action, bool | np.bool_):
+                return whole
+        except (TypeError, ValueError):
+            pass
+        raise ModcogError(f"action: got {action!r}, must be a whole number from 0 to {self.dim_ring}")
+
+    def _judge(self, action: int, label: int, last: bool) -> tuple[float, bool]:
+        """Reward of an action, and whether it ends the trial before its last step."""
+        rewards = self.rewards
+        if self.t + self.dt / 2 < self.start_t["decision"]:
+            judged = not self._published or self.t + self.dt / 2 < self.end_t.get("fixation", 0)
+            broken = action != 0 and judged
+            return (float(rewards["abort"]), self.abort) if broken else (0.0, False)
+        if self._published or not (self._hold or self._sequence):
+            if action == 0:
+                return 0.0, False
+            self.performance = int(action == label)
+            return float(rewards["correct"] if self.performance else rewards["fail"]), True
+        if self._hold:
+            if action != 0:
+                return float(rewards["fail"]), True
+            self.performance = int(last)
+            return (float(rewards["correct"]) if last else 0.0), False
+        steps = len(self.gt) - self.start_ind["decision"]
+        self.performance += (action == label) / steps
+        return float(rewards["correct"] if action == label else rewards["fail"]) / steps, False
+
+    def _end_trial(self, reward: float, info: dict[str, Any]) -> Step:
+        """Go to the next trial of the episode, or end it."""
+        info["performance"], info["trial"] = min(float(self.performance), 1.0), self.trial
+        self._trials_done += 1
+        if self.trials_per_episode is not None and self._trials_done >= self.trials_per_episode:
+            self._over = True
+            return np.zeros(self.ob.shape[1], np.float32), reward, True, False, info
+        self._top.new_trial()
+        return self._top.unwrapped.ob[0], reward, False, False, info
+
+    def render(self, mode: str | None = None) -> NDArray[np.uint8] | None:
+        """A picture of the current step, (H, W, 3) uint8 in mode rgb_array; a window in mode human."""
+        if self.render_mode is None:
+            return None
+        from modcog.envs.render import Picture
+
+        if self._picture is None:
+            self._picture = Picture(self.dim_ring, str(self.task), self.render_mode, self.metadata["render_fps"])
+        step = min(self.t_ind, len(self.ob) - 1)
+        period = next(name for name, end in self.end_ind.items() if step < end)
+        return self._picture.draw(self.ob[step], period, step, self._last)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._picture is not None:
+            self._picture.close()
+            self._picture = None
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__} {self.task}>"
+
+
+def _spaces(dim_ring: int, n_channels: int) -> tuple[Any, Any]:
+    first, second = range(1, 1 + dim_ring), range(1 + dim_ring, 1 + 2 * dim_ring)
+    channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
+    box = spaces.Box(-np.inf, np.inf, shape=(n_channels,), dtype=np.float32, name=channels)
+    return box, spaces.Discrete(dim_ring + 1, name={"fixation": 0, "choice": first})

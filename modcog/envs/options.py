@@ -1,0 +1,59 @@
+"""Options of an environment that are not settings of its trials, and how both are read from keyword arguments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modcog.battery import Battery
+from modcog.errors import unknown
+from modcog.spec import BatterySettings, validated
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Rewards(BaseModel):
+    """What a step earns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    abort: Finite = Field(-0.1, description="A response before the decision.")
+    correct: Finite = Field(1.0, description="A right decision; in a sequence each right step earns its share.")
+    fail: Finite = Field(0.0, description="A wrong one.")
+
+
+class EnvOptions(BaseModel):
+    """How an environment is played."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials_per_episode: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        1, description="Trials in an episode; None: one endless stream of trials."
+    )
+    abort: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Whether a response before the decision ends the trial."
+    )
+    rewards: Rewards = Rewards()
+    render_mode: Literal["rgb_array", "human"] | None = None
+
+
+def read_options(task: str, keywords: dict[str, Any]) -> tuple[Battery, EnvOptions]:
+    """The battery of one task and the options of its environment.
+
+    Raises:
+        UnknownNameError: for a keyword that is neither a setting nor an option.
+        ModcogError: for a wrong value.
+    """
+    settings = [name for name in BatterySettings.model_fields if name != "tasks"]
+    allowed = [*EnvOptions.model_fields, *settings]
+    for name in keywords:
+        if name not in allowed:
+            raise unknown("option", name, allowed)
+    options = {name: value for name, value in keywords.items() if name in EnvOptions.model_fields}
+    if options.get("rewards", ...) is None:
+        del options["rewards"]
+    if isinstance(rewards := options.get("rewards"), dict):
+        options["rewards"] = validated(Rewards, rewards)
+    chosen = {name: value for name, value in keywords.items() if name in settings}
+    return Battery([task], **chosen), validated(EnvOptions, options)

@@ -1,0 +1,35 @@
+"""Registration with gymnasium: the ids ``modcog/<task>-v0``.
+
+Gymnasium loads this module whenever it is imported, so it must stay light: no pydantic, neurogym or torch.
+"""
+
+from __future__ import annotations
+
+from modcog.names import TASKS
+
+NAMESPACE = "modcog"
+
+
+def register_envs() -> None:
+    """Register the 132 tasks, once; called by gymnasium as a plugin and by ``import modcog``."""
+    for task in TASKS:
+        register_task(task)
+
+
+def register_task(task: str) -> None:
+    """Register one task, unless it is registered already."""
+    from gymnasium.envs import registration
+
+    if (env_id := environment_id(task)) in registration.registry:
+        return
+    registration.register(
+        env_id,
+        entry_point="modcog.envs.env:ModCogEnv",
+        vector_entry_point=f"modcog.envs.vector:{task}",
+        kwargs={"task": task},
+    )
+
+
+def environment_id(task: str) -> str:
+    """The gymnasium id of a task."""
+    return f"{NAMESPACE}/{task}-v0"
