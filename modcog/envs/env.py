@@ -25,6 +25,19 @@ except ImportError as error:  # neurogym needs torch without declaring it
 Step = tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]
 
 
+_Times = tuple[dict[str, int], dict[str, float]]
+
+
+class _Block:
+    """Trials, with what every one of them needs at hand as plain numbers."""
+
+    def __init__(self, trials: Trials) -> None:
+        self.trials = trials
+        self.offsets: list[int] = trials.offsets.tolist()
+        columns = [trials.conditions[f"steps_{period}"].tolist() for period in trials.periods[0]]
+        self.steps = list(zip(*columns, strict=True))
+
+
 class ModCogEnv(TrialEnv):  # type: ignore[misc]
     """One Mod-Cog task, trial after trial.
 
@@ -106,6 +119,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self._picture: Any = None
         self._last: tuple[int, int] | None = None
         self.trial: dict[str, Any] = {}
+        self._known_periods: dict[tuple[int, ...], tuple[_Times, _Times]] = {}
         self.seed()
 
     def seed(self, seed: int | None = None) -> list[int | None]:
@@ -113,7 +127,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         root = Seed.of(seed)
         self._source = TrialSource(self.battery.tables, root)
         self._index = self._block_number = 0
-        self._block: Trials | None = None
+        self._block: _Block | None = None
         self.rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(root.entropy)))
         self.action_space.seed(root.entropy % 2**32)
         return [seed]
@@ -133,11 +147,11 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             ModcogError: for a condition that does not exist, is out of range or contradicts another.
         """
         if conditions:
-            self._start(self._fixed(conditions), 0)
+            self._start(_Block(self._fixed(conditions)), 0)
         else:
-            block, place = divmod(self._index, self._source.block_size)
-            if self._block is None or self._block_number != block:
-                self._block, self._block_number = self._source.block(block), block
+            number, place = divmod(self._index, self._source.block_size)
+            if self._block is None or self._block_number != number:
+                self._block, self._block_number = _Block(self._source.block(number)), number
             self._start(self._block, place)
         self._index += 1
         return self.trial
@@ -168,23 +182,34 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         rest = {name: value for name, value in drawn.items() if name not in turned and name != "direction"}
         return self._source.one(self._index, {**rest, **turned, "target": target})
 
-    def _start(self, trials: Trials, place: int) -> None:
-        """Make one of ``trials`` the current one, with the attributes that neurogym's tools read."""
-        first, end = trials.offsets[place], trials.offsets[place + 1]
-        self.ob, self.gt = trials.packed_observations[first:end].copy(), trials.packed_labels[first:end].copy()
-        steps = trials.period_steps(place)
-        ends = list(accumulate(steps.values()))
-        self.end_ind = dict(zip(steps, ends, strict=True))
-        self.start_ind = dict(zip(steps, [0, *ends[:-1]], strict=True))
-        self.start_t = {period: index * self.dt for period, index in self.start_ind.items()}
-        self.end_t = {period: index * self.dt for period, index in self.end_ind.items()}
-        self.tmax = self._tmax = ends[-1] * self.dt
+    def _start(self, block: _Block, place: int) -> None:
+        """Make one trial of a block the current one, with the attributes that neurogym's tools read."""
+        trials, first, end = block.trials, block.offsets[place], block.offsets[place + 1]
+        self.ob, self.gt = trials.packed_observations[first:end], trials.packed_labels[first:end]
+        self.trial = trials.rows[place]
+        starts, ends = self._periods(block.steps[place])
+        self.start_ind, self.start_t = starts[0].copy(), starts[1].copy()
+        self.end_ind, self.end_t = ends[0].copy(), ends[1].copy()
+        self.tmax = self._tmax = (end - first) * self.dt
         self._ob_built = self._gt_built = self._has_gt = True
-        self.trial = trials.rows[place].copy()
         self._hold = not self.trial["respond"]
         self.t, self.t_ind, self.performance = 0, 0, 0
         self._last = None
         self.num_tr += 1
+
+    def _periods(self, steps: tuple[int, ...]) -> tuple[_Times, _Times]:
+        """Where each period starts and ends, in steps and in ms, when the periods last ``steps``."""
+        if steps not in self._known_periods:
+            ends = list(accumulate(steps))
+            both = ([0, *ends[:-1]], ends)
+            self._known_periods[steps] = tuple(  # type: ignore[assignment]
+                (
+                    dict(zip(self.timing, at, strict=True)),
+                    {p: i * self.dt for p, i in zip(self.timing, at, strict=True)},
+                )
+                for at in both
+            )
+        return self._known_periods[steps]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -22,7 +22,7 @@ from modcog.trials.trials import Trials, concatenate
 BLOCK = 512
 """Trials in a block of many tasks: enough to make drawing cheap."""
 
-BLOCK_OF_ONE_TASK = 32
+BLOCK_OF_ONE_TASK = 64
 """Trials in a block of a single task: few, since an environment holds one, and scripts make thousands of those."""
 
 _LAYOUT, _CONDITIONS, _NOISE, _CALL = range(4)
