@@ -27,7 +27,19 @@ _LAZY = {
     "parse": "modcog.names",
 }
 
-__all__ = ["Battery", "BatterySettings", "COLLECTIONS", "ModcogError", "TASKS", "TaskSpec", "Trials", "UnknownNameError", "__version__", "collection", "parse"]
+__all__ = [
+    "COLLECTIONS",
+    "TASKS",
+    "Battery",
+    "BatterySettings",
+    "ModcogError",
+    "TaskSpec",
+    "Trials",
+    "UnknownNameError",
+    "__version__",
+    "collection",
+    "parse",
+]
 
 
 def __getattr__(name: str) -> Any:

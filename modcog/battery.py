@@ -133,7 +133,7 @@ class Battery:
         Raises:
             UnknownNameError: if it is not in the battery.
         """
-        if task not in self.tasks:
+        if not isinstance(task, str) or task not in self.tasks:
             raise unknown("task", task, self.tasks)
         return self.tasks.index(task)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -19,6 +20,12 @@ class UnknownNameError(ModcogError, KeyError):
     __str__ = ValueError.__str__  # KeyError would show the message in quotes
 
 
+def shown(value: object, longest: int = 80) -> str:
+    """A value as an error shows it: its ``repr`` on one line, cut after ``longest`` characters."""
+    text = re.sub(r"\s*\n\s*", " ", repr(value))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameError:
     """Build the error for a name that is not among ``allowed``: what was given, the nearest match, and the choice.
 
@@ -27,8 +34,15 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameErro
         given: the name as it came.
         allowed: every name that would have been right.
     """
-    names = list(allowed)
-    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f" (nearest: {near[0]!r})" if near else ""
-    shown = ", ".join(names[:24]) + (f", … {len(names)} in all" if len(names) > 24 else "")
-    return UnknownNameError(f"unknown {kind} {given!r}{hint}; allowed: {shown}")
+    names = list(dict.fromkeys(allowed))
+    near = nearest(str(given), names)
+    hint = f" (nearest: {near!r})" if near else ""
+    few = ", ".join(names[:24]) + (f", … {len(names)} in all" if len(names) > 24 else "")
+    return UnknownNameError(f"unknown {kind} {shown(given)}{hint}; allowed: {few}")
+
+
+def nearest(given: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that reads most like ``given``, capitals aside; None if none does."""
+    lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(given[:200].strip().lower(), lower, n=1, cutoff=0.5)
+    return lower[near[0]] if near else None

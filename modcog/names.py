@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modcog.errors import ModcogError, UnknownNameError, unknown
+from modcog.errors import ModcogError, UnknownNameError, shown, unknown
 from modcog.trials.table import BASES, YANG19, Base
 
 _SIGN = {"r": +1, "l": -1}
@@ -56,15 +56,33 @@ def parse(name: str) -> TaskSpec:
     Raises:
         UnknownNameError: if there is no such task; it says what is nearest.
     """
+    read = _read(name)
+    if read is None:
+        raise unknown("task", name, known_tasks())
+    found, row = read
+    if found["interval"] and row.timed is None:
+        raise UnknownNameError(
+            f"unknown task {shown(name)}: {row.name} has no timed period and so no interval extension; "
+            f"allowed: {', '.join(variants(row.name))}"
+        )
+    return TaskSpec(str(name), row.name, row.family, _SIGN.get(found["interval"], 0), _SIGN.get(found["sequence"], 0))
+
+
+def _read(name: Any) -> tuple[re.Match[str], Base] | None:
+    """What the grammar finds in a name, and the row of its base task; None if there is none."""
     found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
     row = BASES.get(found["base"]) if found else None
-    if found is None or row is None or (found["interval"] and row.timed is None):
-        raise unknown("task", name, known_tasks())
-    return TaskSpec(name, row.name, row.family, _SIGN.get(found["interval"], 0), _SIGN.get(found["sequence"], 0))
+    return (found, row) if found and row else None
 
 
 def variants(base: str) -> tuple[str, ...]:
-    """All tasks of one base task: 3, or 9 if it has a timed period."""
+    """All tasks of one base task: 3, or 9 if it has a timed period.
+
+    Raises:
+        UnknownNameError: if there is no such base task.
+    """
+    if not isinstance(base, str) or base not in BASES:
+        raise unknown("base task", base, BASES)
     signs = (0, +1, -1)
     return tuple(compose(base, i, s) for i in signs for s in signs if i == 0 or BASES[base].timed)
 
@@ -105,11 +123,10 @@ COLLECTIONS: tuple[str, ...] = (*_NESTED, *_PROPERTIES)
 
 def known_tasks() -> tuple[str, ...]:
     """The 132, then the tasks of the base tasks a user has added."""
-    own = [name for base in BASES for name in variants(base) if base not in _OWN_BASES]
-    return TASKS + tuple(own)
+    return TASKS + tuple(name for base in BASES if base not in _BUILT_IN for name in variants(base))
 
 
-_OWN_BASES = frozenset(row.name for row in YANG19)
+_BUILT_IN = frozenset(row.name for row in YANG19)
 
 
 def collection(name: str) -> tuple[str, ...]:
@@ -118,11 +135,11 @@ def collection(name: str) -> tuple[str, ...]:
     Raises:
         UnknownNameError: if there is no such collection.
     """
+    if not isinstance(name, str) or name not in COLLECTIONS:
+        raise unknown("collection", name, COLLECTIONS)
     if name in _NESTED:
         return _NESTED[name]
-    if name in _PROPERTIES:
-        return tuple(task for task in TASKS if _PROPERTIES[name](parse(task)))
-    raise unknown("collection", name, COLLECTIONS)
+    return tuple(task for task in TASKS if _PROPERTIES[name](parse(task)))
 
 
 def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
@@ -140,16 +157,28 @@ def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
             )
         if tasks in COLLECTIONS:
             return collection(tasks)
-        try:
-            return (parse(tasks).name,)
-        except UnknownNameError:
-            raise unknown("task or collection", tasks, (*COLLECTIONS, *known_tasks())) from None
-    if isinstance(tasks, Mapping) or not isinstance(tasks, Iterable):
-        raise ModcogError(f"tasks: got {tasks!r}, must be the name of a collection or a list of task names")
-    found = tuple(parse(task).name for task in tasks)
+        if _read(tasks) is None:
+            raise unknown("task or collection", tasks, (*COLLECTIONS, *known_tasks()))
+        return (parse(tasks).name,)
+    if isinstance(tasks, bytes | Mapping | set | frozenset) or not isinstance(tasks, Iterable):
+        raise ModcogError(f"tasks: got {shown(tasks)}, must be the name of a collection or a list of task names")
+    found = tuple(_listed(task) for task in tasks)
     if not found:
         raise ModcogError("tasks: got an empty list, must name at least one task")
     repeated = sorted({name for name in found if found.count(name) > 1})
     if repeated:
-        raise ModcogError(f"tasks: {', '.join(repeated)} named more than once")
+        raise ModcogError(f"tasks: got {', '.join(repeated)} more than once, must name each task once")
     return found
+
+
+def _listed(task: Any) -> str:
+    """A task's name from a list of them."""
+    try:
+        return parse(task).name
+    except UnknownNameError:
+        if isinstance(task, str) and task in COLLECTIONS:
+            raise ModcogError(
+                f"tasks: got the collection {task!r} in a list of tasks; give its name alone, "
+                f"or its tasks: [*modcog.collection({task!r}), …]"
+            ) from None
+        raise

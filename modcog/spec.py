@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from modcog import names
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, UnknownNameError, shown, unknown
 
 RULES = ("corrected", "published")
 
+LARGEST = 1e6
+"""Bound of strengths and noise: far beyond use, and far within what float32 holds."""
+
+LONGEST_MS = 1e9
+"""Bound of a duration, in ms."""
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_MS, allow_inf_nan=False)]
+Noise = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Speed = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Coherence = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Strength = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
 """ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
 
@@ -29,22 +41,24 @@ class BatterySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    tasks: tuple[str, ...] = Field("modcog132", description="Task names, or the name of a collection, in order.")
+    tasks: tuple[str, ...] = Field("modcog132", description="Task names, or the name of a collection, in order.")  # type: ignore[arg-type]
     dt: Positive = Field(100.0, description="Time step in ms.")
-    sigma: NotNegative = Field(1.0, description="Noise: its sd per channel and step is sigma / sqrt(dt).")
+    sigma: Noise = Field(1.0, description="Noise: its sd per channel and step is sigma / sqrt(dt).")
     dim_ring: Annotated[int, Field(ge=4, le=1024)] = Field(16, description="Number of directions n; even.")
     rules: Literal["corrected", "published"] = Field(
         "corrected", description="'corrected', or 'published': the trials of the published code, errors and all."
     )
     rule_input: bool = Field(False, description="Append one one-hot column per task to the observations.")
-    omega: NotNegative = Field(0.01, description="Speed of interval and sequence, in positions per ms.")
-    interval: Annotated[tuple[NotNegative, ...], Field(min_length=1)] | None = Field(
-        None, description="Durations in ms that the timed period is drawn from; None: 100, 200, … 1200, or what the rules say."
+    omega: Speed = Field(0.01, description="Speed of interval and sequence, in positions per ms.")
+    interval: Annotated[tuple[Milliseconds, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Durations in ms that the timed period is drawn from; "
+        "None: 100, 200, … 1200, or what the rules say.",
     )
-    coherences: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = Field(
+    coherences: Annotated[tuple[Coherence, ...], Field(min_length=1)] = Field(
         (0.08, 0.16, 0.32, 0.64), description="dm tasks: the strengths are (1 ± c) / 2."
     )
-    strengths: Annotated[tuple[Positive, ...], Field(min_length=2)] = Field(
+    strengths: Annotated[tuple[Strength, ...], Field(min_length=2)] = Field(
         (0.3, 0.6, 1.0), description="dlydm tasks: the two strengths are two different ones of these."
     )
     timing: Mapping[str, Timing] = Field(
@@ -61,16 +75,26 @@ class BatterySettings(BaseModel):
     @field_validator("rules", mode="before")
     @classmethod
     def _rules(cls, value: Any) -> Any:
-        if value not in RULES:
+        if not isinstance(value, str) or value not in RULES:
             raise unknown("rule set", value, RULES)
-        return value
+        return str(value)
 
     @field_validator("dt", "sigma", "omega", "dim_ring", mode="before")
     @classmethod
     def _number(cls, value: Any) -> Any:
-        if isinstance(value, bool | str):
-            raise ModcogError("must be a number")
-        return value
+        return _number(value)
+
+    @field_validator("rule_input", mode="before")
+    @classmethod
+    def _flag(cls, value: Any) -> Any:
+        if not isinstance(flag := _plain(value), bool):
+            raise ModcogError("must be true or false")
+        return flag
+
+    @field_validator("interval", "coherences", "strengths", mode="before")
+    @classmethod
+    def _list(cls, value: Any, info: ValidationInfo) -> Any:
+        return None if value is None and info.field_name == "interval" else _numbers(value)
 
     @field_validator("dim_ring")
     @classmethod
@@ -91,36 +115,73 @@ class BatterySettings(BaseModel):
     def _durations(cls, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ModcogError("must map period names to durations")
-        return {str(period): _timing(str(period), timing) for period, timing in value.items()}
+        return {str(period): read_timing(str(period), timing) for period, timing in value.items()}
 
 
-def _timing(period: str, value: Any) -> Timing:
+def read_timing(period: str, value: Any) -> Timing:
     """Bring one duration into one of the four forms.
 
     Raises:
         ModcogError: naming the period, what came and what is allowed.
     """
-    forms = "must be a number of ms, a list of numbers, ('uniform', (a, b)) or ('choice', [...])"
-    wrong = ModcogError(f"{period}: got {value!r}, {forms}")
-    if _is_duration(value):
-        return float(value)
-    if not isinstance(value, list | tuple) or not value:
+    wrong = ModcogError(
+        f"{period}: got {shown(value)}, must be a number of ms, a list of numbers, "
+        "('uniform', (a, b)) or ('choice', [...])"
+    )
+    if _is_number(value):
+        return _durations(period, value, [value])[0]
+    if not _is_list(value):
         raise wrong
-    kind, numbers = (value[0], value[1]) if isinstance(value[0], str) and len(value) == 2 else ("choice", value)
-    if kind not in ("uniform", "choice") or not isinstance(numbers, list | tuple) or not numbers:
+    items = list(value)
+    named = len(items) == 2 and isinstance(items[0], str)
+    kind, numbers = items if named else ("choice", items)
+    if kind not in ("uniform", "choice"):
+        raise unknown(f"kind of duration in timing of {period}", kind, ("uniform", "choice"))
+    if not _is_list(numbers):
         raise wrong
-    if not all(_is_duration(number) for number in numbers):
-        raise ModcogError(f"{period}: got {value!r}, durations must be finite numbers of ms, at least 0")
-    durations = tuple(float(number) for number in numbers)
+    durations = _durations(period, value, numbers)
+    if not durations:
+        raise wrong
     if kind == "uniform" and (len(durations) != 2 or durations[0] > durations[1]):
-        raise ModcogError(f"{period}: got {value!r}, 'uniform' takes two durations (a, b) with a ≤ b")
-    return (kind, durations)
+        raise ModcogError(f"{period}: got {shown(value)}, 'uniform' takes two durations (a, b) with a ≤ b")
+    return (str(kind), durations)
 
 
-def _is_duration(value: Any) -> bool:
-    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
-        return False
-    return math.isfinite(number := float(value)) and number >= 0
+def _durations(period: str, value: Any, numbers: Iterable[Any]) -> tuple[float, ...]:
+    """``numbers`` as ms; ``value`` is what they stand in."""
+    found = tuple(map(_plain, numbers))
+    if not all(_is_number(number) and 0 <= number <= LONGEST_MS for number in found):
+        raise ModcogError(
+            f"{period}: got {shown(value)}, durations must be finite numbers of ms, from 0 to {LONGEST_MS:g}"
+        )
+    return tuple(map(float, found))
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of NumPy or torch as Python's own; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(plain := _plain(value), Real) and not isinstance(plain, bool)
+
+
+def _number(value: Any) -> Any:
+    if not _is_number(value):
+        raise ModcogError("must be a number")
+    return _plain(value)
+
+
+def _is_list(value: Any) -> bool:
+    """A list, tuple, range, array …; not a set, whose order changes, and the order decides what a seed draws."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | set | frozenset)
+
+
+def _numbers(value: Any) -> tuple[Any, ...]:
+    numbers = tuple(map(_plain, value)) if _is_list(value) else ("none",)
+    if not all(map(_is_number, numbers)):
+        raise ModcogError("must be a list of numbers")
+    return numbers
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -139,24 +200,56 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model(**values)
     except ValidationError as error:
-        for item in error.errors():
-            cause = item.get("ctx", {}).get("error")
-            if isinstance(cause, ModcogError) and len(error.errors()) == 1 and isinstance(cause, KeyError):
-                raise cause from None
-        raise ModcogError("; ".join(dict.fromkeys(map(_sentence, error.errors())))) from None
+        items = _own_findings(error)
+        cause = items[0].get("ctx", {}).get("error")
+        if len(items) == 1 and isinstance(cause, UnknownNameError):
+            raise cause from None
+        raise ModcogError("; ".join(dict.fromkeys(map(_sentence, items)))) from None
+
+
+def _own_findings(error: ValidationError) -> list[Any]:
+    """Pydantic's findings without those that another brings with it: a list is too short once an item is refused."""
+    items = error.errors()
+    places = [item["loc"] for item in items]
+
+    def follows(item: Any) -> bool:
+        at = len(item["loc"])
+        return item["type"] == "too_short" and any(len(p) > at and p[:at] == item["loc"] for p in places)
+
+    return [item for item in items if not follows(item)]
+
+
+_MUST = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+    "too_short": "must have {min_length} or more values",
+    "too_long": "must have {max_length} or fewer values",
+}
+"""What pydantic's findings mean to someone who does not know pydantic."""
 
 
 def _sentence(item: Any) -> str:
     """One of pydantic's findings as ``field: got …, must be …``."""
     path = ".".join(str(part) for part in item["loc"] if not (isinstance(part, str) and "[" in part))
-    given = repr(item["input"])
-    given = given if len(given) < 80 else given[:77] + "…"
-    cause = item.get("ctx", {}).get("error")
-    what = str(cause) if cause is not None else item["msg"].replace("Input should", "should")
+    context = item.get("ctx", {})
+    cause = context.get("error")
+    if cause is not None:
+        what = str(cause)
+    elif item["type"] in _MUST:
+        what = _MUST[item["type"]].format(**context)
+    else:
+        what = item["msg"].replace("Input should", "should")
     for verb in ("should be ", "should have "):
         what = what.replace(verb, "must " + verb.split()[1] + " ", 1)
     if what.startswith("must "):
-        return f"{path}: got {given}, {what}"
+        return f"{path}: got {shown(item['input'])}, {what}"
     return what if what.startswith(path) else f"{path}: {what}"
 
 
@@ -166,18 +259,23 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     Raises:
         ModcogError: if the file cannot be read, is not of one of the three kinds, or holds no table.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ModcogError(f"path: got {shown(path)}, must be the path of a .toml, .yaml or .json file")
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
         values = _parser(path)(text)
     except OSError as error:
         raise ModcogError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, ModcogError):
             raise
         raise ModcogError(f"{path} cannot be parsed: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ModcogError(f"{path} holds no settings: it must be a table of names and values")
+    for name in values:
+        if not isinstance(name, str):
+            raise ModcogError(f"{path} holds a setting called {shown(name)}; names must be text")
     return values
 
 
@@ -188,7 +286,7 @@ def _parser(path: Path) -> Any:
             try:
                 import tomllib
             except ImportError:  # Python 3.10
-                import tomli as tomllib
+                import tomli as tomllib  # type: ignore[no-redef]
             return tomllib.loads
         case ".yaml" | ".yml":
             return _yaml

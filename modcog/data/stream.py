@@ -25,20 +25,29 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
     Batch i depends on the seed and i alone: ``stream[i]`` gives it at once, and setting ``position`` goes on from
     there.
 
+    ``key`` sets apart streams of one seed.
+
     Attributes:
         position: number of the batch that ``next`` gives.
         seed: that repeats the stream.
     """
 
     def __init__(
-        self, battery: Battery, batch_size: int, seq_len: int, seed: int | None, *, batch_first: bool = False
+        self,
+        battery: Battery,
+        batch_size: int,
+        seq_len: int,
+        seed: int | None,
+        *,
+        batch_first: bool = False,
+        key: tuple[int, ...] = (),
     ) -> None:
         self.battery = battery
         self.batch_size = check_count("batch_size", batch_size)
         self.seq_len = check_count("seq_len", seq_len)
         self.batch_first = batch_first
         self.position = 0
-        self._seed = Seed.of(seed, _STREAM)
+        self._seed = Seed.of(seed, _STREAM, *key)
         self._source = TrialSource(battery.tables, self._seed)
 
     @property
@@ -54,8 +63,11 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Batch ``index`` (≥ 0), whatever the position."""
+        return self.paint(self.draw(index), index)
+
+    def paint(self, drawn: Drawn, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The arrays of batch ``index``, whose trials have been drawn."""
         tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
-        drawn = self._draw(check_count("index", index, at_least=0))
         painted = paint.frames(tables, drawn)
         steps = drawn.durations.steps
         frame = np.repeat(np.arange(1, 1 + steps.size), steps.ravel())
@@ -71,9 +83,10 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         paint.add_noise(tables, mask, observations, rng, row.ravel())
         return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
 
-    def _draw(self, index: int) -> Drawn:
-        """Draw the trials of one batch, lane after lane; a lane's last trial is cut where the batch ends."""
+    def draw(self, index: int) -> Drawn:
+        """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
         tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
+        index = check_count("index", index, at_least=0)
         layout = self._seed.rng(_LAYOUT, index)
         rounds: list[tuple[NDArray[np.int64], Durations]] = []
         filled = np.zeros(lanes, np.int64)

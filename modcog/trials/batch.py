@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, shown, unknown
 from modcog.trials.compiled import Tables
 from modcog.trials.draw import Draw, Stimulus
 from modcog.trials.timing import Durations, whole_steps
 
 DURATION = "duration_"
 """Prefix of the conditions that are period durations, in ms."""
+
+STEPS = "steps_"
+"""Prefix of the conditions that are period durations, in whole steps."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,6 @@ def draw_conditions(
     interval_ms = _interval_ms(tables, task, durations)
     base_target = np.zeros(n, np.int64)
     respond = np.ones(n, np.bool_)
-    fixed = {**durations.presets, **(given or {})}
     groups = []
     group_of = tables.group[task]
     for index, draw in enumerate(tables.draws):
@@ -87,8 +89,8 @@ def draw_conditions(
         if not len(trial):
             continue
         context = Draw(
-            rng, len(trial), task[trial], tables, tables.interval_sign[task[trial]], interval_ms[trial],
-            {name: column[trial] for name, column in fixed.items()},
+            rng, len(trial), task[trial], index, tables, tables.interval_sign[task[trial]], interval_ms[trial],
+            durations.steps[trial], {**durations.presets_of(trial), **{k: v[trial] for k, v in (given or {}).items()}},
         )  # fmt: skip
         outcome = draw(context)
         base_target[trial] = outcome.target
@@ -136,10 +138,13 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
     ``duration_<period>`` are ms as drawn, ``steps_<period>`` the whole steps they last; ``target`` is the direction
     asked for before the interval extension moved it, ``interval_ms`` the time T it moved by.
     """
-    found: dict[str, NDArray[Any]] = {}
+    n = len(drawn.task)
+    found = {name: np.full(n, missing) for name, missing in tables.missing.items()}
     for group in drawn.groups:
         for name, column in group.conditions.items():
-            _column(found, name, column, len(drawn.task))[group.trial] = column
+            if name not in found:
+                raise ModcogError(f"conditions: {name!r} is named in some trials of a task and not in others")
+            found[name][group.trial] = column
     found["target"] = drawn.base_target
     found["respond"] = drawn.respond.astype(np.int64)
     if tables.interval_sign.any():
@@ -147,20 +152,27 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
         found["interval_ms"] = np.where(timed, drawn.interval_ms, np.nan)
     for period, slots in tables.period_slots.items():
         slot = slots[drawn.task]
-        has, trial = slot >= 0, np.arange(len(slot))
+        has, trial = slot >= 0, np.arange(n)
         found[DURATION + period] = np.where(has, drawn.durations.ms[trial, slot], np.nan)
-        found["steps_" + period] = np.where(has, drawn.durations.steps[trial, slot], -1)
+        found[STEPS + period] = np.where(has, drawn.durations.steps[trial, slot], -1)
     return found
 
 
-def _column(found: dict[str, NDArray[Any]], name: str, like: NDArray[Any], n: int) -> NDArray[Any]:
-    if name not in found or (found[name].dtype.kind == "i" and like.dtype.kind == "f"):
-        whole = like.dtype.kind in "iub"
-        new = np.full(n, -1, np.int64) if whole else np.full(n, np.nan)
-        if name in found:  # whole numbers in one family, fractions in another
-            new = np.where(found[name] == -1, np.nan, found[name])
-        found[name] = new
-    return found[name]
+def missing_values(tables: Tables) -> dict[str, int | float]:
+    """Learn from one trial of each task which conditions there are, and what each is where there is no such thing.
+
+    What is learnt does not depend on which tasks a sample happens to hold, so all samples have the same columns.
+    """
+    task = np.arange(len(tables.specs))
+    seed = np.random.SeedSequence(0)
+    rng = np.random.default_rng(seed)
+    drawn = draw_conditions(tables, task, tables.rules.draw_durations(tables, task, rng, seed), rng)
+    missing: dict[str, int | float] = {}
+    for group in drawn.groups:
+        for name, column in group.conditions.items():
+            whole = column.dtype.kind in "iub" and missing.get(name, -1) == -1
+            missing[name] = -1 if whole else np.nan
+    return missing
 
 
 def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations) -> NDArray[np.floating]:
@@ -171,10 +183,12 @@ def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations
 
 def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]) -> None:
     found = columns(tables, drawn)
+    has = [name for name, column in found.items() if not np.all((column == -1) | (column != column))]
     for name, column in given.items():
-        if name not in found:
-            raise unknown("condition", name, sorted(found))
+        if name not in has:
+            raise unknown("condition", name, sorted(has))
         if not np.allclose(found[name].astype(float), column.astype(float), equal_nan=True):
             raise ModcogError(
-                f"{name}: got {column.tolist()}, contradicts the other conditions, which make it {found[name].tolist()}"
+                f"{name}: got {shown(column.tolist())}, contradicts the other conditions, "
+                f"which make it {shown(found[name].tolist())}"
             )

@@ -39,7 +39,7 @@ class Tables:
         timings: period durations of each, in ms, in order.
         timing: the same as arrays.
         draws: the draw functions; ``group`` says which one a task uses.
-        params: row parameters by name.
+        params: for each draw function, the parameters of its rows by name.
         alternatives: rows to draw from; a task's are ``alternative_count`` rows from ``alternative_start`` on.
         decision_slot, timed_slot: index of the decision and of the timed period among the task's periods (−1: none).
         show_slot: (K, S) index of the period that shows the first, second … stimulus.
@@ -56,7 +56,7 @@ class Tables:
     timing: TimingTable
     draws: tuple[Callable[[Draw], Outcome], ...]
     group: NDArray[np.int64]
-    params: Mapping[str, NDArray[Any]]
+    params: tuple[Mapping[str, NDArray[Any]], ...]
     alternatives: NDArray[np.float64]
     alternative_start: NDArray[np.int64]
     alternative_count: NDArray[np.int64]
@@ -99,6 +99,13 @@ class Tables:
         return np.arange(self.n_slots) < self.decision_slot[:, None]
 
     @cached_property
+    def missing(self) -> dict[str, int | float]:
+        """The conditions that trials have, and what each is in a trial whose task does not draw it: −1 or NaN."""
+        from modcog.trials.batch import missing_values
+
+        return missing_values(self)
+
+    @cached_property
     def mean_length(self) -> NDArray[np.float64]:
         """(K,) expected steps of a trial, an upper bound up to rounding."""
         table = self.timing
@@ -121,7 +128,9 @@ def compile_tables(settings: BatterySettings) -> Tables:
     timings = tuple(_timing(rules, spec, row, settings) for spec, row in zip(specs, rows, strict=True))
     _check_periods(settings, rows)
     for spec, row, timing in zip(specs, rows, timings, strict=True):
-        check_timing(spec.name, timing, row.shows, settings.dt)
+        setting = {row.timed: "interval"} if row.timed and spec.interval and settings.interval else {}
+        setting |= dict.fromkeys(settings.timing, "timing")
+        check_timing(spec.name, timing, row.shows, settings.dt, setting)
     draws = tuple(dict.fromkeys(row.draw for row in rows))
     sign = np.array([spec.interval for spec in specs])
     start, count, alternatives = _alternatives(rows, settings)
@@ -134,7 +143,7 @@ def compile_tables(settings: BatterySettings) -> Tables:
         timing=compile_timing(timings),
         draws=draws,
         group=np.array([draws.index(row.draw) for row in rows]),
-        params=_columns(rows),
+        params=tuple(_columns(rows, draw) for draw in draws),
         alternatives=alternatives,
         alternative_start=start,
         alternative_count=count,
@@ -188,14 +197,15 @@ def _show_slots(rows: Sequence[Base]) -> NDArray[np.int64]:
     return slots
 
 
-def _columns(rows: Sequence[Base]) -> dict[str, NDArray[Any]]:
-    """Row parameters as arrays over the tasks; a task without the parameter has 0 there, and never reads it."""
+def _columns(rows: Sequence[Base], draw: Callable[[Draw], Outcome]) -> dict[str, NDArray[Any]]:
+    """Parameters of the rows that share ``draw``, as arrays over all tasks; other tasks have 0 there, never read."""
     columns: dict[str, NDArray[Any]] = {}
-    for name in dict.fromkeys(name for row in rows for name in row.params):
-        like = np.asarray(next(row.params[name] for row in rows if name in row.params))
-        values = [np.asarray(row.params.get(name, np.zeros_like(like))) for row in rows]
+    params = [row.params if row.draw is draw else {} for row in rows]
+    for name in dict.fromkeys(name for own in params for name in own):
+        like = np.asarray(next(own[name] for own in params if name in own))
+        values = [np.asarray(own.get(name, np.zeros_like(like))) for own in params]
         if any(value.shape != like.shape for value in values):
-            raise ModcogError(f"params: {name!r} has different shapes in different base tasks")
+            raise ModcogError(f"params: {name!r} has different shapes in base tasks that share a draw function")
         columns[name] = np.stack(values)
     return columns
 

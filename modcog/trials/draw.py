@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, unknown
 
 if TYPE_CHECKING:
     from modcog.spec import BatterySettings
@@ -55,19 +55,24 @@ class Draw:
     Attributes:
         rng: the only source of randomness.
         n: number of trials.
-        settings: the battery's settings (``dim_ring``, ``coherences`` …).
         task: (n,) index of each trial's task in the battery.
+        group: index of the draw function among the battery's.
+        tables: the battery, compiled.
         interval_sign: (n,) +1, −1, or 0 where the task has no interval extension.
         interval_ms: (n,) duration T of the timed period in ms; 0 where there is none.
+        steps: (n, P) whole steps of each period.
+        given: conditions that the caller of the generator has fixed, (n,) columns.
         conditions: every named draw so far, (n,) columns.
     """
 
     rng: np.random.Generator
     n: int
     task: NDArray[np.integer]
+    group: int
     tables: Tables
     interval_sign: NDArray[np.integer]
     interval_ms: NDArray[np.floating]
+    steps: NDArray[np.integer]
     given: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     conditions: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -82,8 +87,26 @@ class Draw:
         return self.tables.settings.dim_ring
 
     def param(self, name: str) -> NDArray[Any]:
-        """The row parameter ``name`` of each trial's base task, (n,) or (n, k)."""
-        return self.tables.params[name][self.task]
+        """The row parameter ``name`` of each trial's base task, (n,) or (n, k).
+
+        Raises:
+            UnknownNameError: if no row that shares this draw function has it.
+        """
+        columns = self.tables.params[self.group]
+        if name not in columns:
+            raise unknown("parameter", name, columns)
+        return columns[name][self.task]
+
+    def duration(self, period: str) -> NDArray[np.float64]:
+        """How long ``period`` really lasts in each trial, (n,) ms: whole steps · dt; 0 in a task without it.
+
+        Raises:
+            UnknownNameError: if no task has it.
+        """
+        if period not in self.tables.period_slots:
+            raise unknown("period", period, self.tables.period_slots)
+        slot = self.tables.period_slots[period][self.task]
+        return np.where(slot >= 0, self.steps[np.arange(self.n), slot] * self.settings.dt, 0.0)
 
     def condition(self, name: str, drawn: ArrayLike) -> NDArray[Any]:
         """Name a column of the trial: ``drawn``, unless the caller of the generator has fixed it.

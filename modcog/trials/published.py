@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.names import TASKS
 from modcog.trials import decision, match
 from modcog.trials.draw import Draw, Outcome, Stimulus
 from modcog.trials.extensions import SLACK
@@ -29,6 +30,7 @@ INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0
 
 _KEEPS_DELAY = "keeps_delay"
+_NUMBER = "number"  # among the 132: a task's delay must not depend on which others are in the battery
 _DELAY_SLOT = 2  # of fixation, sample, delay, test, decision
 
 
@@ -48,12 +50,15 @@ class Published(Rules):
         if row.family == "decision":
             return replace(row, draw=draw_decision, noise="all", alternatives=decision.all_strength_rows)  # P8, P10
         if row.family == "match":
-            return replace(row, draw=draw_match, params={**row.params, _KEEPS_DELAY: not spec.interval})  # P5, P7
+            kept = {_KEEPS_DELAY: not spec.interval, _NUMBER: TASKS.index(spec.name)}
+            return replace(row, draw=draw_match, params={**row.params, **kept})  # P5, P7
         return row
 
     def interval_timing(self, row: Base) -> Timing:
         """P3, P4, P6: zero-length delays in the go and match families, and always 500 ms in the decision family."""
-        return DECISION_INTERVAL_MS if row.family == "decision" else ("choice", INTERVAL_MS)
+        if row.family == "decision":
+            return DECISION_INTERVAL_MS
+        return ("choice", INTERVAL_MS) if row.family in ("go", "match") else super().interval_timing(row)
 
     def sequence_timing(self, row: Base) -> Timing:
         """P9: the reaction-time tasks keep their decision of 500 ms."""
@@ -63,16 +68,20 @@ class Published(Rules):
         self, tables: Tables, task: NDArray[np.integer], rng: np.random.Generator, stream_seed: np.random.SeedSequence
     ) -> Durations:
         """P5: match tasks without interval keep one delay per modality for a whole call, stream or environment."""
-        durations = super().draw_durations(tables, task, rng, stream_seed)
         modality = rng.integers(1, 3, len(task))
-        durations.presets["modality"] = modality
-        keeps = tables.params.get(_KEEPS_DELAY)
-        if keeps is None or "delay" in tables.settings.timing:
+        durations = super().draw_durations(tables, task, rng, stream_seed)
+        if draw_match not in tables.draws:
             return durations
-        both = np.repeat(np.arange(len(keeps)), 2)
-        kept = tables.timing.draw(both, np.random.default_rng(stream_seed))[:, _DELAY_SLOT]
-        trial = np.flatnonzero(keeps[task])
-        durations.ms[trial, _DELAY_SLOT] = kept[2 * task[trial] + modality[trial] - 1]
+        match_group = tables.draws.index(draw_match)
+        durations.presets["modality"] = np.where(tables.group[task] == match_group, modality, -1)
+        if "delay" in tables.settings.timing:
+            return durations
+        params = tables.params[match_group]
+        trial = np.flatnonzero(params[_KEEPS_DELAY][task])
+        u = np.random.default_rng(stream_seed).random((len(TASKS), 2))
+        kept = u[params[_NUMBER][task[trial]], modality[trial] - 1]
+        low, span = tables.timing.low[task[trial], _DELAY_SLOT], tables.timing.span[task[trial], _DELAY_SLOT]
+        durations.ms[trial, _DELAY_SLOT] = low + kept * span
         durations.steps = whole_steps(durations.ms, tables.settings.dt)
         return durations
 

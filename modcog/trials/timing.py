@@ -24,12 +24,17 @@ class Durations:
     Attributes:
         ms: (n, P) as drawn, in ms.
         steps: (n, P) whole steps; 0 in slots that the task does not have.
-        presets: conditions that had to be drawn along with the durations, (n,) columns.
+        presets: conditions that had to be drawn along with the durations, (n,) columns; −1 in the trials of a draw
+            function that does not draw them so.
     """
 
     ms: NDArray[np.float64]
     steps: NDArray[np.int64]
     presets: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def presets_of(self, trial: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """The presets of ``trial`` (m,), trials that share a draw function."""
+        return {name: column[trial] for name, column in self.presets.items() if column[trial[0]] != -1}
 
 
 def whole_steps(ms: NDArray[np.floating], dt: float) -> NDArray[np.int64]:
@@ -91,24 +96,39 @@ def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:
     return "choice", tuple(duration)
 
 
-def check_timing(task: str, timing: Mapping[str, Timing], shows: Sequence[str], dt: float) -> None:
+def check_timing(
+    task: str, timing: Mapping[str, Timing], shows: Sequence[str], dt: float, setting: Mapping[str, str]
+) -> None:
     """Refuse a timing under which a trial of ``task`` could not be played.
+
+    Args:
+        task: name of the task.
+        timing: duration of each of its periods.
+        shows: the periods that show a stimulus.
+        dt: time step in ms.
+        setting: for a period whose duration a setting gives, the name of that setting.
 
     Raises:
         ModcogError: if the decision, or a period that shows a stimulus, can be shorter than one step, or the trial
             longer than ``LONGEST_TRIAL`` steps.
     """
-    for period, duration in timing.items():
-        shortest = min(normal_form(duration)[1])
-        if period in ("decision", *shows) and whole_steps(np.array(shortest), dt) < 1:
-            what = "a decision" if period == "decision" else "a visible stimulus"
-            raise ModcogError(
-                f"timing: {period} of {task} can last {shortest:g} ms, less than one step of dt {dt:g} ms, "
-                f"which leaves a trial without {what}; must be at least {dt:g}"
-            )
     longest = sum(max(normal_form(duration)[1]) for duration in timing.values())
     if longest / dt > LONGEST_TRIAL:
         raise ModcogError(
             f"dt: got {dt:g}, which makes a trial of {task} {longest / dt:.3g} steps long; "
             f"at most {LONGEST_TRIAL} are allowed"
+        )
+    for period, duration in timing.items():
+        shortest = min(normal_form(duration)[1])
+        if period not in ("decision", *shows) or whole_steps(np.array(shortest), dt) >= 1:
+            continue
+        leaves = f"leaves a trial without a {'decision' if period == 'decision' else 'visible stimulus'}"
+        if period in setting:
+            raise ModcogError(
+                f"{setting[period]}: {period} of {task} can last {shortest:g} ms, less than one step of dt {dt:g} ms, "
+                f"which {leaves}; must be at least {dt:g}"
+            )
+        raise ModcogError(
+            f"dt: got {dt:g}, longer than the {shortest:g} ms that {period} of {task} can last, "
+            f"which {leaves}; must be at most {shortest:g}"
         )
