@@ -1,0 +1,314 @@
+"""Reading a data set: splits as memory-mapped arrays, as ``Trials``, and as torch data sets."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.data.columns import ARRAYS, OWN_COLUMNS
+from modcog.data.config import ExportConfig
+from modcog.data.formats import Format, get_format
+from modcog.data.manifest import Manifest, ShardEntry
+from modcog.errors import ModcogError, unknown
+from modcog.trials.trials import Trials, concatenate
+
+if TYPE_CHECKING:
+    from modcog.battery import Battery
+    from modcog.data.torch import ExportedItems
+
+
+def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
+    """Open an exported data set; nothing is read before it is asked for.
+
+    Args:
+        path: its folder.
+        rule_input: append one one-hot column per task to the observations of ``Trials`` and torch data sets; None:
+            as the settings say.
+
+    Raises:
+        ModcogError: if the folder holds no whole data set, its manifest is damaged, a file is missing or has the
+            wrong size, or the package that reads its format is not installed. Hashes are for ``verify``.
+    """
+    folder = Path(path).absolute()
+    manifest = Manifest.read(folder)
+    for file in manifest.all_files():
+        try:
+            size = (folder / file.path).stat().st_size
+        except OSError:
+            raise ModcogError(f"{folder / file.path} is missing; modcog verify tells all that is") from None
+        if size != file.bytes:
+            raise ModcogError(f"{folder / file.path} has {size} bytes instead of {file.bytes}; verify tells more")
+    return DataSet(folder, manifest, rule_input)
+
+
+class DataSet(Mapping[str, "Split"]):
+    """A data set: its splits by name; made by ``load``.
+
+    Attributes:
+        path: its folder.
+        manifest: all that is known of it.
+        config: the settings it was made with.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, rule_input: bool | None = None) -> None:
+        self.path, self.manifest, self.config = path, manifest, manifest.config
+        self.rule_input = self.config.rule_input if rule_input is None else rule_input
+        get_format(self.config.format)  # now rather than in a worker process
+        self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task names; ``trials.task`` indexes them."""
+        return self.manifest.tasks
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self._splits)
+
+    @cached_property
+    def battery(self) -> Battery:
+        """A battery with the data set's settings, for live trials of the same kind."""
+        from modcog.battery import Battery
+
+        settings = self.config.battery_settings()
+        return Battery.from_settings(settings.model_copy(update={"rule_input": self.rule_input}))
+
+    def torch(
+        self, split: str = "train", *, rule_input: bool | None = None, batch_first: bool = False
+    ) -> ExportedItems:
+        """A split as a torch data set; see ``Split.torch``."""
+        return self[split].torch(rule_input=rule_input, batch_first=batch_first)
+
+    def __getitem__(self, name: str) -> Split:
+        """A split.
+
+        Raises:
+            UnknownNameError: if there is none of that name.
+        """
+        if name not in self._splits:
+            raise unknown("split", name, self._splits)
+        return self._splits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._splits)
+
+    def __len__(self) -> int:
+        return len(self._splits)
+
+    def __repr__(self) -> str:
+        amounts = ", ".join(f"{name}: {len(split):,}" for name, split in self.items())
+        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self.config.layout})"
+
+
+class Split:
+    """One split; an item is a trial or, in layout stream, a sequence of trials.
+
+    Attributes:
+        name: of the split.
+        dataset: it belongs to.
+        n_shards: number of shards.
+    """
+
+    def __init__(self, dataset: DataSet, name: str, entries: tuple[ShardEntry, ...]) -> None:
+        self.dataset, self.name, self.n_shards = dataset, name, len(entries)
+        self._entries = entries
+        self._first = np.cumsum([0, *(entry.items for entry in entries)])
+        self._forget()
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return int(self._first[-1])
+
+    def arrays(self, shard: int) -> Mapping[str, Any]:
+        """Arrays and columns of one shard as they are stored, by name: memory maps for ``npy``, read when indexed."""
+        return self._open(range(self.n_shards)[shard]).stored
+
+    def shards(self) -> Iterator[Trials]:
+        """The trials of each shard; for ``npy`` their observations are memory maps, unless the rule input is added."""
+        for first, stop in zip(self._first[:-1], self._first[1:], strict=True):
+            yield self[int(first) : int(stop)]
+
+    def __getitem__(self, index: int | slice) -> Trials:
+        """The trials of one item or of a contiguous slice of items; views of memory maps where that can be.
+
+        Raises:
+            IndexError: if the index is outside, or the slice has a step.
+        """
+        start, stop, step = _bounds(index, len(self))
+        if step != 1:
+            raise IndexError("items can be sliced contiguously only; take(indices) picks any")
+        parts = [self._open(k).trials(a, b) for k, a, b in self._pieces(start, stop)]
+        return self._finished(concatenate(parts)) if parts else self[0:1][0:0]
+
+    def take(self, indices: Iterable[int]) -> Trials:
+        """The trials of any items, in the order asked for.
+
+        Raises:
+            IndexError: if an index is outside.
+        """
+        parts = [self._open(k).trials(i, i + 1) for k, i in map(self._locate, indices)]
+        return self._finished(concatenate(parts)) if parts else self[0:0]
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
+
+        Raises:
+            UnknownNameError: if there is no such column.
+        """
+        names = [name for name in self._entries[0].arrays if name not in ARRAYS]
+        if name not in names:
+            raise unknown("column", name, names)
+        return np.concatenate([self._open(k).column(name) for k in range(self.n_shards)])
+
+    def torch(self, *, rule_input: bool | None = None, batch_first: bool = False) -> ExportedItems:
+        """The split as a map-style ``torch.utils.data.Dataset`` of items, with a collate function that pads.
+
+        Args:
+            rule_input: append the one-hot columns of the tasks; None: as ``load`` was told.
+            batch_first: the collate function gives (B, T, …) instead of (T, B, …).
+
+        Example:
+            >>> dataset = data["train"].torch(rule_input=True)  # doctest: +SKIP
+            >>> loader = DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)  # doctest: +SKIP
+        """
+        from modcog.data.torch import ExportedItems
+
+        wanted = self.dataset.rule_input if rule_input is None else rule_input
+        return ExportedItems(self, rule_input=wanted, batch_first=batch_first)
+
+    def item(self, index: int) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.integer], NDArray[np.integer]]:
+        """What an item holds, as stored: observations (L, C), labels (L,), and of its trials task and length."""
+        shard, i = self._locate(index)
+        return self._open(shard).item(i)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Shard and index in it of an item."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        index = index % len(self)
+        shard = int(np.searchsorted(self._first, index, side="right")) - 1
+        return shard, index - int(self._first[shard])
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Shard, first and last + 1 item in it, of every shard that items start … stop − 1 touch."""
+        for k in range(self.n_shards):
+            a, b = max(start, int(self._first[k])), min(stop, int(self._first[k + 1]))
+            if a < b:
+                yield k, a - int(self._first[k]), b - int(self._first[k])
+
+    def _finished(self, trials: Trials) -> Trials:
+        return with_rule_input(trials) if self.dataset.rule_input else trials
+
+    def _open(self, k: int) -> _Shard:
+        if self._process != os.getpid():  # a forked worker must not share file handles with its parent
+            self._forget()
+        if k not in self._shards:
+            fmt = get_format(self.dataset.config.format)
+            while len(self._shards) >= fmt.OPEN_SHARDS:
+                self._shards.popitem(last=False)
+            self._shards[k] = _Shard(self.dataset, self._entries[k], fmt)
+        self._shards.move_to_end(k)
+        return self._shards[k]
+
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self._shards: OrderedDict[int, _Shard] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open shards: a worker process opens its own."""
+        return {**self.__dict__, "_shards": OrderedDict()}
+
+    def __repr__(self) -> str:
+        return f"Split({self.name!r}, {len(self):,} {self.dataset.config.layout}, {self.n_shards} shards)"
+
+
+class _Shard:
+    """An open shard: from what is stored to trials, whatever the layout."""
+
+    def __init__(self, dataset: DataSet, entry: ShardEntry, fmt: Format) -> None:
+        self.dataset, self.entry = dataset, entry
+        self.stored = fmt.open_shard(dataset.path / entry.path)
+        if missing := [name for name in entry.arrays if name not in self.stored]:
+            raise ModcogError(f"{entry.path} does not hold {missing[0]}; modcog verify tells what is damaged")
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    @property
+    def config(self) -> ExportConfig:
+        return self.dataset.config
+
+    def column(self, name: str) -> NDArray[Any]:
+        if name not in self._columns:
+            self._columns[name] = np.asarray(self.stored[name][:])
+        return self._columns[name]
+
+    @cached_property
+    def _trial_of(self) -> NDArray[np.integer]:
+        """(n + 1,) item i holds the trials _trial_of[i] … _trial_of[i + 1] − 1."""
+        items = np.arange(self.entry.items + 1)
+        return np.searchsorted(self.column("sequence"), items) if self.config.layout == "stream" else items
+
+    def _steps(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """The steps of items start … stop − 1 of an array, one after the other."""
+        stored = self.stored[name]
+        if self.config.layout == "stream":
+            found = np.asarray(stored[start:stop])
+            return found.reshape(-1, *found.shape[2:])
+        length = self.column("length")
+        if self.config.padded:
+            found = np.asarray(stored[start:stop])
+            return found[np.arange(found.shape[1]) < length[start:stop, None]]
+        first = self.column("start")
+        return np.asarray(stored[int(first[start]) : int(first[stop - 1]) + int(length[stop - 1])])
+
+    def item(self, i: int) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.integer], NDArray[np.integer]]:
+        of_item = slice(int(self._trial_of[i]), int(self._trial_of[i + 1]))
+        observations, labels = (self._steps(name, i, i + 1) for name in ARRAYS)
+        return observations, labels, self.column("task")[of_item], self.column("length")[of_item]
+
+    def trials(self, start: int, stop: int) -> Trials:
+        rows = slice(int(self._trial_of[start]), int(self._trial_of[stop]))
+        length = self.column("length")[rows]
+        manifest = self.dataset.manifest
+        return Trials(
+            self._steps("observations", start, stop),
+            self._steps("labels", start, stop).astype(np.int64),
+            np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
+            self.column("task")[rows].astype(np.int64),
+            self.column("decision_start")[rows].astype(np.int64),
+            {name: self.column(name)[rows] for name in self.entry.arrays if name not in (*ARRAYS, *OWN_COLUMNS)},
+            manifest.tasks,
+            manifest.dt,
+            tuple(manifest.periods[task] for task in manifest.tasks),
+        )
+
+
+def with_rule_input(trials: Trials) -> Trials:
+    """The same trials with one one-hot column per task after their observations."""
+    from dataclasses import replace
+
+    rule = one_hot(trials.task, trials.lengths, len(trials.tasks))
+    return replace(trials, packed_observations=np.concatenate([trials.packed_observations, rule], axis=1))
+
+
+def one_hot(task: NDArray[np.integer], length: NDArray[np.integer], n_tasks: int) -> NDArray[np.float32]:
+    """The rule input of trials that follow one another, (S, n_tasks) float32."""
+    rule = np.zeros((int(length.sum()), n_tasks), np.float32)
+    rule[np.arange(len(rule)), np.repeat(task, length)] = 1
+    return rule
+
+
+def _bounds(index: int | slice, n: int) -> tuple[int, int, int]:
+    if isinstance(index, slice):
+        start, stop, step = index.indices(n)
+        return start, max(start, stop), step
+    if not -n <= index < n:
+        raise IndexError(f"item {index} of {n}")
+    return index % n, index % n + 1, 1

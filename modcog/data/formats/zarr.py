@@ -1,0 +1,52 @@
+"""One Zarr 3 group a shard: each array is compressed in chunks, and its chunks are in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import ZstdCodec
+
+from modcog.data.formats import ShardData
+
+ENDING = ".zarr"
+OPEN_SHARDS = 1024
+CHUNK_BYTES = 1 << 19
+_LEVEL = 1
+
+
+def library() -> str:
+    """The packages that write the bytes."""
+    import numcodecs
+
+    return f"zarr {zarr.__version__}, numcodecs {numcodecs.__version__}"
+
+
+def write(shard: ShardData, path: Path, about: str) -> None:
+    """Write a group; ``about`` is its attribute ``modcog``."""
+    group = zarr.create_group(store=path, zarr_format=3, attributes={"modcog": json.loads(about)})
+    for name, array in {**shard.arrays, **shard.columns}.items():
+        rows = _rows_of_chunk(array)
+        target = group.create_array(
+            name,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=(rows, *array.shape[1:]),
+            shards=(rows * -(-len(array) // rows), *array.shape[1:]),
+            compressors=ZstdCodec(level=_LEVEL),
+        )
+        target[...] = array
+
+
+def _rows_of_chunk(array: NDArray[Any]) -> int:
+    row = max(array[:1].nbytes, 1)
+    return min(max(CHUNK_BYTES // row, 1), len(array))
+
+
+def open_shard(path: Path) -> Mapping[str, Any]:
+    """The group's arrays."""
+    return dict(zarr.open_group(store=path, mode="r", zarr_format=3).arrays())

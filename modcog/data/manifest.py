@@ -1,0 +1,216 @@
+"""The manifest: what a data set holds, file by file. It is written last, so where it stands, the data set is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from modcog.data.config import ExportConfig
+from modcog.errors import ModcogError
+
+MANIFEST = "manifest.json"
+JOURNAL = ".export"
+"""Folder of an export that is under way."""
+
+_READ = 1 << 20
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Model):
+    """One file.
+
+    Attributes:
+        path: relative to the data set, with forward slashes.
+        bytes: its size.
+        sha256: of its content, in hexadecimal.
+    """
+
+    path: str
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or "\\" in value or not path.parts:
+            raise ValueError("must be a path inside the data set")
+        return value
+
+
+class ArrayEntry(_Model):
+    """Shape and dtype of an array; where it is read as another dtype than stored, this is the stored one."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class ShardEntry(_Model):
+    """One shard.
+
+    Attributes:
+        path: file or folder, relative to the data set.
+        items: trials or, in layout stream, sequences.
+        trials: trials of each task, in the order of the tasks; a trial cut at a sequence's end counts.
+        arrays: every array and column by name.
+        files: what it consists of.
+    """
+
+    path: str
+    items: int
+    trials: tuple[int, ...]
+    arrays: dict[str, ArrayEntry]
+    files: tuple[FileEntry, ...]
+
+
+class Identity(_Model):
+    """What decides the bytes of a data set.
+
+    Attributes:
+        version: of modcog.
+        library: name and version of the packages that wrote the shards; empty where only modcog decides the bytes.
+        config: the settings, all of them.
+    """
+
+    version: str
+    library: str
+    config: dict[str, Any]
+
+    def config_checked(self) -> ExportConfig:
+        """The settings, checked again."""
+        return ExportConfig.of(**self.config)
+
+    def difference(self, other: Identity) -> str:
+        """What is not the same, as ``name: here … there …``, or an empty string."""
+        ours, theirs = self.flat(), other.flat()
+        pairs = {name: (theirs.get(name), ours.get(name)) for name in {**ours, **theirs}}
+        return "; ".join(
+            f"{name} is {_short(a)} there and {_short(b)} here" for name, (a, b) in pairs.items() if a != b
+        )
+
+    def flat(self) -> dict[str, Any]:
+        """All of it as one mapping of JSON values."""
+        return json.loads(json.dumps({"version": self.version, "library": self.library, **self.config}))
+
+
+class Manifest(_Model):
+    """``manifest.json``.
+
+    Attributes:
+        manifest: version of this schema.
+        identity: package version and settings.
+        tasks: names; the column ``task`` indexes them.
+        periods: of each task, in order.
+        dt: time step, ms.
+        columns: what each column means.
+        splits: shards of each split, in order.
+        files: the other files: metadata, data card and picture.
+        checksum: SHA-256 of the manifest without this field, as compact JSON with sorted keys.
+    """
+
+    manifest: Literal[1] = 1
+    identity: Identity
+    tasks: tuple[str, ...]
+    periods: dict[str, tuple[str, ...]]
+    dt: float
+    columns: dict[str, str]
+    splits: dict[str, tuple[ShardEntry, ...]]
+    files: tuple[FileEntry, ...]
+    checksum: str = ""
+
+    @property
+    def config(self) -> ExportConfig:
+        """The settings, checked again."""
+        return self.identity.config_checked()
+
+    def all_files(self) -> Iterator[FileEntry]:
+        """Every file but the manifest."""
+        for shard in self.shards():
+            yield from shard.files
+        yield from self.files
+
+    def shards(self) -> Iterator[ShardEntry]:
+        """Every shard, split after split."""
+        for shards in self.splits.values():
+            yield from shards
+
+    def trials(self, split: str) -> list[int]:
+        """Trials of each task in a split."""
+        return [sum(counts) for counts in zip(*(shard.trials for shard in self.splits[split]), strict=True)]
+
+    def signed(self) -> Manifest:
+        """The same with its checksum."""
+        return self.model_copy(update={"checksum": self._checksum()})
+
+    def _checksum(self) -> str:
+        content = self.model_dump(mode="json", exclude={"checksum"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read and check the manifest of a data set.
+
+        Raises:
+            ModcogError: if there is none, it is not one, or it has been changed.
+        """
+        path = folder / MANIFEST
+        try:
+            manifest = cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise ModcogError(_no_manifest(folder)) from None
+        except OSError as error:
+            raise ModcogError(f"cannot read {path}: {error.strerror}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ModcogError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
+        if manifest.checksum != manifest._checksum():
+            raise ModcogError(f"{path} is damaged: its content does not match its checksum")
+        return manifest
+
+
+def _no_manifest(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder}: there is no such folder"
+    if (folder / JOURNAL).is_dir():
+        return f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again to finish it"
+    return f"{folder} is not a data set: it has no {MANIFEST}"
+
+
+def file_entry(path: Path, name: str) -> FileEntry:
+    """The entry of a file that stands at ``path`` and will be called ``name``."""
+    digest, size = hashlib.sha256(), 0
+    buffer = bytearray(_READ)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as file:
+        while got := file.readinto(buffer):
+            digest.update(view[:got])
+            size += got
+    return FileEntry(path=name, bytes=size, sha256=digest.hexdigest())
+
+
+def file_entries(path: Path, name: str) -> tuple[FileEntry, ...]:
+    """The entries of a file, or of all files of a folder, sorted."""
+    if path.is_dir():
+        return tuple(file_entry(file, f"{name}/{file.relative_to(path).as_posix()}") for file in files_in(path))
+    return (file_entry(path, name),)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files in a folder and below, sorted."""
+    found = [Path(where) / file for where, _, files in os.walk(folder) for file in files]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _short(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= 60 else shown[:57] + "…"
