@@ -53,7 +53,9 @@ class Bar:
         """Show the state after an update."""
         rate = progress.trials / progress.seconds if progress.seconds else 0.0
         self._bar.update(
-            self._task, completed=progress.step, status=f"loss {progress.loss:.3f}{self._accuracy}  {rate:,.0f} trials/s"
+            self._task,
+            completed=progress.step,
+            status=f"loss {progress.loss:.3f}{self._accuracy}  {rate:,.0f} trials/s",
         )
 
     def scored(self, scores: Scores) -> None:

@@ -1,0 +1,247 @@
+"""Recurrent networks: a read-out on units with masked connections, and on torch's gated units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modcog.errors import ModcogError, unknown
+from modcog.models import kernels
+from modcog.models.initial import draw_recurrent
+from modcog.models.kernels import ACTIVATIONS, Dynamics, Kernel
+from modcog.models.masks import Mask
+from modcog.models.sequence import Sequence
+
+
+class MaskedRNN(nn.Module):
+    """Units with the connections of a mask, and a linear read-out.
+
+    h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + W_in x(t) + b + ξ(t)), logits(t) = W_out h(t) + b_out, with α = dt/τ.
+    Only the weights on the mask exist: ``weight_recurrent`` is (synapses,), in the order of the mask's rows.
+
+    Args:
+        mask: which connections there are.
+        n_inputs: channels of an observation.
+        n_outputs: number of actions.
+        activation: φ: ``"relu"``, ``"tanh"`` or ``"softplus"``.
+        dt: time step in ms.
+        tau: time constant of the units in ms, at least dt; None: dt, so α = 1.
+        noise: standard deviation of ξ, drawn per unit and step, in training and in evaluation; 0 for none.
+        init: how the recurrent weights are drawn, see ``modcog.models.initial``.
+        gain: their scale.
+        seed: that repeats the initial weights; torch's global generator is left alone.
+        batch_first: take and give (B, T, …) instead of (T, B, …).
+        kernel: name of the kernel, or ``"auto"``: the one expected to be the fastest.
+
+    Attributes:
+        mask: the mask.
+        alpha: α.
+        noise: may be changed at any time.
+    """
+
+    mask_fingerprint: Tensor
+
+    def __init__(
+        self,
+        mask: Mask,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        activation: str = "relu",
+        dt: float = 100.0,
+        tau: float | None = None,
+        noise: float = 0.0,
+        init: str = "degree",
+        gain: float = 1.0,
+        seed: int = 0,
+        batch_first: bool = False,
+        kernel: str = "auto",
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise unknown("activation", activation, ACTIVATIONS)
+        if kernel != "auto" and kernel not in kernels.KERNELS:
+            raise unknown("kernel", kernel, ["auto", *kernels.KERNELS])
+        self.mask = mask
+        self.alpha = _alpha(dt, tau)
+        self.noise = noise
+        self.batch_first = batch_first
+        self.kernel = kernel
+        self._dynamics = Dynamics(ACTIVATIONS[activation], self.alpha)
+        self._made: dict[str, Kernel] = {}
+        rng = torch.Generator().manual_seed(seed)
+        self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
+        self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
+        self.bias = nn.Parameter(torch.zeros(mask.n))
+        self.weight_out = nn.Parameter(_uniform(n_outputs, mask.n, rng))
+        self.bias_out = nn.Parameter(torch.zeros(n_outputs))
+        self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
+        self.register_load_state_dict_pre_hook(_accept_both_forms)
+
+    def forward(
+        self,
+        x: Tensor,
+        h0: Tensor | None = None,
+        return_states: bool = False,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the network over whole sequences.
+
+        Args:
+            x: observations (T, B, C); (B, T, C) with ``batch_first``.
+            h0: state (B, N) before the first step; None: zeros.
+            return_states: give the states too.
+            generator: of the noise; None: torch's global one.
+
+        Returns:
+            Logits (T, B, A), and, if asked for, the states h(1) … h(T), (T, B, N); batch first if x is.
+
+        Raises:
+            ModcogError: if x or h0 has another shape.
+        """
+        x = time_first(x, self.weight_in.shape[1], self.batch_first)
+        h0 = checked_state(h0, x, self.mask.n)
+        with torch.autocast(x.device.type, enabled=False):
+            parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
+            kernel, noise = self._kernel(x), self._draw_noise(x, generator)
+            logits, states = Sequence.apply(x, *parameters, h0, noise, kernel, self._dynamics)
+        if self.batch_first:
+            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
+        return (logits, states) if return_states else logits
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` says."""
+        return f"{self.mask}, activation={self._dynamics.activation.name}, alpha={self.alpha:g}, kernel={self.kernel}"
+
+    def _kernel(self, x: Tensor) -> Kernel:
+        name = kernels.choose(self.mask, x.device) if self.kernel == "auto" else self.kernel
+        if name not in self._made:
+            self._made[name] = kernels.make(name, self.mask)
+        return self._made[name]
+
+    def _draw_noise(self, x: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        if not self.noise:
+            return None
+        shape = (*x.shape[:2], self.mask.n)
+        return torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.noise)
+
+
+class GatedRNN(nn.Module):
+    """torch's own GRU or LSTM with a linear read-out, with the interface of ``MaskedRNN``.
+
+    The states are the hidden states; the LSTM's cells start at 0, also where ``h0`` is given.
+
+    Args:
+        kind: ``"gru"`` or ``"lstm"``.
+        n_inputs: channels of an observation.
+        n_outputs: number of actions.
+        hidden: number of units.
+        seed: that repeats the initial weights.
+        batch_first: take and give (B, T, …) instead of (T, B, …).
+    """
+
+    def __init__(
+        self, kind: str, n_inputs: int, n_outputs: int, hidden: int, *, seed: int = 0, batch_first: bool = False
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.hidden = hidden
+        self.batch_first = batch_first
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
+            self.read_out = nn.Linear(hidden, n_outputs)
+
+    def forward(
+        self, x: Tensor, h0: Tensor | None = None, return_states: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the network over whole sequences; arguments and results as ``MaskedRNN.forward``."""
+        x = time_first(x, self.recurrent.input_size, self.batch_first)
+        start: Any = checked_state(h0, x, self.hidden)
+        if start is not None:
+            start = start[None]
+            start = start if self.kind == "gru" else (start, torch.zeros_like(start))
+        states, _ = self.recurrent(x, start)
+        logits = self.read_out(states)
+        if self.batch_first:
+            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
+        return (logits, states) if return_states else logits
+
+
+def time_first(x: Tensor, n_inputs: int, batch_first: bool) -> Tensor:
+    """Check the shape of observations and bring them to (T, B, C), contiguous."""
+    if x.ndim != 3 or x.shape[2] != n_inputs or 0 in x.shape:
+        order = "(B, T, C)" if batch_first else "(T, B, C)"
+        raise ModcogError(f"x: got shape {tuple(x.shape)}, must be {order} with C = {n_inputs} and no side of 0")
+    return (x.transpose(0, 1) if batch_first else x).contiguous()
+
+
+def checked_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
+    """``h0`` if it fits observations x (T, B, C)."""
+    if h0 is not None and h0.shape != (x.shape[1], hidden):
+        raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {hidden})")
+    return h0
+
+
+def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:
+    """The state dict with the recurrent weights as a matrix (N, N), 0 off the mask.
+
+    ``model.load_state_dict`` takes both forms.
+    """
+    state = dict(model.state_dict())
+    weight = state["weight_recurrent"]
+    row, column = _places(model.mask, weight.device)
+    matrix = weight.new_zeros(model.mask.n, model.mask.n)
+    matrix[row, column] = weight
+    return {**state, "weight_recurrent": matrix}
+
+
+def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict with the recurrent weights of the mask's connections only, (synapses,).
+
+    Raises:
+        ModcogError: if the matrix is of another size or has weights off the mask.
+    """
+    matrix = state["weight_recurrent"]
+    if matrix.shape != (mask.n, mask.n):
+        raise ModcogError(f"weight_recurrent: got shape {tuple(matrix.shape)}, must be ({mask.n}, {mask.n})")
+    weight = matrix[_places(mask, matrix.device)]
+    lost = int(matrix.count_nonzero() - weight.count_nonzero())
+    if lost:
+        raise ModcogError(f"weight_recurrent: {lost} weights are not 0 off the mask; allowed: {mask} only")
+    return {**state, "weight_recurrent": weight}
+
+
+def _accept_both_forms(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Before loading: bring the dense form to the sparse one, and refuse another mask's weights."""
+    assert isinstance(model, MaskedRNN)
+    weight, saved = state.get(prefix + "weight_recurrent"), state.get(prefix + "mask_fingerprint")
+    if saved is not None and int(saved) != model.mask.fingerprint:
+        raise ModcogError(f"state dict: its weights belong to another mask than {model.mask}")
+    if weight is not None and weight.ndim == 2:
+        state[prefix + "weight_recurrent"] = from_dense_state(model.mask, {"weight_recurrent": weight})[
+            "weight_recurrent"
+        ]
+
+
+def _places(mask: Mask, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Row and column of each connection."""
+    row, column = (torch.from_numpy(part.astype("int64")) for part in (mask.targets(), mask.indices))
+    return row.to(device), column.to(device)
+
+
+def _alpha(dt: float, tau: float | None) -> float:
+    if not dt > 0:
+        raise ModcogError(f"dt: got {dt!r}, must be a number of ms above 0")
+    if tau is not None and not tau >= dt:
+        raise ModcogError(f"tau: got {tau!r}, must be a number of ms, at least dt = {dt:g}")
+    return 1.0 if tau is None else dt / tau
+
+
+def _uniform(rows: int, columns: int, rng: torch.Generator) -> Tensor:
+    """Weights (rows, columns), uniform between ± 1/√columns as in ``torch.nn.Linear``."""
+    return torch.rand(rows, columns, generator=rng).mul_(2).sub_(1).mul_(columns**-0.5)

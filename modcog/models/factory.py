@@ -1,0 +1,240 @@
+"""Networks by name: one factory for the reference architectures and for a user's own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from modcog.errors import ModcogError, unknown
+from modcog.models import masks
+from modcog.models.cells import GatedRNN, MaskedRNN
+from modcog.models.config import (
+    AutapseConfig,
+    DenseConfig,
+    GatedConfig,
+    LocalityConfig,
+    ModelConfig,
+    OwnConfig,
+    RandomConfig,
+)
+from modcog.models.masks import Mask
+from modcog.spec import validated
+
+
+def _locality(config: Any) -> Mask:
+    return masks.locality(
+        config.hidden,
+        density=config.density,
+        radius=config.radius,
+        shape=config.shape,
+        torus=config.torus,
+        self_connections=config.self_connections,
+    )
+
+
+def _shuffled(config: Any) -> Mask:
+    return masks.shuffled(_locality(config), seed=config.seed)
+
+
+def _random(config: Any) -> Mask:
+    return masks.random(
+        config.hidden,
+        density=config.density,
+        seed=config.seed,
+        shape=config.shape,
+        torus=config.torus,
+        self_connections=config.self_connections,
+    )
+
+
+def _dense(config: Any) -> Mask:
+    return masks.dense(config.hidden, shape=config.shape, torus=config.torus, self_connections=config.self_connections)
+
+
+def _identity(config: Any) -> Mask:
+    return masks.identity(config.hidden, shape=config.shape, torus=config.torus)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A reference architecture.
+
+    Attributes:
+        config: the options it takes.
+        mask: makes its mask; None for torch's gated units.
+        about: one line.
+    """
+
+    config: type[ModelConfig]
+    mask: Callable[[Any], Mask] | None
+    about: str
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "lm-rnn": Architecture(LocalityConfig, _locality, "units on a sheet, connected with their neighbours"),
+    "dense": Architecture(DenseConfig, _dense, "every unit connected with every unit"),
+    "random": Architecture(RandomConfig, _random, "random connections"),
+    "autapse": Architecture(AutapseConfig, _identity, "every unit connected with itself only"),
+    "shuffled": Architecture(LocalityConfig, _shuffled, "lm-rnn's graph with its units permuted on the sheet"),
+    "gru": Architecture(GatedConfig, None, "torch's GRU"),
+    "lstm": Architecture(GatedConfig, None, "torch's LSTM"),
+}
+
+
+def configure(architecture: str, **options: Any) -> ModelConfig:
+    """The checked options of an architecture, with its defaults filled in.
+
+    Args:
+        architecture: a name in ``ARCHITECTURES``, or ``package.module:function``.
+        **options: what the architecture takes.
+
+    Raises:
+        UnknownNameError: for an architecture or an option that does not exist.
+        ModcogError: for a value that is out of range.
+    """
+    if isinstance(architecture, str) and ":" in architecture:
+        return OwnConfig(architecture=architecture, **options)
+    if architecture not in ARCHITECTURES:
+        raise unknown("architecture", architecture, [*ARCHITECTURES, "package.module:function"])
+    model = ARCHITECTURES[architecture].config
+    allowed = [name for name in model.model_fields if name != "architecture"]
+    for name in options:
+        if name not in allowed:
+            raise unknown(f"option of {architecture}", name, allowed)
+    return validated(model, {"architecture": architecture, **options})
+
+
+def build(
+    architecture: str | ModelConfig | Mapping[str, Any], n_inputs: int, n_outputs: int, **options: Any
+) -> nn.Module:
+    """Build a network that maps observations (T, B, C) to logits (T, B, A).
+
+    Args:
+        architecture: a name in ``ARCHITECTURES``; ``package.module:function`` of the user's own; or a configuration,
+            as ``configure`` gives it or as a run file holds it.
+        n_inputs: channels of an observation, C.
+        n_outputs: number of actions, A.
+        **options: what the architecture takes: ``hidden``, ``seed``, ``density`` …
+
+    Returns:
+        The network; its attribute ``config`` is the configuration.
+
+    Raises:
+        UnknownNameError: for an architecture or an option that does not exist.
+        ModcogError: for a value that is out of range, or a function that cannot be had or gives no such network.
+    """
+    config = _merged(architecture, options)
+    for field, value in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ModcogError(f"{field}: got {value!r}, must be a whole number, at least 1")
+    if isinstance(config, OwnConfig):
+        model = _build_own(config, n_inputs, n_outputs)
+    else:
+        model = _build_reference(config, n_inputs, n_outputs)
+    model.config = config  # type: ignore[assignment]
+    return model
+
+
+def _merged(architecture: str | ModelConfig | Mapping[str, Any], options: dict[str, Any]) -> ModelConfig:
+    if isinstance(architecture, ModelConfig):
+        architecture = architecture.model_dump()
+    if isinstance(architecture, Mapping):
+        values = {**architecture, **options}
+        if "architecture" not in values:
+            raise ModcogError("architecture: missing from the configuration, must be a name")
+        return configure(values.pop("architecture"), **values)
+    return configure(architecture, **options)
+
+
+def _build_reference(config: ModelConfig, n_inputs: int, n_outputs: int) -> nn.Module:
+    mask = ARCHITECTURES[config.architecture].mask
+    if mask is None:
+        common = {"seed": config.seed, "batch_first": config.batch_first}
+        return GatedRNN(config.architecture, n_inputs, n_outputs, config.hidden, **common)
+    fields = ("activation", "dt", "tau", "noise", "init", "gain", "seed", "batch_first", "kernel")
+    return MaskedRNN(mask(config), n_inputs, n_outputs, **{field: getattr(config, field) for field in fields})
+
+
+def _build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
+    """Call the user's function and try what it gives on a small batch."""
+    name = config.architecture
+    options = config.model_dump(exclude={"architecture"})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        try:
+            model = _function(name)(n_inputs=n_inputs, n_outputs=n_outputs, **options)
+        except TypeError as error:
+            raise ModcogError(
+                f"{name}: cannot be called with n_inputs, n_outputs, {', '.join(options)}: {error}"
+            ) from error
+    if not isinstance(model, nn.Module):
+        raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
+    _try_out(name, model, n_inputs, n_outputs, config.batch_first)
+    return model
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {error}") from None
+    if not callable(found):
+        raise ModcogError(f"architecture: got {name!r}, which is a {type(found).__name__} and no function")
+    return found
+
+
+def _try_out(name: str, model: nn.Module, n_inputs: int, n_outputs: int, batch_first: bool) -> None:
+    """Refuse a network that does not map (T, B, C) to (T, B, A)."""
+    sides = (2, 3) if batch_first else (3, 2)
+    order = "(B, T, {})" if batch_first else "(T, B, {})"
+    expected = f"{order.format('C')} to {order.format('A')} with C = {n_inputs} and A = {n_outputs}"
+    training = model.training
+    try:
+        with torch.no_grad():
+            logits = model.eval()(torch.zeros(*sides, n_inputs))
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ModcogError(
+            f"{name}: the network must map {expected}; it failed with {type(error).__name__}: {said}"
+        ) from error
+    finally:
+        model.train(training)
+    if not isinstance(logits, torch.Tensor) or logits.shape != (*sides, n_outputs):
+        given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+        raise ModcogError(f"{name}: the network must map {expected}; for {(*sides, n_inputs)} it gave {given}")
+
+
+@dataclass(frozen=True)
+class Description:
+    """Figures of a network.
+
+    Attributes:
+        parameters: trainable numbers.
+        synapses: recurrent weights among them; None for a user's own network.
+        density: synapses as a share of what full connections would be; None as above.
+        wiring_mean: mean length of a connection, in units of the sheet's spacing; None without a sheet.
+        wiring_total: sum of the lengths.
+    """
+
+    parameters: int
+    synapses: int | None = None
+    density: float | None = None
+    wiring_mean: float | None = None
+    wiring_total: float | None = None
+
+
+def describe(model: nn.Module) -> Description:
+    """Count a network's parameters and synapses, and measure its wiring."""
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if isinstance(model, MaskedRNN):
+        mask = model.mask
+        return Description(parameters, mask.synapses, mask.density, mask.wiring_mean, mask.wiring_total)
+    if isinstance(model, GatedRNN):
+        return Description(parameters, model.recurrent.weight_hh_l0.numel(), 1.0)
+    return Description(parameters)

@@ -1,0 +1,36 @@
+"""Kernels: ways to compute the same recurrence, one of which is the fastest for a mask, a batch and a device."""
+
+from __future__ import annotations
+
+import torch
+
+from modcog.errors import unknown
+from modcog.models.kernels.activations import ACTIVATIONS, Activation
+from modcog.models.kernels.base import Dynamics, Kernel
+from modcog.models.kernels.compiled import CompiledKernel
+from modcog.models.kernels.csr import CsrKernel
+from modcog.models.kernels.dense import DenseKernel
+from modcog.models.kernels.diagonal import DiagonalKernel
+from modcog.models.masks import Mask
+
+KERNELS: dict[str, type[Kernel]] = {
+    kernel.name: kernel for kernel in (DenseKernel, CompiledKernel, CsrKernel, DiagonalKernel)
+}
+
+__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose"]
+
+
+def choose(mask: Mask, device: torch.device) -> str:
+    """Name of the kernel that is expected to be the fastest."""
+    if DiagonalKernel.fits(mask):
+        return "diagonal"
+    if device.type not in ("cpu", "cuda") or mask.density > 0.2 or mask.n <= 256:
+        return "dense"
+    return "csr"
+
+
+def make(name: str, mask: Mask) -> Kernel:
+    """The kernel of that name for a mask."""
+    if name not in KERNELS:
+        raise unknown("kernel", name, ["auto", *KERNELS])
+    return KERNELS[name](mask)

@@ -1,0 +1,146 @@
+"""Sparse masks on a CPU: loops compiled for the machine at hand, whole sequences without a return to Python."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modcog.errors import ModcogError
+from modcog.models.kernels.base import Dynamics, Kernel
+from modcog.models.masks import Mask
+
+_WIDTH = 64  # columns of the batch taken together: their sums fill four of the largest registers
+_ROWS = 8  # rows of the weight gradient taken together,
+_STEPS = 8  # and steps: their states stay in the cache
+_TYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class CompiledKernel(Kernel):
+    """One pass over the connections per step; threads share the batch, or the rows of the weight gradient.
+
+    Every number is summed in an order that depends on neither the batch nor the number of threads.
+    """
+
+    name = "compiled"
+    unit_rows = True
+
+    def __init__(self, mask: Mask) -> None:
+        super().__init__(mask)
+        order = np.argsort(mask.indices, kind="stable")
+        into = np.bincount(mask.indices, minlength=mask.n)
+        self._rows = mask.indptr, mask.indices
+        self._columns = np.concatenate([[0], np.cumsum(into)]), mask.targets()[order]
+        self._order = torch.from_numpy(order)
+
+    def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
+        self._recur("forward", states, rates, weight, dynamics, self._rows)
+
+    def backward(self, grad: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
+        self._recur("backward", grad, rates, weight.index_select(0, self._order), dynamics, self._columns)
+
+    def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
+        steps, batch, units = delta.shape
+        pitch, size = delta.stride(2), delta.element_size()
+        chunks = [(first, _loops(delta, width, "relu", False)["weight_gradient"]) for first, width in _split(batch, 1)]
+        out = delta.new_zeros(self.mask.synapses)
+        indptr, indices = self._rows
+        scratch_size = _ROWS * int(self.mask.degrees.max()) * 64 // size
+
+        def rows(first: int, end: int) -> None:
+            scratch = delta.new_empty(scratch_size)
+            for start in range(0, steps, _STEPS):
+                count = min(_STEPS, steps - start)
+                left, right = delta[start].data_ptr(), before[start].data_ptr()
+                for column, run in chunks:
+                    run(
+                        left + column * size, right + column * size, out.data_ptr(),
+                        indptr.ctypes.data, indices.ctypes.data,
+                        count, units, pitch, first, end, _ROWS, scratch.data_ptr(),
+                    )  # fmt: skip
+
+        bounds = np.searchsorted(indptr, np.linspace(0, self.mask.synapses, torch.get_num_threads() + 1))
+        _in_threads([lambda a=a, b=b: rows(a, b) for a, b in zip(bounds.tolist(), bounds[1:].tolist(), strict=False)])
+        return out
+
+    def _recur(
+        self, name: str, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics, matrix: tuple[Any, Any]
+    ) -> None:
+        steps, batch, units = rates.shape
+        pitch, size, alpha = rates.stride(2), rates.element_size(), dynamics.alpha
+        weight = weight.contiguous()
+        indptr, indices = matrix
+
+        def columns(first: int, width: int) -> Callable[[], None]:
+            run = _loops(states, width, dynamics.activation.name, alpha != 1)[name]
+            shift = first * size
+            return lambda: run(
+                states.data_ptr() + shift, rates.data_ptr() + shift, weight.data_ptr(),
+                indptr.ctypes.data, indices.ctypes.data, steps, units, pitch, alpha,
+            )  # fmt: skip
+
+        _in_threads([columns(first, width) for first, width in _split(batch, torch.get_num_threads())])
+
+
+def _split(batch: int, threads: int) -> list[tuple[int, int]]:
+    """(first column, number of columns) of the parts that a batch is taken in."""
+    share = -(-batch // threads)
+    width = min(_WIDTH, -(-share // 16) * 16)
+    return [(first, min(width, batch - first)) for first in range(0, batch, width)]
+
+
+def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs that leave Python's lock alone, on as many threads as torch uses."""
+    count = min(torch.get_num_threads(), len(jobs))
+
+    def run(number: int) -> None:
+        for job in jobs[number::count]:
+            job()
+
+    others = [threading.Thread(target=run, args=(number,)) for number in range(1, count)]
+    for thread in others:
+        thread.start()
+    run(0)
+    for thread in others:
+        thread.join()
+
+
+def _loops(like: Tensor, width: int, activation: str, leaky: bool) -> dict[str, Any]:
+    """The compiled functions for states of the type of ``like``."""
+    if like.dtype not in _TYPES or like.device.type != "cpu":
+        raise ModcogError(f"kernel: 'compiled' takes float32 and float64 on a CPU, not {like.dtype} on {like.device}")
+    return _compile(_TYPES[like.dtype], width, activation, leaky)
+
+
+@cache
+def _compile(real: str, width: int, activation: str, leaky: bool) -> dict[str, Any]:
+    """Compile the functions of ``Columns`` for this machine; about 0.1 s."""
+    import llvmlite.binding as llvm
+
+    from modcog.models.kernels.codegen import REALS, Columns
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(str(Columns(REALS[real], width, activation, leaky).module))
+    features = llvm.get_host_cpu_features().flatten()
+    wide = "-prefer-256-bit" if "+avx512f" in features else ""
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=",".join(filter(None, (features, wide))), opt=3
+    )
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    pointer, whole = ctypes.c_void_p, ctypes.c_int64
+    number = ctypes.c_float if real == "float32" else ctypes.c_double
+    recur = ctypes.CFUNCTYPE(None, *[pointer] * 5, *[whole] * 3, number)
+    gradient = ctypes.CFUNCTYPE(None, *[pointer] * 5, *[whole] * 6, pointer)
+    kinds = {"forward": recur, "backward": recur, "weight_gradient": gradient}
+    found: dict[str, Any] = {name: kind(engine.get_function_address(name)) for name, kind in kinds.items()}
+    return {**found, "engine": engine}  # the code lives as long as its engine

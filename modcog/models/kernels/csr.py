@@ -1,0 +1,53 @@
+"""The weights as a torch CSR matrix: what a GPU has for sparse masks, and what is left without a compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modcog.models.kernels.base import StepKernel
+from modcog.models.masks import Mask
+
+
+class CsrKernel(StepKernel):
+    """One sparse product per step; the weight gradient at the connections only (``sampled_addmm``)."""
+
+    name = "csr"
+    unit_rows = True
+
+    def __init__(self, mask: Mask) -> None:
+        super().__init__(mask)
+        order = np.argsort(mask.indices, kind="stable")
+        into = np.bincount(mask.indices, minlength=mask.n)
+        self._rows = _pattern(mask.indptr, mask.indices)
+        self._columns = _pattern(np.concatenate([[0], np.cumsum(into)]), mask.targets()[order])
+        self._order = torch.from_numpy(order)
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """The weights as CSR."""
+        return self._sparse(self._rows, weight)
+
+    def transposed(self, weight: Tensor) -> Tensor:
+        """The transposed weights as CSR."""
+        if self._order.device != weight.device:
+            self._order = self._order.to(weight.device)
+        return self._sparse(self._columns, weight.index_select(0, self._order))
+
+    def add_product(self, out: Tensor, matrix: Tensor, state: Tensor) -> None:  # noqa: D102
+        torch.addmm(out.t(), matrix, state.t(), out=out.t())
+
+    def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
+        rows = delta.permute(2, 0, 1).flatten(1)
+        columns = before.permute(0, 1, 2).flatten(0, 1)
+        zero = self._sparse(self._rows, delta.new_zeros(self.mask.synapses))
+        return torch.sparse.sampled_addmm(zero, rows, columns, beta=0).values()
+
+    def _sparse(self, pattern: tuple[Tensor, Tensor], values: Tensor) -> Tensor:
+        n = self.mask.n
+        crow, col = (part.to(values.device) for part in pattern)
+        return torch.sparse_csr_tensor(crow, col, values, (n, n), check_invariants=False)
+
+
+def _pattern(indptr: np.ndarray, indices: np.ndarray) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
+    return torch.from_numpy(indptr.astype(np.int32)), torch.from_numpy(indices.astype(np.int32))

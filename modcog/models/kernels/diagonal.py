@@ -1,0 +1,38 @@
+"""Autapses: the product with the weights is elementwise."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from modcog.errors import ModcogError
+from modcog.models.kernels.base import StepKernel
+from modcog.models.masks import Mask
+
+
+class DiagonalKernel(StepKernel):
+    """Every unit is its own and only input."""
+
+    name = "diagonal"
+    unit_rows = False
+
+    def __init__(self, mask: Mask) -> None:
+        super().__init__(mask)
+        if not self.fits(mask):
+            raise ModcogError(f"kernel: got 'diagonal' for {mask}; allowed for self-connections only")
+
+    @staticmethod
+    def fits(mask: Mask) -> bool:
+        """Whether the mask has every self-connection and no other."""
+        return mask.synapses == mask.n and mask.self_connections == mask.n
+
+    def matrix(self, weight: Tensor) -> Tensor:  # noqa: D102
+        return weight
+
+    def transposed(self, weight: Tensor) -> Tensor:  # noqa: D102
+        return weight
+
+    def add_product(self, out: Tensor, matrix: Tensor, state: Tensor) -> None:  # noqa: D102
+        out.addcmul_(state, matrix)
+
+    def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
+        return (delta * before).sum((0, 1))

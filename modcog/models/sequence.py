@@ -1,0 +1,104 @@
+"""A network over a whole sequence as one differentiable function with its backward pass written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from modcog.models.kernels import Dynamics, Kernel
+
+
+class Sequence(torch.autograd.Function):
+    """Input, recurrence and read-out of T steps; backpropagation through time without a graph of steps.
+
+    The bias counts as the weight of an input that is always 1, so that its gradient costs no pass of its own.
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        x: Tensor,
+        weight_in: Tensor,
+        bias: Tensor,
+        weight: Tensor,
+        weight_out: Tensor,
+        bias_out: Tensor,
+        h0: Tensor | None,
+        noise: Tensor | None,
+        kernel: Kernel,
+        dynamics: Dynamics,
+    ) -> tuple[Tensor, Tensor]:
+        steps, batch, _ = x.shape
+        states = kernel.empty(x, steps + 1, batch)
+        states[0] = 0 if h0 is None else h0
+        rates = states[1:] if dynamics.alpha == 1 else kernel.empty(x, steps, batch)
+        x_and_1 = torch.cat([x, x.new_ones(steps, batch, 1)], dim=2)
+        _product(x_and_1, torch.cat([weight_in, bias[:, None]], dim=1), out=rates)
+        if noise is not None:
+            rates += noise
+        kernel.forward(states, rates, weight, dynamics)
+        logits = _product(states[1:], weight_out, out=_like(rates, len(weight_out)))
+        ctx.kernel, ctx.dynamics = kernel, dynamics
+        ctx.save_for_backward(x_and_1, weight_in, weight, weight_out, states, None if dynamics.alpha == 1 else rates)
+        ctx.set_materialize_grads(False)
+        return torch.add(logits, bias_out, out=x.new_empty(logits.shape)), states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_logits: Tensor | None, grad_states: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
+        x_and_1, weight_in, weight, weight_out, states, rates = ctx.saved_tensors
+        kernel, dynamics, needed = ctx.kernel, ctx.dynamics, ctx.needs_input_grad
+        before, after = states[:-1], states[1:]
+        grad = kernel.empty(states, len(states), states.shape[1])
+        grad[0], delta = 0, grad[1:]
+        grad_out, grad_bias_out = None, None
+        if grad_logits is None:
+            delta.zero_()
+        else:
+            grad_logits = grad_logits.contiguous()
+            _product(grad_logits, weight_out.t(), out=delta)
+            grad_out, grad_bias_out = _correlation(grad_logits, after), grad_logits.sum((0, 1))
+        if grad_states is not None:
+            delta += grad_states
+        kernel.backward(grad, after if rates is None else rates, weight, dynamics)
+        grad_in = _correlation(x_and_1, delta)
+        return (
+            _product(delta, weight_in.t(), out=_like(delta, weight_in.shape[1])) if needed[0] else None,
+            grad_in[:-1].t(),
+            grad_in[-1],
+            kernel.weight_gradient(delta, before),
+            grad_out,
+            grad_bias_out,
+            grad[0] if needed[6] else None,
+            None,
+            None,
+            None,
+        )
+
+
+def _like(states: Tensor, size: int) -> Tensor:
+    """Space for (T, B, size) in the order in which ``states`` (T, B, N) lie in memory."""
+    steps, batch, _ = states.shape
+    if states.stride(2) == 1:
+        return states.new_empty(steps, batch, size)
+    return states.new_empty(steps, size, batch).transpose(1, 2)
+
+
+def _product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:
+    """``out`` (T, B, N) = x (T, B, C) · weight (N, C)ᵀ, whichever way either lies in memory."""
+    if x.is_contiguous() and out.is_contiguous():
+        torch.mm(x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))
+    else:
+        torch.bmm(weight.expand(len(x), *weight.shape), x.transpose(1, 2), out=out.transpose(1, 2))
+    return out
+
+
+def _correlation(left: Tensor, right: Tensor) -> Tensor:
+    """Σ over steps and batch of left (T, B, N) ⊗ right (T, B, M): (N, M)."""
+    if left.is_contiguous() and right.is_contiguous():
+        return left.flatten(0, 1).t() @ right.flatten(0, 1)
+    total = left.new_empty(left.shape[2], right.shape[2])
+    return torch.addbmm(total, left.transpose(1, 2), right, beta=0)
