@@ -49,6 +49,8 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         self.position = 0
         self._seed = Seed.of(seed, _STREAM, *key)
         self._source = TrialSource(battery.tables, self._seed)
+        self._call = self._seed.sequence(_CALL)
+        self._mean_length = max(float(battery.tables.mean_length.mean()), 1.0)
 
     @property
     def seed(self) -> int:
@@ -68,19 +70,11 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
     def paint(self, drawn: Drawn, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The arrays of batch ``index``, whose trials have been drawn."""
         tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
-        painted = paint.frames(tables, drawn)
-        steps = drawn.durations.steps
-        frame = np.repeat(np.arange(1, 1 + steps.size), steps.ravel())
+        frame, rng = paint.frame_of_steps(drawn), self._seed.rng(_NOISE, index)
         labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
-        mask = painted.noise[frame]
-        rng = self._seed.rng(_NOISE, index)
         if self.batch_first:
-            observations = painted.values[frame]
-            paint.add_noise(tables, mask, observations, rng)
-            return observations.reshape(lanes, length, -1), labels
-        observations = painted.values[frame.reshape(lanes, length).T.ravel()]
-        row = np.arange(length) * lanes + np.arange(lanes)[:, None]
-        paint.add_noise(tables, mask, observations, rng, row.ravel())
+            return paint.observations(tables, drawn, frame, rng).reshape(lanes, length, -1), labels
+        observations = paint.observations(tables, drawn, frame, rng, lanes)
         return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
 
     def draw(self, index: int) -> Drawn:
@@ -93,12 +87,15 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         while filled.min() < length:
             per_lane = self._trials_needed(length - int(filled.min()))
             task = self._source.draw_tasks(lanes * per_lane, layout)
-            durations = tables.rules.draw_durations(tables, task, layout, self._seed.sequence(_CALL))
+            durations = tables.rules.draw_durations(tables, task, layout, self._call)
             rounds.append((task, durations))
             filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
         task, durations = _by_lane(rounds, lanes)
-        end = np.cumsum(durations.steps.reshape(lanes, -1), axis=1).clip(max=length)
-        steps = np.diff(end, axis=1, prepend=0).reshape(len(task), -1)
+        end = np.cumsum(durations.steps.reshape(lanes, -1), axis=1)
+        np.minimum(end, length, out=end)
+        steps = end.copy()
+        steps[:, 1:] -= end[:, :-1]
+        steps = steps.reshape(len(task), -1)
         used = np.flatnonzero(steps.any(axis=1))
         presets = {name: column[used] for name, column in durations.presets.items()}
         whole = Durations(durations.ms[used], durations.steps[used], presets)
@@ -108,8 +105,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def _trials_needed(self, steps: int) -> int:
         """Trials per lane that fill ``steps`` steps in nearly every lane."""
-        mean = max(float(self.battery.tables.mean_length.mean()), 1.0)
-        return int(steps / mean * 1.2) + 3
+        return int(steps / self._mean_length * 1.2) + 3
 
 
 def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> tuple[NDArray[np.int64], Durations]:

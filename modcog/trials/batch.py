@@ -50,7 +50,7 @@ class Drawn:
         groups: stimuli and conditions, a group for each draw function.
     """
 
-    task: NDArray[np.int64]
+    task: NDArray[np.integer]
     durations: Durations
     target: NDArray[np.integer]
     base_target: NDArray[np.integer]
@@ -90,7 +90,7 @@ def draw_conditions(
             continue
         context = Draw(
             rng, len(trial), task[trial], index, tables, tables.interval_sign[task[trial]], interval_ms[trial],
-            durations.steps[trial], {**durations.presets_of(trial), **{k: v[trial] for k, v in (given or {}).items()}},
+            durations.steps, trial, {**durations.presets_of(trial), **{k: v[trial] for k, v in (given or {}).items()}},
         )  # fmt: skip
         outcome = draw(context)
         base_target[trial] = outcome.target
@@ -139,7 +139,7 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
     asked for before the interval extension moved it, ``interval_ms`` the time T it moved by.
     """
     n = len(drawn.task)
-    found = {name: np.full(n, missing) for name, missing in tables.missing.items()}
+    found: dict[str, NDArray[Any]] = {name: np.full(n, missing) for name, missing in tables.missing.items()}
     for group in drawn.groups:
         for name, column in group.conditions.items():
             if name not in found:
@@ -176,9 +176,12 @@ def missing_values(tables: Tables) -> dict[str, int | float]:
 
 
 def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations) -> NDArray[np.floating]:
-    ms = tables.rules.interval_ms(durations, tables.settings)
-    timed = tables.interval_sign[task] != 0
-    return np.where(timed, ms[np.arange(len(task)), tables.timed_slot[task]], 0.0)
+    found = np.zeros(len(task))
+    timed = np.flatnonzero(tables.interval_sign[task])
+    if len(timed):
+        ms = tables.rules.interval_ms(durations, tables.settings)
+        found[timed] = ms[timed, tables.timed_slot[task[timed]]]
+    return found
 
 
 def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]) -> None:

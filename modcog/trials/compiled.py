@@ -44,7 +44,8 @@ class Tables:
         decision_slot, timed_slot: index of the decision and of the timed period among the task's periods (−1: none).
         show_slot: (K, S) index of the period that shows the first, second … stimulus.
         interval_sign, move_sign, sequence_sign: +1, −1 or 0; ``move_sign`` is 0 where an interval moves no target.
-        noise: mask of the channels that are noisy while a stimulus is visible; ``noise_shown``: the ring that shows it is.
+        noise: mask of the channels that are noisy while a stimulus is visible.
+        noise_at_stimulus: whether the ring that shows the stimulus is, too.
         bumps: (n, n) bump of strength 1 for each direction.
     """
 
@@ -67,8 +68,8 @@ class Tables:
     move_sign: NDArray[np.int64]
     sequence_sign: NDArray[np.int64]
     noise: NDArray[np.uint8]
-    noise_shown: NDArray[np.bool_]
-    bumps: NDArray[np.float64]
+    noise_at_stimulus: NDArray[np.bool_]
+    bumps: NDArray[np.float32]
 
     def __deepcopy__(self, memo: Any) -> Tables:
         """Itself: tables never change."""
@@ -97,6 +98,24 @@ class Tables:
     def fixation_cue(self) -> NDArray[np.bool_]:
         """(K, P): whether the fixation cue is on in a slot."""
         return np.arange(self.n_slots) < self.decision_slot[:, None]
+
+    @cached_property
+    def blank_trial(self) -> NDArray[np.float32]:
+        """(K, P, C) observations of each period without a stimulus: fixation cue and rule input."""
+        blank = np.zeros((len(self.specs), self.n_slots, self.n_channels), np.float32)
+        blank[:, :, 0] = self.fixation_cue
+        if self.settings.rule_input:
+            task = np.arange(len(self.specs))
+            blank[task, :, 1 + 2 * self.settings.dim_ring + task] = 1
+        return blank
+
+    @cached_property
+    def noise_shown_in(self) -> NDArray[np.uint8]:
+        """(K, P) noise mask of each period: ``noise`` where it shows a stimulus, 0 elsewhere."""
+        mask = np.zeros((len(self.specs), self.n_slots), np.uint8)
+        task, stimulus = np.nonzero(self.show_slot >= 0)
+        mask[task, self.show_slot[task, stimulus]] = self.noise[task]
+        return mask
 
     @cached_property
     def missing(self) -> dict[str, int | float]:
@@ -154,8 +173,8 @@ def compile_tables(settings: BatterySettings) -> Tables:
         move_sign=sign * [rules.interval_moves_target(row) for row in rows],
         sequence_sign=np.array([spec.sequence for spec in specs]),
         noise=np.array([_NOISE[row.noise] for row in rows], np.uint8),
-        noise_shown=np.array([row.noise == "shown" for row in rows]),
-        bumps=bump(np.arange(settings.dim_ring), settings.dim_ring),
+        noise_at_stimulus=np.array([row.noise == "shown" for row in rows]),
+        bumps=bump(np.arange(settings.dim_ring), settings.dim_ring).astype(np.float32),
     )
 
 

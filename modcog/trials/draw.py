@@ -60,7 +60,8 @@ class Draw:
         tables: the battery, compiled.
         interval_sign: (n,) +1, −1, or 0 where the task has no interval extension.
         interval_ms: (n,) duration T of the timed period in ms; 0 where there is none.
-        steps: (n, P) whole steps of each period.
+        steps: (N, P) whole steps of each period, of all N trials of the batch.
+        trial: (n,) which of them these are.
         given: conditions that the caller of the generator has fixed, (n,) columns.
         conditions: every named draw so far, (n,) columns.
     """
@@ -73,6 +74,7 @@ class Draw:
     interval_sign: NDArray[np.integer]
     interval_ms: NDArray[np.floating]
     steps: NDArray[np.integer]
+    trial: NDArray[np.intp]
     given: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     conditions: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -106,7 +108,7 @@ class Draw:
         if period not in self.tables.period_slots:
             raise unknown("period", period, self.tables.period_slots)
         slot = self.tables.period_slots[period][self.task]
-        return np.where(slot >= 0, self.steps[np.arange(self.n), slot] * self.settings.dt, 0.0)
+        return np.where(slot >= 0, self.steps[self.trial, slot] * self.settings.dt, 0.0)
 
     def condition(self, name: str, drawn: ArrayLike) -> NDArray[Any]:
         """Name a column of the trial: ``drawn``, unless the caller of the generator has fixed it.

@@ -18,7 +18,7 @@ from modcog.trials import decision, match
 from modcog.trials.draw import Draw, Outcome, Stimulus
 from modcog.trials.extensions import SLACK
 from modcog.trials.rules import Rules
-from modcog.trials.table import Base, Timing
+from modcog.trials.table import YANG19, Base, Timing
 from modcog.trials.timing import Durations, whole_steps
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0
 
+_FAMILY = {row.name: row.family for row in YANG19}  # a user's own base task deviates from nothing
 _KEEPS_DELAY = "keeps_delay"
 _NUMBER = "number"  # among the 132: a task's delay must not depend on which others are in the battery
 _DELAY_SLOT = 2  # of fixation, sample, delay, test, decision
@@ -45,20 +46,20 @@ class Published(Rules):
         if row.name in ("go", "anti"):
             periods = {"fixation": 500, "stimulus": 500, "delay": 500, "decision": 500}
             row = replace(row, periods=periods, timed="delay")  # P2
-        if row.family == "go":
+        if _FAMILY.get(row.name) == "go":
             return replace(row, draw=draw_go)  # P3
-        if row.family == "decision":
+        if _FAMILY.get(row.name) == "decision":
             return replace(row, draw=draw_decision, noise="all", alternatives=decision.all_strength_rows)  # P8, P10
-        if row.family == "match":
+        if _FAMILY.get(row.name) == "match":
             kept = {_KEEPS_DELAY: not spec.interval, _NUMBER: TASKS.index(spec.name)}
             return replace(row, draw=draw_match, params={**row.params, **kept})  # P5, P7
         return row
 
     def interval_timing(self, row: Base) -> Timing:
         """P3, P4, P6: zero-length delays in the go and match families, and always 500 ms in the decision family."""
-        if row.family == "decision":
+        if _FAMILY.get(row.name) == "decision":
             return DECISION_INTERVAL_MS
-        return ("choice", INTERVAL_MS) if row.family in ("go", "match") else super().interval_timing(row)
+        return ("choice", INTERVAL_MS) if _FAMILY.get(row.name) in ("go", "match") else super().interval_timing(row)
 
     def sequence_timing(self, row: Base) -> Timing:
         """P9: the reaction-time tasks keep their decision of 500 ms."""
@@ -91,7 +92,7 @@ class Published(Rules):
 
     def interval_moves_target(self, row: Base) -> bool:
         """P3: in the go family the stimulus stands elsewhere instead."""
-        return row.family != "go"
+        return _FAMILY.get(row.name) != "go"
 
     def move(
         self,

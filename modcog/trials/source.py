@@ -130,15 +130,12 @@ def _column(name: str, value: Any) -> NDArray[Any]:
 def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
     """Paint drawn trials, one after the other."""
     steps = drawn.durations.steps
-    painted = paint.frames(tables, drawn)
-    frame = np.repeat(np.arange(1, 1 + steps.size), steps.ravel())
-    observations = painted.values[frame]
-    paint.add_noise(tables, painted.noise[frame], observations, noise)
+    frame = paint.frame_of_steps(drawn)
     offsets = np.zeros(len(steps) + 1, np.int64)
     np.cumsum(steps.sum(axis=1), out=offsets[1:])
     before = np.arange(tables.n_slots) < tables.decision_slot[drawn.task][:, None]
     return Trials(
-        observations,
+        paint.observations(tables, drawn, frame, noise),
         paint.labels(tables, drawn, frame),
         offsets,
         drawn.task,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from modcog.spec import BatterySettings
     from modcog.trials.draw import Draw, Outcome
 
-Timing = float | tuple[float, ...] | tuple[Literal["uniform", "choice"], tuple[float, ...]]
+Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
 """A duration in ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
 
 Noise = Literal["none", "shown", "both", "all"]

@@ -22,7 +22,7 @@ class Trials:
         packed_observations: (S, C) float32, all steps of all trials, one after the other.
         packed_labels: (S,) int64, the right action at each step.
         offsets: (n + 1,) trial i holds the steps offsets[i] … offsets[i + 1] − 1.
-        task: (n,) int64, index into ``tasks``.
+        task: (n,) index into ``tasks``.
         decision_start: (n,) int64, step at which the decision begins.
         conditions: everything that was drawn, (n,) columns; −1 or NaN where a trial's task has no such thing.
         tasks: names of the battery's tasks.
@@ -33,7 +33,7 @@ class Trials:
     packed_observations: NDArray[np.float32]
     packed_labels: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    task: NDArray[np.int64]
+    task: NDArray[np.integer]
     decision_start: NDArray[np.int64]
     conditions: dict[str, NDArray[Any]]
     tasks: tuple[str, ...]
