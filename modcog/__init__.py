@@ -3,42 +3,65 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
     from modcog.errors import ModcogError, UnknownNameError
+    from modcog.evaluation.evaluate import evaluate
     from modcog.names import COLLECTIONS, TASKS, TaskSpec, collection, parse
+    from modcog.own_task import add_base, remove_base
     from modcog.spec import BatterySettings
+    from modcog.training.run import load_model
+    from modcog.trials.draw import Draw, Outcome, Stimulus
+    from modcog.trials.table import Base
     from modcog.trials.trials import Trials
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Base": "modcog.trials.table",
     "Battery": "modcog.battery",
     "BatterySettings": "modcog.spec",
     "COLLECTIONS": "modcog.names",
+    "Draw": "modcog.trials.draw",
     "ModcogError": "modcog.errors",
+    "Outcome": "modcog.trials.draw",
+    "Stimulus": "modcog.trials.draw",
     "TASKS": "modcog.names",
     "TaskSpec": "modcog.names",
     "Trials": "modcog.trials.trials",
     "UnknownNameError": "modcog.errors",
+    "add_base": "modcog.own_task",
     "collection": "modcog.names",
+    "evaluate": "modcog.evaluation.evaluate",
+    "load_model": "modcog.training.run",
     "parse": "modcog.names",
+    "remove_base": "modcog.own_task",
 }
 
 __all__ = [
     "COLLECTIONS",
     "TASKS",
+    "Base",
     "Battery",
     "BatterySettings",
+    "Draw",
     "ModcogError",
+    "Outcome",
+    "Stimulus",
     "TaskSpec",
     "Trials",
     "UnknownNameError",
     "__version__",
+    "add_base",
     "collection",
+    "evaluate",
+    "load_model",
     "parse",
+    "remove_base",
 ]
 
 
@@ -53,3 +76,25 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _register() -> None:
+    """Register the environments, unless gymnasium does it by itself: it looks for plugins when it is imported."""
+    from importlib import metadata
+
+    if "gymnasium" not in sys.modules:
+        try:
+            metadata.distribution(__name__)
+        except metadata.PackageNotFoundError:  # a source tree that is not installed has no plugin
+            pass
+        else:
+            return
+    from modcog.envs.registration import register_envs
+
+    register_envs()
+
+
+_register()
+
+for _module in filter(None, os.environ.get("MODCOG_IMPORT", "").split(",")):
+    importlib.import_module(_module)  # modules that add base tasks; worker processes inherit the variable

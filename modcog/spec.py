@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from modcog import names
 from modcog.errors import ModcogError, UnknownNameError, shown, unknown
+from modcog.trials.decision import LARGEST
+from modcog.trials.table import Timing
 
 RULES = ("corrected", "published")
-
-LARGEST = 1e6
-"""Bound of strengths and noise: far beyond use, and far within what float32 holds."""
 
 LONGEST_MS = 1e9
 """Bound of a duration, in ms."""
@@ -29,8 +28,6 @@ Noise = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Speed = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Coherence = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Strength = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
-Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
-"""ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
 
 
 class BatterySettings(BaseModel):

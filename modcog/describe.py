@@ -1,0 +1,275 @@
+"""What a task is, in words, with the numbers of the settings at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modcog.names import TASKS, TaskSpec
+from modcog.trials import timing
+from modcog.trials.extensions import SLACK
+from modcog.trials.published import draw_match
+
+if TYPE_CHECKING:
+    from modcog.battery import Battery
+    from modcog.trials.compiled import Tables
+    from modcog.trials.table import Base
+
+SIDE = {+1: "right", -1: "left"}
+"""Which way an extension moves the answer: right is towards directions of higher number."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """One period of a task.
+
+    Attributes:
+        name: as in ``timing``.
+        ms: how long it lasts, e.g. ``"500 ms"`` or ``"one of 100, 200, … 1200 ms"``.
+        steps: the same in whole steps, e.g. ``"5"`` or ``"1 to 12"``.
+        shows: what the subject sees in it.
+    """
+
+    name: str
+    ms: str
+    steps: str
+    shows: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A task in words.
+
+    Attributes:
+        task: its name.
+        index: among the 132; None for a base task of the user's own.
+        family: of its base task.
+        base: its base task.
+        summary: one sentence: what the subject must do.
+        interval: one or two sentences on the interval extension, or ``""`` without it.
+        sequence: the same for the sequence extension.
+        answer: the formula of the label at step j of the decision.
+        periods: in order.
+        conditions: what is drawn for each trial: name and meaning.
+        channels: of an observation, by name: first and last index.
+        n_actions: hold fixation, and one for each direction.
+    """
+
+    task: str
+    index: int | None
+    family: str
+    base: str
+    summary: str
+    interval: str
+    sequence: str
+    answer: str
+    periods: tuple[Period, ...]
+    conditions: dict[str, str]
+    channels: dict[str, tuple[int, int]]
+    n_actions: int
+
+
+def summary(spec: TaskSpec) -> str:
+    """One line: what the subject must do, extensions included; with no settings at hand, no numbers."""
+    moves = []
+    if spec.interval:
+        moves.append(f"moves {SIDE[spec.interval]} with the length of the {spec.row.timed}")
+    if spec.sequence:
+        moves.append(f"{'then ' if moves else ''}keeps moving {SIDE[spec.sequence]} during the decision")
+    return spec.row.summary + (f" The answer {', '.join(moves)}." if moves else "")
+
+
+def describe(task: str, **settings: Any) -> Description:
+    """Describe a task under any settings of ``modcog.Battery``.
+
+    Raises:
+        UnknownNameError: for a task or setting that does not exist.
+        ModcogError: for a setting out of range.
+    """
+    from modcog.battery import Battery
+
+    battery = Battery([task], **settings)
+    tables, spec = battery.tables, battery.tables.specs[0]
+    return Description(
+        task=spec.name,
+        index=TASKS.index(spec.name) if spec.name in TASKS else None,
+        family=spec.family,
+        base=spec.base,
+        summary=spec.row.summary,
+        interval=_interval(tables) if spec.interval else "",
+        sequence=_sequence(tables) if spec.sequence else "",
+        answer=_answer(tables, holds=_holds(battery)),
+        periods=_periods(tables),
+        conditions={name: meaning(name) for name in _condition_names(tables)},
+        channels=channels(battery),
+        n_actions=battery.n_actions,
+    )
+
+
+def channels(battery: Battery) -> dict[str, tuple[int, int]]:
+    """The parts of an observation by name, first and last channel of each."""
+    n = battery.settings.dim_ring
+    parts = {"fixation cue": (0, 0), "modality 1": (1, n), "modality 2": (n + 1, 2 * n)}
+    if battery.settings.rule_input:
+        parts["rule input"] = (2 * n + 1, battery.n_channels - 1)
+    return parts
+
+
+def _holds(battery: Battery) -> bool:
+    """Whether some trials of a battery's only task ask to hold fixation."""
+    return bool((battery.sample(64, seed=0).conditions["respond"] == 0).any())
+
+
+def _interval(tables: Tables) -> str:
+    """What the interval extension does, and by how much under these settings."""
+    row, settings, side = tables.rows[0], tables.settings, SIDE[tables.specs[0].interval]
+    assert row.timed is not None  # the task has the extension
+    counted = " (counted in whole steps)" if settings.rules == "corrected" else ""
+    lasts = f"T is the length of the {row.timed}{counted}: {_ms(tables, row.timed)}."
+    if not tables.move_sign[0]:
+        return (
+            f"{lasts} The published rules move the stimulus, not the answer: it stands {settings.omega:g} rad per ms "
+            f"of T to the {side} of where it would be without the extension, off the grid of directions."
+        )
+    moved = _count(*(_positions(tables, ms) for ms in _range(tables, row.timed)))
+    pace = f", one per {1 / settings.omega:g} ms" if settings.omega else ""
+    return f"{lasts} The answer is moved to the {side} by {settings.omega:g} · T in whole positions: {moved}{pace}."
+
+
+def _positions(tables: Tables, ms: float) -> int:
+    """Positions that the interval extension moves the answer by when the timed period was drawn to last ``ms``."""
+    settings = tables.settings
+    step = whole_steps(ms, settings.dt) * settings.dt if settings.rules == "corrected" else ms
+    return int(settings.omega * step + SLACK)
+
+
+def _count(low: int, high: int) -> str:
+    if low == high:
+        return f"{low} position{'' if low == 1 else 's'}"
+    return f"{low} to {high} positions"
+
+
+def _sequence(tables: Tables) -> str:
+    """What the sequence extension does, and by how much under these settings."""
+    settings, side = tables.settings, SIDE[tables.specs[0].sequence]
+    steps = whole_steps(_range(tables, "decision")[1], settings.dt)
+    moved = [int(settings.omega * step * settings.dt + SLACK) for step in range(steps)]
+    return (
+        f"During the decision the answer keeps moving to the {side}: at its step j, counted from 0, it has moved "
+        f"by {settings.omega:g} · {settings.dt:g} · j in whole positions: {_series(moved)}."
+    )
+
+
+def _answer(tables: Tables, holds: bool) -> str:
+    """The label at step j of the decision, as a formula with the numbers of the settings."""
+    settings, spec = tables.settings, tables.specs[0]
+    published = settings.rules == "published"
+    signs, formula = {+1: "+", -1: "−"}, "target"
+    if tables.move_sign[0]:
+        travelled = f"{signs[spec.interval]} {{}}{settings.omega:g} · T{{}}"
+        moved = f"{formula} {travelled}"
+        formula = f"floor({moved.format('', '')})" if published else moved.format("floor(", ")")
+    if spec.sequence:
+        formula += f" {signs[spec.sequence]} floor({settings.omega:g} · {settings.dt:g} · j)"
+    if published:
+        formula = f"(1 + {formula}) mod {settings.dim_ring}"
+    else:
+        formula = f"1 + ({formula}) mod {settings.dim_ring}" if formula != "target" else "1 + target"
+    return formula + (", or 0 where fixation is to be held" if holds else "")
+
+
+def _periods(tables: Tables) -> tuple[Period, ...]:
+    found = []
+    for period in tables.timings[0]:
+        low, high = (whole_steps(ms, tables.settings.dt) for ms in _range(tables, period))
+        steps = str(low) if low == high else f"{low} to {high}"
+        found.append(Period(period, _ms(tables, period), steps, _seen(tables.rows[0], period)))
+    return tuple(found)
+
+
+def _seen(row: Base, period: str) -> str:
+    """What is on the screen in a period."""
+    cue = "fixation cue off: respond" if period == "decision" else "fixation cue"
+    numbers = [which for which, place in enumerate(row.shows) if place == period]
+    if not numbers:
+        return cue
+    if len(row.shows) == 1 or len(numbers) == len(row.shows):
+        what = "stimulus" if len(numbers) == 1 else "both stimuli" if len(numbers) == 2 else "stimuli"
+    else:
+        what = " and ".join(("first", "second", "third")[w] if w < 3 else f"{w + 1}th" for w in numbers) + " stimulus"
+    noise = {
+        "none": "no noise",
+        "shown": "noise on the ring that shows it",
+        "both": "noise on both rings",
+        "all": "noise on all channels",
+    }[row.noise]
+    return f"{cue}; {what}, {noise}"
+
+
+def _range(tables: Tables, period: str) -> tuple[float, float]:
+    """Shortest and longest duration of a period, ms."""
+    _, durations = timing.normal_form(tables.timings[0][period])
+    return min(durations), max(durations)
+
+
+def _ms(tables: Tables, period: str) -> str:
+    """How long a period lasts, in words."""
+    kind, durations = timing.normal_form(tables.timings[0][period])
+    shortest, longest = min(durations), max(durations)
+    if shortest == longest:
+        return f"{shortest:g} ms"
+    once = ", kept for a whole sample" if _kept(tables, period) else ""
+    return f"{shortest:g} to {longest:g} ms{once}" if kind == "uniform" else f"one of {_series(durations)} ms"
+
+
+def _kept(tables: Tables, period: str) -> bool:
+    """Whether the published rules draw this period once, not for each trial."""
+    return period == "delay" and tables.draws[0] is draw_match and period not in tables.settings.timing
+
+
+def whole_steps(ms: float, dt: float) -> int:
+    """Whole steps that a period of ``ms`` lasts."""
+    return int(timing.whole_steps(np.array(ms), dt))
+
+
+def _series(numbers: Any) -> str:
+    """Numbers with a comma between; where there are many, the first, the second and the last."""
+    shown = [f"{number:g}" for number in numbers]
+    return ", ".join(shown) if len(shown) <= 5 else f"{shown[0]}, {shown[1]}, … {shown[-1]}"
+
+
+def _condition_names(tables: Tables) -> list[str]:
+    """What is drawn for a trial, and what follows from it; durations are told by the periods."""
+    names = [*tables.missing, "target", "respond"]
+    return list(dict.fromkeys([*names, "interval_ms"] if tables.interval_sign.any() else names))
+
+
+_MEANING = {
+    "direction": "where the stimulus stands on the ring",
+    "direction1": "where stimulus 1 stands",
+    "direction2": "where stimulus 2 stands",
+    "modality": "the ring that shows the stimuli, 1 or 2",
+    "sample_direction": "where the sample stands",
+    "test_direction": "where the test stands",
+    "match": "1: match; 0: non-match",
+    "coin": "which direction is called right in a tie, 1 or 2",
+    "target": "direction asked for, before the interval extension moves it",
+    "respond": "1: respond; 0: hold fixation through the decision",
+    "interval_ms": "the T of the interval extension, ms",
+}
+_MEANING_BY_PREFIX = {
+    "duration_": "ms that the period {} was drawn to last",
+    "steps_": "whole steps that the period {} lasts",
+    "strength1_mod": "strength of stimulus 1 in modality {}; 0 where that modality is not shown",
+    "strength2_mod": "strength of stimulus 2 in modality {}; 0 where that modality is not shown",
+}
+
+
+def meaning(condition: str) -> str:
+    """What a condition (a column of ``trials.conditions``) is, in a few words; of an unknown one, its name."""
+    for prefix, text in _MEANING_BY_PREFIX.items():
+        if condition.startswith(prefix):
+            return text.format(condition.removeprefix(prefix))
+    return _MEANING.get(condition, condition.replace("_", " "))

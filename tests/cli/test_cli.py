@@ -1,0 +1,159 @@
+"""The program as a whole: finding commands, help, errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+import modcog
+from modcog import cli
+
+START = [sys.executable, "-c", "import sys; from modcog.cli import main; sys.exit(main())"]
+
+
+def test_the_installed_command_is_main() -> None:
+    (found,) = [point for point in entry_points(group="console_scripts") if point.name == "modcog"]
+    assert found.load() is cli.main
+
+
+def test_version(run) -> None:
+    assert run("--version") == (0, f"modcog {modcog.__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+def test_help_names_every_command_and_shows_examples(run, words) -> None:
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    listed = out.split("Commands:\n")[1].split()
+    assert set(cli.COMMANDS) <= set(listed)
+    assert "\n    modcog sample modcog132 --per-task 10 --out trials.npz\n" in out
+
+
+@pytest.mark.parametrize("command", ["list", "show", "sample"])
+def test_help_of_a_command_keeps_its_examples_on_lines_of_their_own(run, command) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"\n    modcog {command} " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lst"], "unknown command 'lst' (nearest: 'list')"),
+        (["list", "--famly", "go"], "unknown option '--famly' (nearest: '--family')"),
+        (["--verison"], "unknown option '--verison' (nearest: '--version')"),
+        (["list", "--family", "mtch"], "unknown family 'mtch' (nearest: 'match'); allowed: go, decision, match"),
+        (["list", "--extension", "intervall"], "(nearest: 'interval'); allowed: none, interval, sequence"),
+        (["list", "--collection", "yang20"], "unknown collection 'yang20' (nearest: 'yang19')"),
+        (["list", "--base", "dmss"], "unknown base task 'dmss' (nearest: 'dms')"),
+        (["list", "extra"], "unexpected extra argument"),
+        (["show"], "Missing argument 'TASK"),
+        (["show", "dlygoint"], "unknown task 'dlygoint' (nearest: 'dlygointr')"),
+        (["show", "rtgointr"], "rtgo has no timed period"),
+        (["show", "go", "--seed", "-1"], "seed: got -1"),
+        (["show", "go", "--trials", "0"], "--trials: got 0, must be a whole number, at least 1"),
+        (["show", "go", "--config", "nowhere.toml"], "cannot read nowhere.toml"),
+        (["show", "go", "--timing", "delay=500"], "unknown period in timing 'delay'; allowed: fixation, stimulus"),
+        (["sample", "yang18"], "unknown task or collection 'yang18' (nearest: 'yang19')"),
+        (["sample", "go", "-n", "many"], "Invalid value for '-n'"),
+        (["sample", "go", "-n", "0"], "-n: got 0, must be a whole number, at least 1"),
+        (["sample", "go", "--per-task", "-3"], "--per-task: got -3"),
+        (["sample", "go", "-n", "3", "--per-task", "2"], "either -n, the number of trials, or --per-task"),
+        (["sample", "go", "--out", "trials.csv"], "must end in .npz"),
+        (["sample", "go", "--dt", "nan"], "dt: got nan"),
+        (["sample", "go", "--dt", "fast"], "dt: got 'fast', must be a number"),
+        (["sample", "go", "--dim-ring", "7"], "dim_ring: got 7, must be even"),
+        (["sample", "go", "--rules", "publshed"], "(nearest: 'published')"),
+        (["sample", "go", "--interval", ","], "interval: got ()"),
+        (["sample", "go", "--timing", "stimulus"], "--timing: got 'stimulus', must be NAME=VALUE"),
+        (["sample", "-n", "1000000000"], "modcog export writes any number"),
+        (["sample", "go", "--out", "/dev/null/trials.npz"], "/dev/null"),
+        (["--import", "no_such_module", "list"], "cannot import 'no_such_module'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(run, words, said) -> None:
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert said in err
+    assert err.startswith("modcog: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def _raising(error: BaseException):
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (modcog.ModcogError("two\nlines"), 2, "modcog: two lines\n"),
+        (PermissionError(13, "Permission denied", "there"), 2, "modcog: Permission denied: there\n"),
+        (MemoryError("1 TB"), 2, "modcog: not enough memory: 1 TB\n"),
+        (ImportError("to read it: pip install h5py"), 2, "modcog: to read it: pip install h5py\n"),
+        (KeyboardInterrupt(), 130, "modcog: stopped\n"),
+        (RuntimeError("odd"), 1, "modcog: RuntimeError: odd (unexpected; MODCOG_DEBUG=1 shows where)\n"),
+    ],
+)
+def test_errors_and_exit_codes(run, monkeypatch, error, code, said) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "list", ("modcog.cli.tasks:failing", ""))
+    monkeypatch.setattr("modcog.cli.tasks.failing", _raising(error), raising=False)
+    assert run("list") == (code, "", said)
+
+
+def test_debugging_shows_where(monkeypatch) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "list", ("modcog.cli.tasks:failing", ""))
+    monkeypatch.setattr("modcog.cli.tasks.failing", _raising(RuntimeError("odd")), raising=False)
+    monkeypatch.setenv("MODCOG_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="odd"):
+        cli.main(["list"])
+
+
+def test_a_command_imports_only_what_it_needs() -> None:
+    code = """
+import sys
+from modcog.cli import main
+assert main(["list"]) == 0
+heavy = {"torch", "neurogym", "gymnasium", "matplotlib", "modcog.spec", "rich", "joblib"} & set(sys.modules)
+sys.exit(" ".join(heavy) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_leaves_is_told_nothing() -> None:
+    process = subprocess.Popen([*START, "list", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+
+
+def test_import_makes_own_tasks_known_to_the_command_and_to_its_processes(tmp_path) -> None:
+    (tmp_path / "own_tasks.py").write_text(
+        """
+import modcog
+def draw(t):
+    direction = t.integers("direction", 0, t.dim_ring)
+    return modcog.Outcome(direction, [modcog.Stimulus(0, 1, direction)])
+modcog.add_base(modcog.Base("look", "gaze", "Look there.", {"fixation": 300, "decision": 300}, ("decision",), draw))
+""",
+        encoding="utf-8",
+    )
+    listed = subprocess.run(
+        [*START, "--import", "own_tasks", "list", "--family", "gaze"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert listed.stderr == ""
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["look", "lookseqr", "lookseql", "3"]
+    inherited = {**os.environ, "MODCOG_IMPORT": "own_tasks", "PYTHONPATH": str(tmp_path)}
+    code = "import gymnasium, modcog; gymnasium.spec('modcog/lookseqr-v0'); print(modcog.parse('lookseqr').family)"
+    worker = subprocess.run([sys.executable, "-c", code], env=inherited, capture_output=True, text=True)
+    assert (worker.stdout, worker.stderr) == ("gaze\n", "")

@@ -1,0 +1,66 @@
+"""The one sentence that errors are made of."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modcog.errors import ModcogError, UnknownNameError, nearest, shown, unknown
+
+
+def test_an_unknown_name_says_what_was_given_what_is_nearest_and_what_is_allowed() -> None:
+    error = unknown("format", "zar", ["npy", "zarr"])
+    assert str(error) == "unknown format 'zar' (nearest: 'zarr'); allowed: npy, zarr"
+
+
+def test_it_can_be_caught_as_any_of_three() -> None:
+    """A lookup's KeyError, a wrong value's ValueError, and the package's own."""
+    error = unknown("format", "x", ["npy"])
+    assert isinstance(error, UnknownNameError)
+    assert isinstance(error, KeyError)
+    assert isinstance(error, ValueError)
+    assert isinstance(error, ModcogError)
+
+
+def test_it_survives_the_way_to_another_process() -> None:
+    error = unknown("format", "zar", ["npy", "zarr"])
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (UnknownNameError, str(error))
+
+
+def test_a_long_choice_is_cut_and_counted_and_names_stand_once() -> None:
+    message = str(unknown("task", "zzzz", [f"n{k}" for k in range(40)] * 2))
+    assert message.endswith("n22, n23, … 40 in all")
+    assert message.count("n3,") == 1
+    assert "nearest" not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("DLYGO", "dlygo"), (" go ", "go"), ("dlygoo", "dlygo"), ("qqqqqq", None), ("", None), ("go" * 10**6, None)],
+    ids=lambda value: str(value)[:10],
+)
+def test_nearest(given: str, found: str | None) -> None:
+    assert nearest(given, ["go", "dlygo", "dms"]) == found
+
+
+def test_nearest_gives_the_name_as_it_is_written() -> None:
+    assert nearest("lm-rnn", ["LM-RNN", "gru"]) == "LM-RNN"
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.lists(st.text(max_size=30) | st.floats() | st.none(), max_size=8) | st.text())
+def test_any_value_is_shown_on_one_short_line(value: object) -> None:
+    text = shown(value)
+    assert len(text) <= 80
+    assert len(text.splitlines()) <= 1
+    assert text == repr(value) or len(repr(value)) > 80
+
+
+def test_an_array_is_shown_on_one_line() -> None:
+    assert shown(np.zeros((3, 2))) == "array([[0., 0.], [0., 0.], [0., 0.]])"
+    assert len(shown(np.zeros((50, 50)))) == 80

@@ -1,0 +1,124 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from modcog.files import flush, whole_file, whole_folder, write_json
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "a.txt"
+    with whole_file(target) as part:
+        part.write_text("all of it")
+        assert not target.exists()
+        assert part.parent == target.parent, "a rename across file systems would not be at once"
+    assert target.read_text() == "all of it"
+    assert os.listdir(target.parent) == ["a.txt"]
+
+
+def test_a_file_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with whole_file(target) as part:
+        part.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def write() -> None:
+        with whole_file(target) as part:
+            part.write_text("ha")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(FileNotFoundError), whole_file(target):
+        pass
+    assert target.read_text() == "old"
+
+
+def test_a_folder_appears_at_once_and_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    for content in ("first", "second"):
+        with whole_folder(target) as part:
+            (part / content).write_text(content)
+            (part / "inner").mkdir()
+            (part / "inner" / "deep").write_text(content)
+            assert not (target / content).exists()
+        assert sorted(os.listdir(target)) == sorted([content, "inner"])
+        assert (target / "inner" / "deep").read_text() == content
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with whole_folder(target) as part:
+        (part / "a").write_text("old")
+
+    def write() -> None:
+        with whole_folder(target) as part:
+            (part / "a").write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert (target / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_what_another_attempt_left_behind_is_not_in_the_way(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    stale = tmp_path / f".run.{os.getpid()}.part"
+    stale.mkdir()
+    (stale / "rubbish").write_text("")
+    with whole_folder(target) as part:
+        (part / "a").write_text("")
+    assert os.listdir(target) == ["a"]
+
+
+def test_json_is_readable_by_people_and_keeps_other_scripts(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    value = {"β": [1, 2.5, None, True], "path": Path("x/y")}
+    write_json(target, value)
+    assert json.loads(target.read_text(encoding="utf-8")) == {**value, "path": "x/y"}
+    assert "β" in target.read_text(encoding="utf-8")
+    assert target.read_text(encoding="utf-8").endswith("}\n")
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    write_json(target, 1)
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises(ValueError, match="Circular"):
+        write_json(target, circle)
+    assert target.read_text() == "1\n"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_flush_takes_files_folders_and_read_only_ones(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("x")
+    file.chmod(stat.S_IRUSR)
+    flush(file)
+    flush(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        flush(tmp_path / "none")

@@ -1,0 +1,264 @@
+"""A base task of the user's own: the example of the documentation, and the door it comes through."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import modcog
+from modcog import names
+from modcog.envs.registration import environment_id
+
+PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def midpoint() -> Iterator[dict]:
+    """The names that the page defines up to the row, with the task added."""
+    defined: dict = {}
+    for block in BLOCKS[:2]:
+        exec(block, defined)
+    yield defined
+    modcog.remove_base("midpoint")
+
+
+def own_ids() -> set[str]:
+    return {name for name in gym.registry if "midpoint" in name}
+
+
+def directions(rings: np.ndarray, start: int, end: int) -> np.ndarray:
+    """Angle of the activity on both rings over some steps, by population vector, in positions."""
+    n = rings.shape[-1] // 2
+    activity = (rings[start:end, :n] + rings[start:end, n:]).mean(axis=0)
+    return np.angle((activity * np.exp(2j * np.pi * np.arange(n) / n)).sum()) * n / (2 * np.pi)
+
+
+@pytest.mark.parametrize("ring", [4, 6, 16, 32])
+@pytest.mark.parametrize("rules", ["corrected", "published"])
+def test_the_answer_is_midway_between_what_is_seen_and_moved_by_the_extensions(midpoint, ring, rules) -> None:
+    battery = modcog.Battery(names.variants("midpoint"), sigma=0, dim_ring=ring, dt=50, rules=rules)
+    trials = battery.sample(per_task=25, seed=1)
+    for i in range(len(trials)):
+        spec = modcog.parse(trials.tasks[trials.task[i]])
+        ends = np.cumsum([0, *trials.period_steps(i).values()])
+        seen = trials.observations[i, :, 1:]
+        first = directions(seen, ends[1], ends[2])
+        apart = (directions(seen, ends[3], ends[4]) - first + ring / 2) % ring - ring / 2
+        waited = (ends[3] - ends[2]) * 50
+        steps = np.arange(ends[5] - ends[4]) * 50
+        moved = spec.interval * (waited // 100) + spec.sequence * (steps // 100)
+        place = np.round(first + apart / 2 + moved).astype(int)
+        right = (1 + place) % ring if rules == "published" else 1 + place % ring
+        np.testing.assert_array_equal(trials.labels[i, ends[4] : ends[5]], right)
+        assert not trials.labels[i, : ends[4]].any()
+
+
+def test_published_rules_leave_an_own_task_as_it_is(midpoint) -> None:
+    for family in ("go", "decision", "match"):
+        modcog.add_base(replace(midpoint["midpoint"], name="own", family=family))
+        try:
+            tasks = names.variants("own")
+            corrected = modcog.Battery(tasks).sample(200, seed=0)
+            published = modcog.Battery(tasks, rules="published").sample(200, seed=0)
+            assert set(published.conditions) == set(corrected.conditions)
+            assert published.conditions["interval_ms"][published.task == 3].min() >= 100
+        finally:
+            modcog.remove_base("own")
+
+
+def test_it_has_its_place_beside_the_others(midpoint) -> None:
+    tasks = ("midpointintr", "dms", "midpoint", "go")
+    battery = modcog.Battery(tasks, rule_input=True)
+    trials = battery.sample(400, seed=0)
+    assert battery.tasks == tasks
+    assert battery.n_channels == 33 + 4
+    assert set(np.bincount(trials.task) > 50) == {True}
+    has_first = trials.conditions["first_direction"] >= 0
+    np.testing.assert_array_equal(has_first, np.isin(trials.task, [0, 2]))
+    observations, labels = next(battery.stream(batch_size=4, seq_len=60, seed=0))
+    assert (observations.shape, labels.shape) == ((60, 4, 37), (60, 4))
+
+
+def test_its_names_are_read_and_suggested(midpoint) -> None:
+    spec = modcog.parse("midpointintlseqr")
+    assert (spec.base, spec.family, spec.interval, spec.sequence) == ("midpoint", "averaging", -1, 1)
+    with pytest.raises(modcog.UnknownNameError, match="nearest: 'midpointintr'"):
+        modcog.Battery(["midpointint"])
+    assert len(modcog.TASKS) == 132  # the battery itself stays what it is
+
+
+def test_its_environments_pass_the_checks_and_play_its_trials(midpoint) -> None:
+    assert own_ids() == {environment_id(task) for task in names.variants("midpoint")}
+    env = gym.make("modcog/midpointintr-v0", disable_env_checker=True)
+    check_env(env.unwrapped, skip_render_check=True)
+    trials = modcog.Battery(["midpointintr"]).sample(3, seed=4)
+    env.reset(seed=4)
+    for i in range(3):
+        np.testing.assert_array_equal(env.unwrapped.ob, trials.observations[i, : trials.lengths[i]])
+        for label in trials.labels[i, : trials.decision_start[i] + 1]:
+            _, reward, terminated, _, _ = env.step(int(label))
+        assert (reward, terminated) == (1.0, True)
+        env.reset()
+
+
+def test_conditions_can_be_fixed(midpoint) -> None:
+    env = gym.make("modcog/midpoint-v0").unwrapped
+    env.new_trial(first_direction=15, half_distance=3, clockwise=0, modality=2)
+    assert env.gt[-1] == 1 + (15 + 3) % 16
+    with pytest.raises(modcog.ModcogError, match=r"half_distance: got \[4\], must be whole and from 0 to 3"):
+        env.new_trial(half_distance=4)
+
+
+def test_the_vector_environment(midpoint) -> None:
+    vector = gym.make_vec("modcog/midpointseql-v0", num_envs=3, vectorization_mode="custom")
+    observations, _ = vector.reset(seed=0)
+    assert observations.shape == (3, 33)
+
+
+def test_every_block_of_the_page_runs(midpoint, tmp_path, monkeypatch) -> None:
+    modcog.remove_base("midpoint")
+    monkeypatch.chdir(tmp_path)
+    defined: dict = {}
+    for block in BLOCKS:
+        exec(block, defined)
+    assert (tmp_path / "midpoint.png").stat().st_size > 10_000
+    share = defined["mixed"].conditions
+    moved = (share["target"] - share["first_direction"]) % 16
+    np.testing.assert_array_equal(moved, share["quarter"] * np.array([0, 1, 2, 1])[defined["mixed"].task])
+    assert own_ids() == set()  # the last block takes the tasks out again
+    modcog.add_base(midpoint["midpoint"])
+
+
+GOOD = modcog.Base(
+    "good", "own", "Look.", {"fixation": 300, "delay": 300, "decision": 300}, ("fixation",),
+    lambda t: modcog.Outcome(t.integers("direction", 0, t.dim_ring), []), timed="delay",
+)  # fmt: skip
+
+
+def returns(**changes) -> Callable[[modcog.Draw], modcog.Outcome]:
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        direction = t.integers("direction", 0, t.dim_ring)
+        parts = {"target": direction, "stimuli": [modcog.Stimulus(0, 1, direction)], "respond": None}
+        return modcog.Outcome(**{**parts, **{name: make(t) for name, make in changes.items()}})
+
+    return draw
+
+
+def shows(**changes) -> Callable[[modcog.Draw], modcog.Outcome]:
+    stimulus = {"which": 0, "modality": 1, "strength": 1.0}
+    return returns(stimuli=lambda t: [modcog.Stimulus(**{"direction": np.zeros(t.n, int), **stimulus, **changes})])
+
+
+def draws(name: str, value: float) -> Callable[[modcog.Draw], modcog.Outcome]:
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        t.condition(name, np.full(t.n, value))
+        return returns()(t)
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "dms"}, "there is a base task 'dms' already"),
+        ({"name": "Look"}, "use small letters"),
+        ({"name": "lookintr"}, "not ending in intr"),
+        ({"periods": {"decision": 300, "fixation": 300}}, "must end with 'decision'"),
+        ({"periods": {"fixation": "long", "delay": 300, "decision": 300}}, "fixation: got 'long', must be a number"),
+        ({"periods": {"fixation": -1, "delay": 300, "decision": 300}}, "fixation: got -1, durations must be finite"),
+        ({"periods": {"fixation": 300, "delay": 300, "decision": 20}}, "decision of good can last"),
+        ({"shows": ("stimulus",)}, "shows: 'stimulus' is not one of the periods"),
+        ({"timed": "wait"}, "timed: 'wait' is not one of the periods"),
+        ({"timed": "decision"}, "name an earlier one"),
+        ({"noise": "some"}, "noise: got 'some', must be 'none', 'shown', 'both' or 'all'"),
+        ({"draw": lambda t: np.zeros(t.n)}, "good: return of its draw function: got array"),
+        ({"draw": returns(target=lambda t: 3)}, "target of its draw function: got 3, must be a column"),
+        ({"draw": returns(target=lambda t: np.full(t.n, 16))}, "must be whole numbers from 0 to 15"),
+        ({"draw": returns(target=lambda t: np.full(t.n, 1.5))}, "must be whole numbers from 0 to 15"),
+        ({"draw": returns(respond=lambda t: np.ones(t.n, int))}, "respond of its draw function"),
+        ({"draw": returns(respond=lambda t: np.ones(3, bool))}, "respond of its draw function"),
+        ({"draw": returns(stimuli=lambda t: [(0, 1, 2)])}, "must be modcog.Stimulus"),
+        ({"draw": shows(which=1)}, "which of its draw function: got 1, must be less than 1"),
+        ({"draw": shows(modality=0)}, "modality of its draw function: got 0, must be 1 or 2"),
+        ({"draw": shows(direction=np.array([-1.0]))}, "direction of its draw function"),
+        ({"draw": shows(strength=np.nan)}, "strength of its draw function: got nan, must be finite"),
+        ({"draw": draws("turn", -1)}, "condition turn of its draw function"),
+        ({"draw": draws("turn", np.nan)}, "must be neither −1 nor NaN"),
+        ({"draw": draws("steps_delay", 3)}, "'steps_delay' is a name that the battery itself uses"),
+        ({"draw": lambda t: t.param("share")}, "unknown parameter 'share'"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_task_that_cannot_be_is_refused_and_leaves_no_trace(changes, said) -> None:
+    with pytest.raises(modcog.ModcogError) as error:
+        modcog.add_base(replace(GOOD, **changes))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "good" not in names.BASES
+    assert "modcog/good-v0" not in gym.registry
+
+
+def test_a_mistake_inside_the_draw_function_is_the_users_to_see() -> None:
+    with pytest.raises(ZeroDivisionError):
+        modcog.add_base(replace(GOOD, draw=lambda t: 1 / 0))
+    assert "good" not in names.BASES
+
+
+def test_something_that_is_no_base() -> None:
+    with pytest.raises(modcog.ModcogError, match="must be a modcog"):
+        modcog.add_base({"name": "good"})
+
+
+def test_taking_out_and_adding_again() -> None:
+    assert modcog.add_base(GOOD) == names.variants("good")
+    with pytest.raises(modcog.ModcogError, match="there is a base task 'good' already"):
+        modcog.add_base(GOOD)
+    modcog.remove_base("good")
+    assert "modcog/goodintr-v0" not in gym.registry
+    assert modcog.add_base(replace(GOOD, timed=None)) == ("good", "goodseqr", "goodseql")
+    modcog.remove_base("good")
+    with pytest.raises(modcog.UnknownNameError, match="unknown base task 'good'"):
+        modcog.remove_base("good")
+    with pytest.raises(modcog.ModcogError, match="'dms' is one of the battery's own"):
+        modcog.remove_base("dms")
+    assert "modcog/dms-v0" in gym.registry
+
+
+def _labels_of_own_task(task: str) -> list[int]:
+    return modcog.Battery([task]).sample(5, seed=0).labels[:, -1].tolist()
+
+
+def test_worker_processes_import_the_module_that_is_named(tmp_path, monkeypatch, midpoint) -> None:
+    source = "\n".join(BLOCKS[:2]).replace('"midpoint"', '"between"')
+    (tmp_path / "own_module.py").write_text(source, encoding="utf-8")
+    monkeypatch.setenv("MODCOG_IMPORT", "own_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(_labels_of_own_task, ("betweenintr",))
+    assert found == _labels_of_own_task("midpointintr")
+
+
+def test_gymnasium_imported_later_knows_the_task() -> None:
+    code = f"""
+import sys
+{BLOCKS[0]}
+{BLOCKS[1]}
+assert "gymnasium" not in sys.modules
+import gymnasium
+ids = [name for name in gymnasium.registry if name.startswith("modcog/")]
+print(sum("midpoint" in name for name in ids), len(ids))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("9 141\n", "")

@@ -1,0 +1,72 @@
+"""What ``import modcog`` brings, and what it must not bring."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import modcog
+
+HEAVY = {
+    "torch",
+    "neurogym",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "h5py",
+    "zarr",
+    "pyarrow",
+    "tensorboard",
+    "lightning_fabric",
+}
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has imported after some code."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_brings_nothing_heavy() -> None:
+    found = modules_after("import modcog")
+    assert not found & (HEAVY | {"pydantic", "numpy", "gymnasium", "yaml", "typer", "rich", "joblib"})
+
+
+def test_names_need_no_settings() -> None:
+    """Gymnasium's plugin asks for the names whenever gymnasium is imported."""
+    assert not modules_after("import modcog.names") & (HEAVY | {"pydantic", "yaml"})
+
+
+def test_a_battery_and_its_batches_bring_nothing_heavy() -> None:
+    code = "import modcog; b = modcog.Battery('yang19'); b.sample(5, seed=0).observations; next(b.stream(2, 10, 0))"
+    assert not modules_after(code) & (HEAVY | {"gymnasium"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["TASKS", "COLLECTIONS", "collection", "parse", "Battery", "BatterySettings", "TaskSpec", "Trials", "ModcogError",
+     "UnknownNameError"],
+)  # fmt: skip
+def test_the_public_names_are_there(name: str) -> None:
+    assert name in modcog.__all__
+    assert name in dir(modcog)
+    assert getattr(modcog, name) is not None
+
+
+def test_every_name_in_all_can_be_had() -> None:
+    assert [name for name in modcog.__all__ if not hasattr(modcog, name)] == []
+    assert sorted(set(modcog.__all__)) == sorted(modcog.__all__)
+
+
+def test_any_other_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'modcog' has no attribute 'batery'"):
+        modcog.batery  # noqa: B018
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    from importlib.metadata import version
+
+    assert modcog.__version__ == version("modcog")

@@ -1,0 +1,139 @@
+"""Pictures of trials show what the trials hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+
+import modcog
+from modcog.plot import GREEN, GREY, dim_ring, plot_trials, save
+from modcog.trials.source import Seed, TrialSource
+
+TASKS = ["go", "dlygointl", "ctxdm1", "dmsintrseql"]
+
+
+def panels(figure):
+    """The four panels of each trial."""
+    axes = figure.axes
+    return [axes[start : start + 4] for start in range(0, len(axes), 4)]
+
+
+@pytest.fixture(scope="module")
+def trials() -> modcog.Trials:
+    return modcog.Battery(TASKS, dt=50, rule_input=True).sample(per_task=2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def figure(trials):
+    return plot_trials(trials, columns=3)
+
+
+def test_heat_maps_are_the_observations(trials, figure) -> None:
+    assert len(panels(figure)) == len(trials)
+    for i, (cue, ring1, ring2, _) in enumerate(panels(figure)):
+        seen = trials.observations[i, : trials.lengths[i]].T
+        for axis, span in ((cue, slice(0, 1)), (ring1, slice(1, 17)), (ring2, slice(17, 33))):
+            (image,) = axis.images
+            np.testing.assert_array_equal(image.get_array(), seen[span])
+            assert image.get_extent()[:2] == [0, trials.lengths[i] * 50]
+            assert image.origin == "lower"
+
+
+def test_cells_of_the_answer_are_the_labels(trials, figure) -> None:
+    for i, (*_, answer) in enumerate(panels(figure)):
+        cells = sorted(answer.patches, key=lambda cell: cell.get_x())
+        labels = trials.labels[i, : trials.lengths[i]]
+        assert [cell.get_x() for cell in cells] == [50 * step for step in range(len(labels))]
+        for cell, label in zip(cells, labels, strict=True):
+            middle = cell.get_y() + cell.get_height() / 2
+            assert middle == (label - 1 if label else min(answer.get_yticks()))
+            assert to_hex(cell.get_facecolor()).upper() == (GREEN if label else GREY)
+
+
+def test_lines_stand_where_periods_end(trials, figure) -> None:
+    for i, axes in enumerate(panels(figure)):
+        ends = np.cumsum(list(trials.period_steps(i).values()))[:-1] * 50
+        for axis in axes:
+            upright = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"]
+            np.testing.assert_allclose(upright, ends)
+        names = [text.get_text() for text in axes[0].texts]
+        assert names == list(trials.period_steps(i))
+
+
+def test_titles_and_captions(figure) -> None:
+    titles = [cell.get_suptitle() for cell in figure.subfigs][: 2 * len(TASKS)]
+    assert titles == [task for task in TASKS for _ in range(2)]
+    captions = [axes[0].get_title(loc="left") for axes in panels(figure)]
+    assert captions[0].startswith("After the stimulus, respond in its direction.")
+    assert not captions[1].strip()  # said once for trials of a task in a row
+    assert len({caption.count("\n") for caption in captions}) == 1  # so that panels stand level
+
+
+@pytest.mark.parametrize(
+    ("task", "direction", "ms", "arrow", "tail"),
+    [
+        ("dlygointr", 3, 400, (3, 7), None),
+        ("dlygointl", 9, 500, (9, 4), None),
+        ("dlygointr", 13, 700, (-0.5, 4), (13, 15.5)),  # over the top, in from below
+        ("dlygointl", 2, 700, (15.5, 11), (2, -0.5)),
+    ],
+)
+def test_the_arrow_goes_the_way_the_answer_moved(task, direction, ms, arrow, tail) -> None:
+    source = TrialSource(modcog.Battery([task]).tables, Seed.of(0))
+    *_, answer = plot_trials(source.one(0, {"direction": direction, "duration_delay": ms})).axes
+    (drawn,) = [text for text in answer.texts if hasattr(text, "arrow_patch") and text.arrow_patch]
+    assert (drawn.xyann[1], drawn.xy[1]) == arrow
+    solid = [tuple(line.get_ydata()) for line in answer.lines if line.get_linestyle() == "-"]
+    assert (tail in solid) == (tail is not None)
+    (circle,) = [line for line in answer.lines if line.get_marker() == "o"]
+    assert list(circle.get_ydata()) == [direction]
+    assert f"T = {ms} ms" in [text.get_text() for text in answer.texts]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    tasks=st.lists(st.sampled_from(modcog.TASKS), min_size=1, max_size=12, unique=True),
+    ring=st.integers(2, 24).map(lambda half: 2 * half),
+    rule_input=st.booleans(),
+    sigma=st.sampled_from([0.0, 1.0, 30.0]),
+)
+def test_the_ring_is_read_from_the_observations(tasks, ring, rule_input, sigma) -> None:
+    battery = modcog.Battery(tasks, dim_ring=ring, rule_input=rule_input, sigma=sigma)
+    assert dim_ring(battery.sample(3, seed=0)) == ring
+
+
+def test_numbers_out_of_range() -> None:
+    trials = modcog.Battery(["go"]).sample(65, seed=0)
+    for some in (trials, trials[:0]):
+        with pytest.raises(modcog.ModcogError, match="must be from 1 to 64 for a picture"):
+            plot_trials(some)
+    with pytest.raises(modcog.ModcogError, match="columns: got 0"):
+        plot_trials(trials[:1], columns=0)
+
+
+def test_a_saved_picture_can_be_read_and_is_not_blank(trials, tmp_path) -> None:
+    save(plot_trials(trials[:1]), tmp_path / "new" / "p.png")
+    pixels = imread(tmp_path / "new" / "p.png")[..., :3].reshape(-1, 3)
+    height, width = imread(tmp_path / "new" / "p.png").shape[:2]
+    assert min(height, width) > 400
+    colours = {tuple(colour) for colour in np.round(pixels * 255).astype(int)}
+    assert tuple(int(GREEN[i : i + 2], 16) for i in (1, 3, 5)) in colours
+    with pytest.raises(modcog.UnknownNameError, match="nearest: 'png'"):
+        save(plot_trials(trials[:1]), tmp_path / "p.pgn")
+
+
+def test_no_window_system_is_touched() -> None:
+    code = """
+import sys, modcog
+from modcog.plot import plot_trials
+plot_trials(modcog.Battery(["go"]).sample(1, seed=0))
+sys.exit("matplotlib.pyplot" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
