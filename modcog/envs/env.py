@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import operator
 from itertools import accumulate
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.envs.options import read_options
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.trials.source import Seed, TrialSource
 from modcog.trials.trials import Trials
 
@@ -24,8 +26,10 @@ except ImportError as error:  # neurogym needs torch without declaring it
 
 Step = tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]
 
-
 _Times = tuple[dict[str, int], dict[str, float]]
+
+_SHARED = ("battery", "spec", "observation_space", "theta", "choices", "_known_periods")
+"""Attributes that copies share, since nothing changes them, or nothing that could matter to another copy."""
 
 
 class _Block:
@@ -59,6 +63,11 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     **Starting state.** The first step of a new trial. ``reset(seed=s)`` starts the sequence of trials that
     ``Battery([task], ...).sample(n, seed=s)`` gives; later resets go on in it.
 
+    **Copies.** ``copy.deepcopy`` gives an environment that stands at the same step of the same trial and then goes on
+    with trials of its own; they follow from the original's seed and from how many copies came before. So the lanes of
+    ``neurogym.Dataset`` differ, and are the same again if the environment was seeded the same. A pickled environment
+    goes on exactly as the original would.
+
     **Episode end.** After ``trials_per_episode`` trials the episode is terminated, with an observation of zeros; with
     None it never ends. Episodes are not truncated.
 
@@ -78,7 +87,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     **Version history.** v0: first release.
     """
 
-    metadata = {  # noqa: RUF012  as gymnasium has it
+    metadata: dict[str, Any] = {  # noqa: RUF012  as gymnasium has it
         "render_modes": ["rgb_array", "human"],
         "render_fps": 10,
         "paper_name": "Winning the Lottery With Neural Connectivity Constraints",
@@ -120,17 +129,54 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self._last: tuple[int, int] | None = None
         self.trial: dict[str, Any] = {}
         self._known_periods: dict[tuple[int, ...], tuple[_Times, _Times]] = {}
-        self.seed()
+        self._seeded = False
+        self._begin(Seed.of(None))
 
     def seed(self, seed: int | None = None) -> list[int | None]:
-        """Start the sequence of trials that belongs to a seed; None: one from the operating system."""
-        root = Seed.of(seed)
-        self._source = TrialSource(self.battery.tables, root)
-        self._index = self._block_number = 0
-        self._block: _Block | None = None
-        self.rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(root.entropy)))
-        self.action_space.seed(root.entropy % 2**32)
+        """Start the sequence of trials that belongs to a seed.
+
+        Args:
+            seed: whole number ≥ 0. None: where a seed was given before, and in a copy, the trials go on, as they do
+                with ``reset(seed=None)``; elsewhere they start anew from the operating system's entropy.
+
+        Raises:
+            ModcogError: if it is not a whole number ≥ 0.
+        """
+        if seed is not None or not self._seeded:
+            self._begin(Seed.of(seed))
+            self._seeded = seed is not None
         return [seed]
+
+    def _begin(self, root: Seed) -> None:
+        """Go to the start of a seed's trials."""
+        self._source = TrialSource(self.battery.tables, root)
+        self._index = self._block_number = self._copies = 0
+        self._block: _Block | None = None
+        own = np.random.SeedSequence(root.entropy, spawn_key=root.key)
+        self.rng = np.random.RandomState(np.random.MT19937(own))
+        self.action_space.seed(int(own.generate_state(1)[0]))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModCogEnv:
+        """A copy at the same step of the same trial, with trials of its own to follow."""
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        state = self.__getstate__()
+        twin.__dict__.update({name: state.pop(name) for name in _SHARED if name in state})
+        del state["rng"], state["_source"]  # the copy begins its own
+        twin.action_space = copy.copy(state.pop("action_space"))
+        twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in state.items()})
+        self._copies += 1
+        twin._begin(Seed(self._source.seed.entropy, (*self._source.seed.key, self._copies)))
+        twin._seeded = True
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what can be made again: the tables, the block of trials and the picture."""
+        state = {**self.__dict__, "_block": None, "_picture": None, "_source": self._source.seed}
+        return {**state, "ob": self.ob.copy(), "gt": self.gt.copy()} if hasattr(self, "ob") else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._source = TrialSource(self.battery.tables, state["_source"])
 
     def new_trial(self, **conditions: Any) -> dict[str, Any]:
         """Go to the next trial.
@@ -174,7 +220,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         """A trial turned round the ring until its target is ``target``: all directions are alike."""
         drawn = self._source.one(self._index, conditions).rows[0]
         turn = target - drawn["target"]
-        turned = {
+        turned: dict[str, Any] = {
             name: (drawn[name] + turn) % self.dim_ring
             for name in ("direction", "direction1", "direction2")
             if name in drawn and not (name == "direction" and self._published)
@@ -193,7 +239,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.tmax = self._tmax = (end - first) * self.dt
         self._ob_built = self._gt_built = self._has_gt = True
         self._hold = not self.trial["respond"]
-        self.t, self.t_ind, self.performance = 0, 0, 0
+        self.t, self.t_ind, self.performance, self._right = 0.0, 0, 0.0, 0
         self._last = None
         self.num_tr += 1
 
@@ -244,7 +290,6 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         label = int(self.gt[self.t_ind])
         last = (self.t_ind + 1.5) * self.dt > self.tmax
         reward, ended = self._judge(chosen, label, last)
-        self._last = (chosen, label)
         self.t_ind += 1
         self.t = self.t_ind * self.dt
         info: dict[str, Any] = {"gt": label, "new_trial": ended or last}
@@ -252,6 +297,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             found = self.ob[self.t_ind], reward, False, False, info
         else:
             found = self._end_trial(reward, info)
+        self._last = (chosen, label)
         if self.render_mode == "human":
             self.render()
         return found
@@ -260,12 +306,11 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         if self._over:
             raise ModcogError("the episode is over: call reset() before step()")
         try:
-            whole = int(action)
-            if whole == action and 0 <= whole <= self.dim_ring and not isinstance(action, bool | np.bool_):
+            if not isinstance(action, bool | np.bool_) and 0 <= (whole := operator.index(action)) <= self.dim_ring:
                 return whole
-        except (TypeError, ValueError):
+        except TypeError:
             pass
-        raise ModcogError(f"action: got {action!r}, must be a whole number from 0 to {self.dim_ring}")
+        raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
 
     def _judge(self, action: int, label: int, last: bool) -> tuple[float, bool]:
         """Reward of an action, and whether it ends the trial before its last step."""
@@ -277,20 +322,21 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         if self._published or not (self._hold or self._sequence):
             if action == 0:
                 return 0.0, False
-            self.performance = int(action == label)
+            self.performance = float(action == label)
             return float(rewards["correct"] if self.performance else rewards["fail"]), True
         if self._hold:
             if action != 0:
                 return float(rewards["fail"]), True
-            self.performance = int(last)
+            self.performance = float(last)
             return (float(rewards["correct"]) if last else 0.0), False
         steps = len(self.gt) - self.start_ind["decision"]
-        self.performance += (action == label) / steps
+        self._right += action == label
+        self.performance = self._right / steps
         return float(rewards["correct"] if action == label else rewards["fail"]) / steps, False
 
     def _end_trial(self, reward: float, info: dict[str, Any]) -> Step:
         """Go to the next trial of the episode, or end it."""
-        info["performance"], info["trial"] = min(float(self.performance), 1.0), self.trial
+        info["performance"], info["trial"] = self.performance, self.trial
         self._trials_done += 1
         if self.trials_per_episode is not None and self._trials_done >= self.trials_per_episode:
             self._over = True
@@ -301,6 +347,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     def render(self, mode: str | None = None) -> NDArray[np.uint8] | None:
         """A picture of the current step, (H, W, 3) uint8 in mode rgb_array; a window in mode human."""
         if self.render_mode is None:
+            gym.logger.warn("render: the environment was made without a render_mode, 'rgb_array' or 'human'")
             return None
         from modcog.envs.render import Picture
 
@@ -308,7 +355,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             self._picture = Picture(self.dim_ring, str(self.task), self.render_mode, self.metadata["render_fps"])
         step = min(self.t_ind, len(self.ob) - 1)
         period = next(name for name, end in self.end_ind.items() if step < end)
-        return self._picture.draw(self.ob[step], period, step, self._last)  # type: ignore[no-any-return]
+        return self._picture.draw(self.ob[step], period, step, self._last)
 
     def close(self) -> None:
         """Close the window, if there is one."""

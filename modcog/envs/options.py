@@ -18,9 +18,9 @@ class Rewards(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    abort: Finite = Field(-0.1, description="A response before the decision.")
-    correct: Finite = Field(1.0, description="A right decision; in a sequence each right step earns its share.")
-    fail: Finite = Field(0.0, description="A wrong one.")
+    abort: Finite = Field(default=-0.1, description="A response before the decision.")
+    correct: Finite = Field(default=1.0, description="A right decision; in a sequence each right step earns its share.")
+    fail: Finite = Field(default=0.0, description="A wrong one.")
 
 
 class EnvOptions(BaseModel):

@@ -13,7 +13,7 @@ from modcog.trials.source import Seed, TrialSource
 from modcog.trials.trials import Trials
 
 FREE, GUARDED, RESPOND, HOLD, SEQUENCE = range(5)
-"""What a step asks for: nothing; fixation, under penalty; one response; fixation to the end; a response at each step."""
+"""What a step asks for: nothing; fixation, under penalty; one response; fixation to the end; a response every step."""
 
 
 class Pool:
@@ -22,31 +22,40 @@ class Pool:
     Args:
         battery: of one task.
         options: of the environment.
-        lanes: number of copies L.
+        lanes: number of copies L. Their seeds come from the operating system until they are given others.
     """
+
+    _observation: NDArray[np.float32]
+    _label: NDArray[np.int64]
+    _code: NDArray[np.int64]
+    _parts: NDArray[np.float64]
 
     def __init__(self, battery: Battery, options: EnvOptions, lanes: int) -> None:
         self.battery, self.options, self.lanes = battery, options, lanes
         self.zeros = np.zeros(battery.n_channels, np.float32)
         self._reward, self._ends, self._performs = outcome_tables(options)
+        self._sources = [TrialSource(battery.tables, Seed.of(None)) for _ in range(lanes)]
+        self._size = self._sources[0].block_size
+        self._number = np.full(lanes, -1)
+        self._place = np.full(lanes, self._size - 1)
+        self._blocks: list[Trials | None] = [None] * lanes
+        self._first = np.zeros((lanes, self._size), np.int64)
+        self._position: NDArray[np.int64] = np.zeros(lanes, np.int64)
+        self._right = np.zeros(lanes)
+        self._allocate(0)
 
     def seed(self, seeds: list[int | None]) -> None:
-        """Start each lane's sequence of trials; the first ``advance`` goes to its first trial."""
-        self._sources = [TrialSource(self.battery.tables, Seed.of(seed)) for seed in seeds]
-        self._size = self._sources[0].block_size
-        self._number = np.full(self.lanes, -1)
-        self._place = np.full(self.lanes, self._size - 1)
-        self._blocks: list[Trials | None] = [None] * self.lanes
-        self._first = np.zeros((self.lanes, self._size), np.int64)
-        self._position = np.zeros(self.lanes, np.int64)
-        self._performance = np.zeros(self.lanes)
-        self._allocate(0)
+        """Start each lane's sequence of trials; the next ``advance`` goes to its first. None: the lane's goes on."""
+        for lane, seed in enumerate(seeds):
+            if seed is not None:
+                self._sources[lane] = TrialSource(self.battery.tables, Seed.of(seed))
+                self._number[lane], self._place[lane] = -1, self._size - 1
 
     def _allocate(self, capacity: int) -> None:
         """Make room for ``capacity`` steps in each lane, keeping what is there; the last row stays zeros."""
         rows = self.lanes * capacity + 1
         old, self._capacity = getattr(self, "_capacity", 0), capacity
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "_observation": np.zeros((rows, self.battery.n_channels), np.float32),
             "_label": np.zeros(rows, np.int64),
             "_code": np.zeros(rows, np.int64),
@@ -89,7 +98,7 @@ class Pool:
         code = self._code.take(position)
         outcome = code * 4 + (actions == label) * 2 + (actions != 0)
         parts = self._parts.take(position)
-        self._performance += self._performs.take(outcome) / parts
+        self._right += self._performs.take(outcome)
         return label, self._reward.take(outcome) / parts, self._ends.take(outcome)
 
     def step(self, go_on: NDArray[np.bool_]) -> None:
@@ -102,7 +111,7 @@ class Pool:
         for lane in lanes[self._place[lanes] == self._size].tolist():
             self._refill(lane)
         self._position[lanes] = self._first[lanes, self._place[lanes]]
-        self._performance[lanes] = 0
+        self._right[lanes] = 0
 
     def blank(self, lanes: NDArray[np.intp]) -> None:
         """Let ``lanes`` stand at an observation of zeros until they advance."""
@@ -110,7 +119,7 @@ class Pool:
 
     def performance_of(self, lane: int) -> float:
         """Performance in the trial that is ending, 0 … 1."""
-        return min(float(self._performance[lane]), 1.0)
+        return float(self._right[lane] / self._parts[self._position[lane]])
 
     def trial_of(self, lane: int) -> dict[str, Any]:
         """Conditions of the lane's current trial."""
@@ -118,8 +127,10 @@ class Pool:
 
 
 def step_codes(battery: Battery, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What each step of ``trials`` asks for, (S,): twice the code above, plus 1 at a trial's last step; and the number
-    of steps that share a trial's reward, (S,).
+    """What each step of ``trials`` asks for, and how many steps share its reward.
+
+    Returns:
+        (S,) twice the code above, plus 1 at a trial's last step; and (S,) the number of steps.
     """
     tables, steps = battery.tables, trials.lengths
     published = tables.rules.name == "published"
@@ -136,7 +147,7 @@ def step_codes(battery: Battery, trials: Trials) -> tuple[NDArray[np.int64], NDA
 
 
 def outcome_tables(options: EnvOptions) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Reward, end of the trial and performance by (2 · code + last) · 4 + 2 · right + responded."""
+    """Reward, end of the trial and right or not by (2 · code + last) · 4 + 2 · right + responded."""
     earned = options.rewards
     reward, ends, performs = np.zeros((5, 2, 2, 2)), np.zeros((5, 2, 2, 2), np.bool_), np.zeros((5, 2, 2, 2))
     reward[GUARDED, :, :, 1] = earned.abort

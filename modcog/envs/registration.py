@@ -5,14 +5,17 @@ Gymnasium loads this module whenever it is imported, so it must stay light: no p
 
 from __future__ import annotations
 
-from modcog.names import TASKS
+from modcog.names import known_tasks
 
 NAMESPACE = "modcog"
 
 
 def register_envs() -> None:
-    """Register the 132 tasks, once; called by gymnasium as a plugin and by ``import modcog``."""
-    for task in TASKS:
+    """Register the 132 tasks, and those of base tasks that a user has added, once.
+
+    Called by gymnasium as a plugin and by ``import modcog``.
+    """
+    for task in known_tasks():
         register_task(task)
 
 

@@ -6,10 +6,11 @@ Gymnasium finds it as ``modcog.envs.vector:<task>``, an attribute made when it i
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from typing import Any
 
+import gymnasium
 import numpy as np
-from gymnasium import __version__ as gymnasium_version
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -20,17 +21,14 @@ from modcog.errors import ModcogError, UnknownNameError
 from modcog.names import parse
 from modcog.trials.source import Seed, check_count
 
-SAME_STEP = gymnasium_version.startswith("0.")
+SAME_STEP = gymnasium.__version__.startswith("0.")
 """Gymnasium 0.29 resets a finished copy in the step that ends it, 1.x in the step after."""
 
-if SAME_STEP:
-    from gymnasium.experimental.vector import VectorEnv
+_gymnasium_vector: Any = import_module("gymnasium.experimental.vector" if SAME_STEP else "gymnasium.vector")
 
-    _METADATA: dict[str, Any] = {"render_modes": []}
-else:
-    from gymnasium.vector import AutoresetMode, VectorEnv
-
-    _METADATA = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
+_METADATA: dict[str, Any] = {"render_modes": []}
+if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
+    _METADATA["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
 VectorStep = tuple[
     NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
@@ -39,10 +37,12 @@ VectorStep = tuple[
 _FROM_GYMNASIUM = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "max_episode_steps")
 
 
-class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
+class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     """Many copies of one Mod-Cog task, stepped together; see ``ModCogEnv`` for spaces, rewards and options.
 
     Copy i plays the trials of the single environment with the same seed; ``reset(seed=s)`` gives copy i seed s + i.
+    ``gymnasium.make_vec(id, num_envs=64, vectorization_mode="custom")`` makes it; gymnasium 1.x calls that mode
+    ``"vector_entry_point"``, and takes it by default.
 
     Args:
         task: name of the task.
@@ -70,10 +70,10 @@ class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.pool = Pool(self.battery, self.options, self.num_envs)
-        self._every = np.ones(self.num_envs, np.bool_)
-        self._none = np.zeros(self.num_envs, np.bool_)
+        self._every: NDArray[np.bool_] = np.ones(self.num_envs, np.bool_)
+        self._none: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
         self._started = False
-        self._pending = self._none  # copies that the next step resets
+        self._pending: NDArray[np.bool_] = self._none  # copies that the next step resets
         self._done_trials = np.zeros(self.num_envs, np.int64)
 
     @property
@@ -101,11 +101,14 @@ class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
 
         Returns:
             First observations (num_envs, C) float32, and an empty info.
+
+        Raises:
+            ModcogError: if a seed is not a whole number ≥ 0, or some copies only are to be reset.
         """
+        if "reset_mask" in (options or {}):
+            raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
         if seed is not None:
             self.pool.seed(self._seeds(seed))
-        elif not self._started:
-            self.pool.seed([None] * self.num_envs)
         self._started = True
         self.pool.advance(np.arange(self.num_envs))
         self._done_trials = np.zeros(self.num_envs, np.int64)
@@ -116,7 +119,7 @@ class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
         if isinstance(seed, list | tuple):
             if len(seed) != self.num_envs:
                 raise ModcogError(f"seed: got {len(seed)} seeds, must be {self.num_envs}, one for each copy")
-            return list(seed)
+            return [one if one is None else Seed.of(one).entropy for one in seed]
         first = Seed.of(seed).entropy
         return [first + i for i in range(self.num_envs)]
 
@@ -180,7 +183,7 @@ class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
 
     def _final(self, lane: int, info: dict[str, Any], infos: dict[str, Any]) -> None:
         """Say how an episode ended whose copy is reset in the same step."""
-        for name, value in (("final_observation", self.pool.zeros), ("final_info", info)):
+        for name, value in (("final_observation", self.pool.zeros.copy()), ("final_info", info)):
             if name not in infos:
                 infos[name], infos[f"_{name}"] = np.full(self.num_envs, None, object), self._none.copy()
             infos[name][lane], infos[f"_{name}"][lane] = value, True
@@ -206,6 +209,6 @@ class ModCogVectorEnv(VectorEnv):  # type: ignore[misc]
 def __getattr__(name: str) -> Any:
     """The vector environment of the task ``name``."""
     try:
-        return partial(ModCogVectorEnv, parse(name).name)
+        return partial(ModCogVectorEnv, task=parse(name).name)
     except UnknownNameError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

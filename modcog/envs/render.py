@@ -1,0 +1,180 @@
+"""Pictures of an environment: both rings, the fixation cue, and the last response beside the right one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from gymnasium import logger
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Wedge
+from numpy.typing import NDArray
+
+SIZE = (6.4, 3.2)
+"""Width and height in inches."""
+
+DPI = 100
+
+RIGHT, RESPONSE = "#009E73", "#D55E00"
+"""From the palette of Okabe and Ito, which colour-blind people can tell apart; the shapes differ too."""
+
+_ACTIVITY = LinearSegmentedColormap.from_list("activity", ["#FFFFFF", "#56B4E9", "#0072B2", "#00334F"])
+_INNER, _OUTER = 0.62, 1.0  # of a ring
+_DIAL = 0.8  # radius at which responses stand
+
+
+class Picture:
+    """A figure that is drawn once and then brought up to date, step by step.
+
+    The outer dials are the two rings: direction k stands at the angle 2πk/n, counted from the right against the
+    clock, and activity from 0 to 1 goes from white to dark blue. The middle dial holds the fixation cue (a cross, black
+    while it is on) and the last response (a dot) beside the right one (a circle); both stand at the centre for holding
+    fixation.
+
+    Args:
+        dim_ring: directions n.
+        title: written above.
+        mode: ``"rgb_array"`` or ``"human"``, a window.
+        fps: pictures a second in the window.
+    """
+
+    def __init__(self, dim_ring: int, title: str, mode: str, fps: float) -> None:
+        self.dim_ring, self.pause = dim_ring, 1 / fps
+        self._figure = _window(title) if mode == "human" else Figure(SIZE, dpi=DPI)
+        if mode != "human":
+            FigureCanvasAgg(self._figure)
+        self._human = mode == "human"
+        self._live: list[Any] = []
+        self._compose(title)
+        self._background: Any = None
+
+    def _compose(self, title: str) -> None:
+        """Put everything into the figure; what changes from step to step goes to ``_live``."""
+        figure = self._figure
+        figure.text(0.03, 0.92, title, fontsize=12, fontweight="bold")
+        self._when = figure.text(0.97, 0.92, "", fontsize=11, ha="right")
+        self._said = figure.text(0.5, 0.14, "", fontsize=9, ha="center")
+        left, middle, right = (figure.add_axes((x, 0.2, 0.3, 0.66)) for x in (0.03, 0.35, 0.67))
+        self._rings = [_ring(left, self.dim_ring, "modality 1"), _ring(right, self.dim_ring, "modality 2")]
+        _dial(middle, self.dim_ring)
+        (self._cue,) = middle.plot(0, 0, "+", color="black", ms=26, mew=4, zorder=3)
+        (self._right,) = middle.plot([], [], "o", mfc="none", mec=RIGHT, ms=19, mew=3, zorder=4)
+        (self._response,) = middle.plot([], [], "o", color=RESPONSE, ms=10, zorder=5)
+        figure.legend(
+            [self._cue, self._response, self._right], ["fixation cue", "response", "right response"],
+            loc="lower center", ncols=3, fontsize=9, frameon=False, markerscale=0.45, borderaxespad=0.1,
+        )  # fmt: skip
+        self._live = [*self._rings, self._cue, self._right, self._response, self._when, self._said]
+
+    def draw(
+        self, observation: NDArray[np.float32], period: str, step: int, last: tuple[int, int] | None
+    ) -> NDArray[np.uint8] | None:
+        """Draw one step.
+
+        Args:
+            observation: (C,) float32, as the environment returned it.
+            period: the trial's period.
+            step: step within the trial, from 0.
+            last: the action that was taken last and the label it was judged by; None: none was taken.
+
+        Returns:
+            (H, W, 3) uint8, or None in a window.
+        """
+        n = self.dim_ring
+        for ring, activity in zip(self._rings, (observation[1 : 1 + n], observation[1 + n : 1 + 2 * n]), strict=True):
+            ring.set_array(np.asarray(activity, float))
+        self._cue.set_alpha(0.12 + 0.88 * float(np.clip(observation[0], 0, 1)))
+        for marker, action in zip((self._response, self._right), last or (None, None), strict=True):
+            marker.set_data(*self._place(action))
+        self._when.set_text(f"{period} · step {step}")
+        self._said.set_text("" if last is None else f"{_in_words(last[0])}, right: {_in_words(last[1])}")
+        if not self._human:
+            return self._pixels()
+        self._show()
+        return None
+
+    def _place(self, action: int | None) -> tuple[list[float], list[float]]:
+        """Where an action stands on the dial."""
+        if action is None:
+            return [], []
+        if action == 0:
+            return [0.0], [0.0]
+        angle = 2 * np.pi * (action - 1) / self.dim_ring
+        return [_DIAL * np.cos(angle)], [_DIAL * np.sin(angle)]
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        """Draw what changes over a picture of what does not: several times faster than drawing all."""
+        canvas: Any = self._figure.canvas
+        if self._background is None:
+            for artist in self._live:
+                artist.set_animated(True)
+            canvas.draw()
+            self._background = canvas.copy_from_bbox(self._figure.bbox)
+        canvas.restore_region(self._background)
+        for artist in self._live:
+            self._figure.draw_artist(artist)
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+    def _show(self) -> None:
+        canvas = self._figure.canvas
+        if _has_window(self._figure):
+            canvas.draw_idle()
+            canvas.start_event_loop(self.pause)
+        else:
+            canvas.draw()
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._human:
+            import matplotlib.pyplot as plt
+
+            plt.close(self._figure)
+
+
+def _window(title: str) -> Figure:
+    """An open window, or, without a screen, a figure that nobody sees."""
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=SIZE, dpi=DPI)
+    if _has_window(figure):
+        figure.canvas.manager.set_window_title(title)  # type: ignore[union-attr]
+        figure.show()
+    else:
+        logger.warn(
+            f"render_mode 'human': matplotlib's backend {matplotlib.get_backend()!r} opens no window; "
+            "choose another with MPLBACKEND, or render_mode 'rgb_array'"
+        )
+    return figure
+
+
+def _has_window(figure: Figure) -> bool:
+    return getattr(figure.canvas, "required_interactive_framework", None) is not None
+
+
+def _dial(axes: Any, n: int, name: str = "") -> None:
+    """A bare square plot with a mark at each direction, and a name in the middle."""
+    axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
+    axes.axis("off")
+    axes.text(0, 0, name, ha="center", va="center", fontsize=9)
+    if not name:
+        angles = 2 * np.pi * np.arange(n) / n
+        axes.plot(_DIAL * np.cos(angles), _DIAL * np.sin(angles), ".", color="0.75", ms=4, zorder=1)
+
+
+def _ring(axes: Any, n: int, name: str) -> PatchCollection:
+    """A ring of n wedges, coloured by activity."""
+    _dial(axes, n, name)
+    half = 180 / n
+    wedges = [Wedge((0, 0), _OUTER, 2 * k * half - half, 2 * k * half + half, width=_OUTER - _INNER) for k in range(n)]
+    ring = PatchCollection(wedges, cmap=_ACTIVITY, edgecolor="0.6", linewidth=0.5)
+    ring.set_clim(0, 1)
+    axes.add_collection(ring)
+    return ring
+
+
+def _in_words(action: int) -> str:
+    return "hold fixation" if action == 0 else f"direction {action - 1}"

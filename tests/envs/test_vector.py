@@ -1,0 +1,260 @@
+"""The vector environment against gymnasium's own SyncVectorEnv of single environments, step by step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modcog import TASKS, Battery, ModcogError
+from modcog.envs import vector
+from modcog.envs.env import ModCogEnv
+from modcog.envs.pool import Pool
+from modcog.envs.vector import SAME_STEP, ModCogVectorEnv
+from modcog.trials import source
+
+if SAME_STEP:
+    from gymnasium.experimental.vector import SyncVectorEnv, VectorEnv
+else:
+    from gymnasium.vector import SyncVectorEnv, VectorEnv
+
+MODE = "custom" if SAME_STEP else "vector_entry_point"
+
+
+def single_copies(n, *args, **keywords):
+    """Gymnasium's vector environment of n single ones."""
+    return SyncVectorEnv([lambda: ModCogEnv(*args, **keywords)] * n)
+
+
+def assert_same_infos(ours, theirs, where):
+    """Every entry of either, where its mask is set; an entry that is missing counts as one whose mask is empty."""
+    for name in {key for key in (*ours, *theirs) if not key.startswith("_")}:
+        masks = [infos.get(f"_{name}", np.zeros(3, np.bool_)) for infos in (ours, theirs)]
+        np.testing.assert_array_equal(*masks, err_msg=f"{where}: mask of {name}")
+        if not masks[0].any():
+            continue
+        if isinstance(theirs[name], dict):
+            assert_same_infos(ours[name], theirs[name], f"{where}: {name}")
+            continue
+        assert ours[name].dtype == theirs[name].dtype, name
+        for one, other in zip(ours[name][masks[0]], theirs[name][masks[0]], strict=True):
+            np.testing.assert_equal(one, other, err_msg=f"{where}: {name}")
+
+
+def assert_same_run(task, steps, seed, chance, **keywords):
+    """Both environments, with the same actions: right with some chance, else anything."""
+    ours, theirs = ModCogVectorEnv(task, 3, **keywords), single_copies(3, task, **keywords)
+    rng = np.random.default_rng(seed)
+    found, expected = ours.reset(seed=seed), theirs.reset(seed=seed)
+    label = np.zeros(3, np.int64)
+    n_actions = ours.single_action_space.n
+    for step in range(steps):
+        where = f"{task} step {step}"
+        np.testing.assert_array_equal(found[0], expected[0], err_msg=where)
+        assert found[0].dtype == expected[0].dtype == np.float32
+        if len(found) == 5:
+            for one, other in zip(found[1:4], expected[1:4], strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=where)
+                assert one.dtype == other.dtype
+        assert_same_infos(found[-1], expected[-1], where)
+        label = np.array([env.gt[min(env.t_ind, len(env.gt) - 1)] for env in theirs.envs])
+        actions = np.where(rng.random(3) < chance, label, rng.integers(0, n_actions, 3))
+        found, expected = ours.step(actions), theirs.step(actions)
+
+
+@pytest.mark.parametrize("rules", ["corrected", "published"])
+@pytest.mark.parametrize("task", [*TASKS[::6], "dmsseqr", "gointrseql"])
+def test_it_does_what_gymnasium_does_with_single_environments(task, rules):
+    assert_same_run(task, 60, 3, 0.85, rules=rules)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    task=st.sampled_from(TASKS), rules=st.sampled_from(["corrected", "published"]), seed=st.integers(0, 2**32),
+    trials_per_episode=st.sampled_from([None, 1, 2, 3]), abort=st.booleans(), chance=st.floats(0.2, 1),
+    rewards=st.sampled_from([None, {"abort": -1.0, "correct": 3.0, "fail": -0.5}]), dt=st.sampled_from([100, 40]),
+)  # fmt: skip
+def test_with_any_options(task, rules, seed, trials_per_episode, abort, chance, rewards, dt):
+    options = {"trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards}
+    assert_same_run(task, 60, seed, chance, rules=rules, dt=dt, dim_ring=8, rule_input=True, **options)
+
+
+@pytest.mark.parametrize(("chance", "options"), [(0.5, {"abort": True}), (1.0, {"trials_per_episode": 2})])
+def test_arrays_grow_with_long_trials(chance, options, monkeypatch):
+    """In small blocks of trials of very different length the arrays must grow; nothing may be lost in moving."""
+    monkeypatch.setattr(source, "BLOCK_OF_ONE_TASK", 3)
+    grown = []
+    allocate = Pool._allocate
+    monkeypatch.setattr(Pool, "_allocate", lambda pool, n: (grown.append(n), allocate(pool, n))[1])
+    timing = {"fixation": 100, "stimulus": 100, "delay": ("uniform", (0, 8000))}
+    assert_same_run("dlygo", 500, 1, chance, timing=timing, dim_ring=4, **options)
+    assert len(grown) > 3
+
+
+def test_copy_i_plays_the_trials_of_seed_plus_i():
+    env = ModCogVectorEnv("dm1", 4, trials_per_episode=None)
+    env.reset(seed=20)
+    played = [[] for _ in range(4)]
+    for _ in range(150):
+        infos = env.step(np.zeros(4, np.int64))[-1]
+        for i in np.flatnonzero(infos["new_trial"]):
+            played[i].append({name: column[i] for name, column in infos["trial"].items() if name[0] != "_"}
+                             if isinstance(infos["trial"], dict) else infos["trial"][i])  # fmt: skip
+    for i in range(4):
+        assert len(played[i]) > 8
+        assert played[i] == Battery(["dm1"]).sample(len(played[i]), seed=20 + i).rows
+
+
+def test_the_same_in_every_process():
+    script = (
+        "import gymnasium, numpy, zlib; from modcog.envs.vector import ModCogVectorEnv as V; env = V('dlydm1intr', 2);"
+        "env.reset(seed=4); print([zlib.crc32(env.step(numpy.zeros(2, int))[0]) for _ in range(200)])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    env = ModCogVectorEnv("dlydm1intr", 2)
+    env.reset(seed=4)
+    here = [zlib.crc32(env.step(np.zeros(2, int))[0]) for _ in range(200)]
+    assert found == f"{here}\n".encode()
+
+
+def test_seeds():
+    env = ModCogVectorEnv("dm1", 3)
+
+    def first_trials(seed):
+        env.reset(seed=seed)
+        return [env.pool.trial_of(i) for i in range(3)]
+
+    both = first_trials(7)
+    assert first_trials(7) == both
+    assert first_trials([7, 8, 9]) == both
+    assert first_trials(8)[:2] == both[1:]
+    first_trials(7)
+    onwards = first_trials(None)
+    assert onwards == [Battery(["dm1"]).sample(2, seed=7 + i).rows[1] for i in range(3)]
+    first_trials(7)
+    assert first_trials([50, None, 50])[1] == onwards[1]  # None: that copy goes on
+    fresh = [ModCogVectorEnv("dm1", 1) for _ in range(2)]
+    for one in fresh:
+        one.reset()
+    assert fresh[0].pool.trial_of(0) != fresh[1].pool.trial_of(0)
+
+
+def test_observations_are_the_callers_to_keep():
+    env = ModCogVectorEnv("dm1", 2)
+    observations, _ = env.reset(seed=0)
+    observations += 100
+    kept = [env.step(np.zeros(2, np.int64)) for _ in range(3)]
+    before = [step[0].copy() for step in kept]
+    kept[0][0][:] = 5
+    env.step(np.zeros(2, np.int64))
+    np.testing.assert_array_equal(kept[1][0], before[1])
+    np.testing.assert_array_equal(kept[2][0], before[2])
+    assert np.abs(kept[0][0]).max() == 5
+    assert max(np.abs(step[0]).max() for step in kept[1:]) < 3
+
+
+# Through gymnasium's own door
+
+
+def test_make_vec_hands_over_every_setting():
+    options = {"rules": "published", "dt": 20, "sigma": 0.5, "dim_ring": 32, "trials_per_episode": None, "abort": True}
+    env = gym.make_vec("modcog/dlygointr-v0", num_envs=5, vectorization_mode=MODE, **options)
+    assert isinstance(env, VectorEnv)
+    assert isinstance(env.unwrapped, ModCogVectorEnv)
+    assert env.num_envs == 5
+    for name in ("rules", "dt", "sigma", "dim_ring"):
+        assert getattr(env.unwrapped.battery.settings, name) == options[name]
+    assert env.unwrapped.options.trials_per_episode is None
+    assert env.unwrapped.options.abort
+    assert env.single_observation_space.shape == (65,)
+    assert env.observation_space.shape == (5, 65)
+    assert env.action_space.shape == (5,)
+    assert env.single_action_space.n == 33
+    observations, _ = env.reset(seed=0)
+    assert env.observation_space.contains(observations)
+    env.step(env.action_space.sample())
+    assert env.spec.id == "modcog/dlygointr-v0"
+    env.close()
+
+
+def test_make_vec_refuses_what_make_refuses():
+    with pytest.raises(ModcogError, match="unknown option 'sigmma'"):
+        gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, sigmma=1)
+    with pytest.raises(ModcogError, match="render_mode: the vector environment draws no pictures"):
+        gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, render_mode="rgb_array")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_id_makes_one(task):
+    env = gym.make_vec(f"modcog/{task}-v0", num_envs=2, vectorization_mode=MODE, trials_per_episode=None)
+    env.reset(seed=1)
+    assert env.unwrapped.battery.tasks == (task,)
+    assert sum(env.step(np.zeros(2, np.int64))[-1]["new_trial"].sum() for _ in range(60)) >= 2
+
+
+def test_gymnasiums_sync_mode_works_too():
+    env = gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode="sync", dim_ring=8)
+    assert env.reset(seed=0)[0].shape == (2, 17)
+
+
+def test_the_module_has_the_tasks_as_attributes_and_nothing_else():
+    assert vector.dlygointr(num_envs=2).task == "dlygointr"
+    with pytest.raises(AttributeError, match="has no attribute 'dlygoo'"):
+        _ = vector.dlygoo
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        [0, 17], [0, -1], [0.0, 1.0], [0, np.nan], [0], [0, 1, 2], [[0, 1]], 0, None, ["0", "1"], [True, False],
+        [0, 10**30],
+    ],
+)  # fmt: skip
+def test_wrong_actions_are_refused_and_change_nothing(actions):
+    env, twin = (ModCogVectorEnv("dm1", 2) for _ in range(2))
+    env.reset(seed=0), twin.reset(seed=0)
+    with pytest.raises(ModcogError, match=r"^actions: got .*, must be "):
+        env.step(actions)
+    for _ in range(6):
+        np.testing.assert_array_equal(env.step(np.array([0, 1]))[0], twin.step(np.array([0, 1]))[0])
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"num_envs": 0}, "num_envs: got 0, must be a whole number, at least 1"),
+        ({"num_envs": 2.0}, "num_envs: got 2.0, must be a whole number"),
+        ({"num_envs": 2, "dim_ring": 5}, "dim_ring: got 5, must be even"),
+        ({"num_envs": 2, "trials_per_episode": -1}, "trials_per_episode: got -1"),
+    ],
+)
+def test_wrong_settings_are_refused(keywords, message):
+    with pytest.raises(ModcogError, match=message):
+        ModCogVectorEnv("go", **keywords)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, [1], [1, 2, 3], [1, -2], [1, "2"], "12"])
+def test_wrong_seeds_are_refused(seed):
+    env = ModCogVectorEnv("go", 2)
+    with pytest.raises(ModcogError, match="seed: got"):
+        env.reset(seed=seed)
+
+
+def test_step_before_reset():
+    with pytest.raises(ModcogError, match="call reset\\(\\) before step\\(\\)"):
+        ModCogVectorEnv("go", 2).step([0, 0])
+
+
+def test_resetting_some_copies_is_refused():
+    env = ModCogVectorEnv("go", 2)
+    with pytest.raises(ModcogError, match="reset_mask is not known"):
+        env.reset(options={"reset_mask": np.array([True, False])})
