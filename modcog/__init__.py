@@ -79,19 +79,21 @@ def __dir__() -> list[str]:
 
 
 def _register() -> None:
-    """Register the environments, unless gymnasium does it by itself: it looks for plugins when it is imported."""
+    """Register the environments, unless gymnasium, not imported yet, will find them by itself."""
+    if "gymnasium" in sys.modules or not _found_as_plugin():
+        from modcog.envs.registration import register_envs
+
+        register_envs()
+
+
+def _found_as_plugin() -> bool:
+    """Whether gymnasium looks for plugins, which it gave up with 1.0, and modcog is installed as one."""
     from importlib import metadata
 
-    if "gymnasium" not in sys.modules:
-        try:
-            metadata.distribution(__name__)
-        except metadata.PackageNotFoundError:  # a source tree that is not installed has no plugin
-            pass
-        else:
-            return
-    from modcog.envs.registration import register_envs
-
-    register_envs()
+    try:
+        return bool(metadata.distribution(__name__)) and metadata.version("gymnasium").startswith("0.")
+    except metadata.PackageNotFoundError:
+        return False
 
 
 _register()

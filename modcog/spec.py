@@ -260,7 +260,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         raise ModcogError(f"path: got {shown(path)}, must be the path of a .toml, .yaml or .json file")
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         values = _parser(path)(text)
     except OSError as error:
         raise ModcogError(f"cannot read {path}: {error.strerror}") from None

@@ -226,7 +226,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"strengths": None}, ["strengths: got None, must be a list of numbers"]),
     ({"timing": 500}, ["timing: got 500, must map period names to durations"]),
     ({"timing": {"dely": 500}}, ["unknown period in timing 'dely'", "nearest: 'delay'", "fixation, stimulus, delay"]),
-    ({"timing": {"stim1": 500}}, ["unknown period in timing 'stim1'", "allowed: fixation"]),
+    ({"timing": {"stim3": 500}}, ["unknown period in timing 'stim3'", "nearest: 'stim", "allowed: fixation"]),
     ({"timing": {"delay": None}}, ["timing: delay: got None", FORMS]),
     ({"timing": {"delay": "500"}}, ["timing: delay: got '500'", FORMS]),
     ({"timing": {"delay": True}}, ["timing: delay: got True", FORMS]),
@@ -325,13 +325,20 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [None, 5, b"a.toml", ["a.toml"]], ids=repr)
 def test_a_path_that_is_none_is_refused(path: Any) -> None:
-    with pytest.raises(ModcogError, match="path: got .*must be the path of a"):
+    with pytest.raises(ModcogError, match=r"path: got .*must be the path of a"):
         read_settings(path)
 
 
 def test_unknown_settings_are_key_errors_too() -> None:
     with pytest.raises(UnknownNameError):
         modcog.Battery(["go"], tme_step=5)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As some editors write it."""
+    for name, text in [("a.toml", TOML), ("a.yaml", YAML), ("a.json", '{"dt": 50}')]:
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        assert "dt" in read_settings(tmp_path / name)
 
 
 def test_comments_and_unicode_in_a_file(tmp_path: Path) -> None:

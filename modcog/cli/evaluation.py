@@ -181,7 +181,7 @@ def ceiling(
 
 
 def _rebuild(settings: dict[str, Any], tasks: list[str] | None, n_trials: int | None, seed: int, jobs: int) -> None:
-    from modcog.evaluation.levels import STORED_TRIALS, rebuild
+    from modcog.evaluation.ceilings import STORED_TRIALS, rebuild
 
     if settings or tasks:
         raise ModcogError("--rebuild stores the levels of all tasks under the default settings; it takes no others")

@@ -36,8 +36,8 @@ Chandra, Ma and Fiete, "Winning the Lottery With Neural Connectivity Constraints
 ![A trial of each of a few tasks](trials.svg)
 
 *A trial of each of a few tasks: the {channels} observation channels in grey (fixation cue, ring of modality 1, ring of
-modality 2), the right response in red (bottom row: hold fixation at the top, then the {config.dim_ring} directions);
-the dashed line is the go cue.*
+modality 2); below them the right response in orange (its top row is to hold fixation, then come the {config.dim_ring}
+directions). The decision begins at the dashed line.*
 
 - Items: {amounts} ({items}).
 - Format: {config.format}{f" (written by {manifest.identity.library})" if manifest.identity.library else ""}.
@@ -53,10 +53,11 @@ def _load(manifest: Manifest) -> str:
 ```python
 import modcog
 
-data = modcog.data.load("path/to/this/folder")   # checks the manifest
-data["{split}"][:100]                             # Trials: observations, labels, mask, task, conditions
-data["{split}"].arrays(0)                         # arrays of the first shard{_lazily(manifest)}
-dataset = data["{split}"].torch(rule_input=True)  # DataLoader(dataset, batch_size=64, collate_fn=dataset.collate)
+data = modcog.data.load("path/to/this/folder")  # checks the manifest
+split = data["{split}"]
+split[:100]  # Trials: observations, labels, mask, task, conditions
+split.arrays(0)  # arrays of the first shard{_lazily(manifest)}
+dataset = split.torch(rule_input=True)  # DataLoader(dataset, batch_size=64, collate_fn=dataset.collate)
 ```
 
 {_elsewhere(manifest, split)}

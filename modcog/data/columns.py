@@ -18,6 +18,12 @@ OWN_COLUMNS = {
 """A value for each trial, beside the conditions."""
 
 _CONDITIONS = {
+    "direction": "direction of the stimulus, 0 … dim_ring − 1",
+    "modality": "modality that shows the stimulus, 1 or 2",
+    "direction1": "first of the two directions",
+    "direction2": "second of the two directions",
+    "sample_direction": "direction of the sample",
+    "test_direction": "direction of the test",
     "target": "direction asked for, before the interval extension moves it",
     "respond": "1: respond; 0: hold fixation through the decision",
     "interval_ms": "ms that the interval extension counts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from modcog.data.config import ExportConfig
 from modcog.data.formats import Format, get_format
 from modcog.data.manifest import Manifest, ShardEntry
 from modcog.errors import ModcogError, unknown
-from modcog.trials.trials import Trials, concatenate
+from modcog.trials.trials import Trials
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
@@ -54,13 +54,17 @@ class DataSet(Mapping[str, "Split"]):
     Attributes:
         path: its folder.
         manifest: all that is known of it.
-        config: the settings it was made with.
+        layout: ``trials`` or ``stream``.
+        format: of its files.
+        rule_input: whether ``Trials`` and torch data sets get one one-hot column per task.
     """
 
     def __init__(self, path: Path, manifest: Manifest, rule_input: bool | None = None) -> None:
-        self.path, self.manifest, self.config = path, manifest, manifest.config
-        self.rule_input = self.config.rule_input if rule_input is None else rule_input
-        get_format(self.config.format)  # now rather than in a worker process
+        self.path, self.manifest = path, manifest
+        stored = manifest.identity.config
+        self.layout, self.format, self._padded = stored["layout"], stored["format"], stored["padded"]
+        self.rule_input = bool(stored["rule_input"] if rule_input is None else rule_input)
+        get_format(self.format)  # now rather than in a worker process
         self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
 
     @property
@@ -74,8 +78,21 @@ class DataSet(Mapping[str, "Split"]):
         return tuple(self._splits)
 
     @cached_property
+    def config(self) -> ExportConfig:
+        """The settings it was made with.
+
+        Raises:
+            UnknownNameError: if one of its tasks is built on a base task of a user's own that is not known here.
+        """
+        return self.manifest.config
+
+    @cached_property
     def battery(self) -> Battery:
-        """A battery with the data set's settings, for live trials of the same kind."""
+        """A battery with the data set's settings, for live trials of the same kind.
+
+        Raises:
+            UnknownNameError: as ``config``.
+        """
         from modcog.battery import Battery
 
         settings = self.config.battery_settings()
@@ -105,7 +122,11 @@ class DataSet(Mapping[str, "Split"]):
 
     def __repr__(self) -> str:
         amounts = ", ".join(f"{name}: {len(split):,}" for name, split in self.items())
-        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self.config.layout})"
+        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self._items})"
+
+    @property
+    def _items(self) -> str:
+        return "trials" if self.layout == "trials" else "sequences"
 
 
 class Split:
@@ -145,8 +166,8 @@ class Split:
         start, stop, step = _bounds(index, len(self))
         if step != 1:
             raise IndexError("items can be sliced contiguously only; take(indices) picks any")
-        parts = [self._open(k).trials(a, b) for k, a, b in self._pieces(start, stop)]
-        return self._finished(concatenate(parts)) if parts else self[0:1][0:0]
+        parts = [self._open(k).read(a, b, self._columns) for k, a, b in self._pieces(start, stop)]
+        return self._trials(_joined(parts)) if parts else self[0:1][0:0]
 
     def take(self, indices: Iterable[int]) -> Trials:
         """The trials of any items, in the order asked for.
@@ -154,8 +175,31 @@ class Split:
         Raises:
             IndexError: if an index is outside.
         """
-        parts = [self._open(k).trials(i, i + 1) for k, i in map(self._locate, indices)]
-        return self._finished(concatenate(parts)) if parts else self[0:0]
+        found = self.gather(indices, self._columns)
+        return self._trials(found) if found else self[0:0]
+
+    def gather(self, indices: Iterable[int], columns: Sequence[str] = ("task", "length")) -> dict[str, NDArray[Any]]:
+        """Copies of what some items hold, as stored, one item after the other; empty without indices.
+
+        Args:
+            indices: (n,) of the items, in any order.
+            columns: those that are wanted beside ``observations`` (S, C) float32 and ``labels`` (S,) int16; a value
+                for each trial.
+
+        Raises:
+            IndexError: if an index is outside.
+        """
+        wanted = np.fromiter(indices, np.int64)
+        if np.any((wanted < -len(self)) | (wanted >= len(self))):
+            raise IndexError(f"items {wanted.min()} to {wanted.max()} of {len(self)}")
+        wanted %= len(self)
+        shard = np.searchsorted(self._first, wanted, side="right") - 1
+        item = wanted - self._first[shard]
+        parts: list[dict[str, NDArray[Any]]] = [{}] * len(wanted)
+        for place in np.argsort(shard, kind="stable").tolist():  # every shard is opened once
+            k, i = int(shard[place]), int(item[place])
+            parts[place] = {name: part.copy() for name, part in self._open(k).read(i, i + 1, columns).items()}
+        return _joined(parts) if parts else {}
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
@@ -163,9 +207,8 @@ class Split:
         Raises:
             UnknownNameError: if there is no such column.
         """
-        names = [name for name in self._entries[0].arrays if name not in ARRAYS]
-        if name not in names:
-            raise unknown("column", name, names)
+        if name not in self._columns:
+            raise unknown("column", name, self._columns)
         return np.concatenate([self._open(k).column(name) for k in range(self.n_shards)])
 
     def torch(self, *, rule_input: bool | None = None, batch_first: bool = False) -> ExportedItems:
@@ -184,19 +227,6 @@ class Split:
         wanted = self.dataset.rule_input if rule_input is None else rule_input
         return ExportedItems(self, rule_input=wanted, batch_first=batch_first)
 
-    def item(self, index: int) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.integer], NDArray[np.integer]]:
-        """What an item holds, as stored: observations (L, C), labels (L,), and of its trials task and length."""
-        shard, i = self._locate(index)
-        return self._open(shard).item(i)
-
-    def _locate(self, index: int) -> tuple[int, int]:
-        """Shard and index in it of an item."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
-        index = index % len(self)
-        shard = int(np.searchsorted(self._first, index, side="right")) - 1
-        return shard, index - int(self._first[shard])
-
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Shard, first and last + 1 item in it, of every shard that items start … stop − 1 touch."""
         for k in range(self.n_shards):
@@ -204,14 +234,30 @@ class Split:
             if a < b:
                 yield k, a - int(self._first[k]), b - int(self._first[k])
 
-    def _finished(self, trials: Trials) -> Trials:
+    @property
+    def _columns(self) -> list[str]:
+        return [name for name in self._entries[0].arrays if name not in ARRAYS]
+
+    def _trials(self, found: dict[str, NDArray[Any]]) -> Trials:
+        manifest, length = self.dataset.manifest, found["length"]
+        trials = Trials(
+            found["observations"],
+            found["labels"].astype(np.int64),
+            np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
+            found["task"].astype(np.int64),
+            found["decision_start"].astype(np.int64),
+            {name: column for name, column in found.items() if name not in (*ARRAYS, *OWN_COLUMNS)},
+            manifest.tasks,
+            manifest.dt,
+            tuple(manifest.periods[task] for task in manifest.tasks),
+        )
         return with_rule_input(trials) if self.dataset.rule_input else trials
 
     def _open(self, k: int) -> _Shard:
         if self._process != os.getpid():  # a forked worker must not share file handles with its parent
             self._forget()
         if k not in self._shards:
-            fmt = get_format(self.dataset.config.format)
+            fmt = get_format(self.dataset.format)
             while len(self._shards) >= fmt.OPEN_SHARDS:
                 self._shards.popitem(last=False)
             self._shards[k] = _Shard(self.dataset, self._entries[k], fmt)
@@ -227,7 +273,7 @@ class Split:
         return {**self.__dict__, "_shards": OrderedDict()}
 
     def __repr__(self) -> str:
-        return f"Split({self.name!r}, {len(self):,} {self.dataset.config.layout}, {self.n_shards} shards)"
+        return f"Split({self.name!r}, {len(self):,} {self.dataset._items}, {self.n_shards} shards)"
 
 
 class _Shard:
@@ -235,59 +281,48 @@ class _Shard:
 
     def __init__(self, dataset: DataSet, entry: ShardEntry, fmt: Format) -> None:
         self.dataset, self.entry = dataset, entry
+        self.stream, self.padded = dataset.layout == "stream", dataset._padded
         self.stored = fmt.open_shard(dataset.path / entry.path)
         if missing := [name for name in entry.arrays if name not in self.stored]:
             raise ModcogError(f"{entry.path} does not hold {missing[0]}; modcog verify tells what is damaged")
         self._columns: dict[str, NDArray[Any]] = {}
-
-    @property
-    def config(self) -> ExportConfig:
-        return self.dataset.config
 
     def column(self, name: str) -> NDArray[Any]:
         if name not in self._columns:
             self._columns[name] = np.asarray(self.stored[name][:])
         return self._columns[name]
 
+    def read(self, start: int, stop: int, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Steps and columns of items start … stop − 1, one after the other; views where that can be."""
+        rows = slice(start, stop)
+        if self.stream:
+            rows = slice(int(self._first_trial[start]), int(self._first_trial[stop]))
+        found = {name: self._steps(name, start, stop) for name in ARRAYS}
+        return found | {name: self.column(name)[rows] for name in columns}
+
     @cached_property
-    def _trial_of(self) -> NDArray[np.integer]:
-        """(n + 1,) item i holds the trials _trial_of[i] … _trial_of[i + 1] − 1."""
-        items = np.arange(self.entry.items + 1)
-        return np.searchsorted(self.column("sequence"), items) if self.config.layout == "stream" else items
+    def _first_trial(self) -> NDArray[np.integer]:
+        """(n + 1,) sequence i holds the trials _first_trial[i] … _first_trial[i + 1] − 1."""
+        return np.searchsorted(self.column("sequence"), np.arange(self.entry.items + 1))
 
     def _steps(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """The steps of items start … stop − 1 of an array, one after the other."""
         stored = self.stored[name]
-        if self.config.layout == "stream":
+        if self.stream:
             found = np.asarray(stored[start:stop])
             return found.reshape(-1, *found.shape[2:])
         length = self.column("length")
-        if self.config.padded:
+        if self.padded:
             found = np.asarray(stored[start:stop])
             return found[np.arange(found.shape[1]) < length[start:stop, None]]
         first = self.column("start")
         return np.asarray(stored[int(first[start]) : int(first[stop - 1]) + int(length[stop - 1])])
 
-    def item(self, i: int) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.integer], NDArray[np.integer]]:
-        of_item = slice(int(self._trial_of[i]), int(self._trial_of[i + 1]))
-        observations, labels = (self._steps(name, i, i + 1) for name in ARRAYS)
-        return observations, labels, self.column("task")[of_item], self.column("length")[of_item]
 
-    def trials(self, start: int, stop: int) -> Trials:
-        rows = slice(int(self._trial_of[start]), int(self._trial_of[stop]))
-        length = self.column("length")[rows]
-        manifest = self.dataset.manifest
-        return Trials(
-            self._steps("observations", start, stop),
-            self._steps("labels", start, stop).astype(np.int64),
-            np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
-            self.column("task")[rows].astype(np.int64),
-            self.column("decision_start")[rows].astype(np.int64),
-            {name: self.column(name)[rows] for name in self.entry.arrays if name not in (*ARRAYS, *OWN_COLUMNS)},
-            manifest.tasks,
-            manifest.dt,
-            tuple(manifest.periods[task] for task in manifest.tasks),
-        )
+def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def with_rule_input(trials: Trials) -> Trials:

@@ -83,6 +83,10 @@ def export(
     return load(out)
 
 
+DASK_WAIT = "10s"
+"""How long to wait for a scheduler to answer."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a worker is told.
@@ -205,14 +209,15 @@ def _end_with(parent: int) -> None:
 
 def _local(job: Job, missing: list[int], jobs: int) -> Iterator[tuple[int, int]]:
     """Make shards in processes of this machine, one thread each; yields index and size as they get ready."""
-    if jobs == 1:
+    jobs = min(jobs, len(missing))
+    if jobs == 1:  # joblib would do it in this process too, which must not watch itself
         yield from (_numbered(job, index) for index in missing)
         return
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     try:
-        with parallel_config(backend="loky", n_jobs=min(jobs, len(missing)), inner_max_num_threads=1):
+        with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
             parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
             yield from parallel(delayed(_numbered)(job, index, os.getpid()) for index in missing)
     except TerminatedWorkerError:
@@ -225,18 +230,25 @@ def _local(job: Job, missing: list[int], jobs: int) -> Iterator[tuple[int, int]]
 def _dask(job: Job, missing: list[int], address: str) -> Iterator[tuple[int, int]]:
     """Make shards on the workers of a dask cluster; what a lost worker was at is made by another."""
     try:
-        from dask.distributed import Client, as_completed
+        from distributed import CancelledError, Client, KilledWorker, as_completed
+        from distributed.comm.core import CommClosedError
     except ImportError as error:
         raise missing_extra("dask", error, "dask") from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=DASK_WAIT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {' '.join(str(error).split())}") from None
     with client:
         futures = client.map(_numbered, [job] * len(missing), missing, pure=False, retries=3)
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]
-            yield future.result()
-            future.release()
+        try:
+            for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
+                yield future.result()
+                future.release()
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise ModcogError(
+                f"dask: the cluster at {address!r} has lost the export ({type(error).__name__}); run the same export "
+                "again to finish it"
+            ) from None
 
 
 def _finish(job: Job) -> None:

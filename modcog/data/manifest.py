@@ -21,6 +21,10 @@ JOURNAL = ".export"
 _READ = 1 << 20
 
 
+class DamagedManifestError(ModcogError):
+    """A manifest that cannot be read, or is not what was written."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -160,7 +164,8 @@ class Manifest(_Model):
         """Read and check the manifest of a data set.
 
         Raises:
-            ModcogError: if there is none, it is not one, or it has been changed.
+            ModcogError: if there is none.
+            DamagedManifestError: if it is not one, or has been changed.
         """
         path = folder / MANIFEST
         try:
@@ -168,13 +173,13 @@ class Manifest(_Model):
         except FileNotFoundError:
             raise ModcogError(_no_manifest(folder)) from None
         except OSError as error:
-            raise ModcogError(f"cannot read {path}: {error.strerror}") from None
+            raise DamagedManifestError(f"cannot read {path}: {error.strerror}") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise ModcogError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
+            raise DamagedManifestError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
         if manifest.checksum != manifest._checksum():
-            raise ModcogError(f"{path} is damaged: its content does not match its checksum")
+            raise DamagedManifestError(f"{path} is damaged: its content does not match its checksum")
         return manifest
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from modcog.data.dataset import one_hot
@@ -69,47 +70,46 @@ class ExportedItems(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """One item; its tensors are copies, not views of the files."""
-        observations, labels, task, length = self.split.item(index)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        """Several items at once, which a ``DataLoader`` prefers; they share the memory of one copy."""
+        found = self.split.gather(indices)
+        observations, labels, task = found["observations"], found["labels"].astype(np.int64), found["task"]
         if self.rule_input:
-            rule = one_hot(task, length, len(self.split.dataset.tasks))
+            rule = one_hot(task, found["length"], len(self.split.dataset.tasks))
             observations = np.concatenate([observations, rule], axis=1)
-        elif not observations.flags.writeable:
-            observations = observations.copy()
-        single = len(task) == 1 and self.split.dataset.config.layout == "trials"
-        return {
-            "observations": torch.from_numpy(observations),
-            "labels": torch.from_numpy(labels.astype(np.int64)),
-            "task": torch.tensor(int(task[0]) if single else -1),
-        }
+        if self.split.dataset.layout == "trials":
+            lengths = found["length"].tolist()
+        else:
+            lengths, task = [len(labels) // len(indices)] * len(indices), np.full(len(indices), -1)
+        parts = [torch.split(torch.from_numpy(steps), lengths) for steps in (observations, labels)]
+        tasks = torch.from_numpy(task.astype(np.int64))
+        return [{"observations": o, "labels": y, "task": k} for o, y, k in zip(*parts, tasks, strict=True)]
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Pad items to a batch; give it to the ``DataLoader`` as ``collate_fn``."""
-        lengths = [len(item["labels"]) for item in items]
-        shape = (len(items), max(lengths))
-        observations = torch.zeros(*shape, items[0]["observations"].shape[1])
-        labels = torch.full(shape, IGNORE, dtype=torch.int64)
-        for row, (item, length) in enumerate(zip(items, lengths, strict=True)):
-            observations[row, :length] = item["observations"]
-            labels[row, :length] = item["labels"]
-        batch = _padded(observations, labels, torch.tensor(lengths), torch.stack([item["task"] for item in items]))
-        return batch if self.batch_first else time_first(batch)
+
+        def padded(name: Literal["observations", "labels"], value: float) -> Tensor:
+            return pad_sequence([item[name] for item in items], batch_first=self.batch_first, padding_value=value)
+
+        lengths = torch.tensor([len(item["labels"]) for item in items])
+        task = torch.stack([item["task"] for item in items])
+        return _batch(padded("observations", 0.0), padded("labels", IGNORE), lengths, task, self.batch_first)
 
 
-def _padded(observations: Tensor, labels: Tensor, lengths: Tensor, task: Tensor) -> Batch:
-    mask = torch.arange(labels.shape[1]) < lengths[:, None]
+def _batch(observations: Tensor, labels: Tensor, lengths: Tensor, task: Tensor, batch_first: bool) -> Batch:
+    steps = torch.arange(labels.shape[1 if batch_first else 0])
+    mask = steps < lengths[:, None] if batch_first else steps[:, None] < lengths
     return {"observations": observations, "labels": labels, "mask": mask, "lengths": lengths, "task": task}
 
 
-def batch_of(trials: Trials) -> Batch:
-    """Trials as a padded batch, batch first; the tensors share the arrays' memory."""
+def batch_of(trials: Trials, batch_first: bool = False) -> Batch:
+    """Trials as a padded batch."""
     observations, labels = torch.from_numpy(trials.observations), torch.from_numpy(trials.labels)
-    return _padded(observations, labels, torch.from_numpy(trials.lengths), torch.from_numpy(trials.task))
-
-
-def time_first(batch: Batch) -> Batch:
-    """The same with time as the first axis."""
-    turned = {name: batch[name].transpose(0, 1).contiguous() for name in ("observations", "labels", "mask")}
-    return {**batch, **turned}  # type: ignore[typeddict-item]
+    if not batch_first:
+        observations, labels = observations.transpose(0, 1).contiguous(), labels.T.contiguous()
+    return _batch(observations, labels, torch.from_numpy(trials.lengths), torch.from_numpy(trials.task), batch_first)
 
 
 class LiveDataset(IterableDataset[Any]):
@@ -179,8 +179,7 @@ class LiveDataset(IterableDataset[Any]):
             observations, labels = self._stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
         source = TrialSource(self.battery.tables, Seed.of(self.seed, _LIVE_KEY))
-        batch = batch_of(source.block(index, n=self.batch_size))
-        return batch if self.batch_first else time_first(batch)
+        return batch_of(source.block(index, n=self.batch_size), self.batch_first)
 
     @property
     def _stream(self) -> Stream:

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from modcog.data.manifest import MANIFEST, FileEntry, Manifest, file_entry, files_in
-from modcog.data.plan import Plan
-from modcog.errors import ModcogError
+from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
+from modcog.data.progress import Progress
+from modcog.trials.source import check_count
 
 
 @dataclass(frozen=True)
@@ -56,56 +56,43 @@ class Report:
         return self.ok
 
 
-def verify(path: str | Path, *, jobs: int | None = None) -> Report:
+def verify(path: str | Path, *, jobs: int | None = None, progress: bool = False) -> Report:
     """Check every file of a data set, and that it has no others.
 
     Args:
         path: its folder.
         jobs: files read at the same time; None: as many as there are processors.
+        progress: show a bar with rate and time left on standard error.
 
     Returns:
         Report: with a ``Problem`` for every file that is missing, truncated, damaged, swapped with another, extra or
             unreadable.
 
     Raises:
-        ModcogError: if the folder does not exist or is no data set at all.
+        ModcogError: if the folder does not exist or is no whole data set, or jobs is not a whole number ≥ 1.
     """
     folder = Path(path).absolute()
-    if not (folder / MANIFEST).is_file():
-        Manifest.read(folder)  # says why not
+    jobs = (os.cpu_count() or 1) if jobs is None else check_count("jobs", jobs)
     try:
         manifest = Manifest.read(folder)
-        contradiction = _contradiction(manifest)
-    except ModcogError as error:
+    except DamagedManifestError as error:
         return Report(folder, (Problem(MANIFEST, "damaged", str(error)),), 1, 0)
-    if contradiction:
-        return Report(folder, (Problem(MANIFEST, "damaged", contradiction),), 1, 0)
     expected = {file.path: file for file in manifest.all_files()}
     there = {file.relative_to(folder).as_posix() for file in files_in(folder)}
     missing, extra = expected.keys() - there, there - {*expected, MANIFEST}
     problems = [Problem(name, "missing", "the manifest names it, and it is not there") for name in missing]
     problems += [Problem(name, "extra", "the manifest does not name it") for name in extra]
-    problems += _compare(folder, [file for name, file in expected.items() if name in there], jobs)
+    problems += _compare(folder, [file for name, file in expected.items() if name in there], jobs, progress)
     total = sum(file.bytes for file in expected.values()) + (folder / MANIFEST).stat().st_size
     return Report(folder, tuple(sorted(problems, key=lambda problem: problem.path)), 1 + len(expected), total)
 
 
-def _contradiction(manifest: Manifest) -> str:
-    """Where the manifest's shards are not those that its settings ask for."""
-    plan = Plan(manifest.config)
-    planned = [(shard.split, shard.stop - shard.start) for shard in plan.shards]
-    listed = [(split, shard.items) for split, shards in manifest.splits.items() for shard in shards]
-    if planned != listed:
-        return "its shards are not those that its settings ask for"
-    if manifest.tasks != plan.battery.tasks:
-        return "its tasks are not those that its settings ask for"
-    return ""
-
-
-def _compare(folder: Path, files: list[FileEntry], jobs: int | None) -> Iterator[Problem]:
+def _compare(folder: Path, files: list[FileEntry], jobs: int, progress: bool) -> Iterator[Problem]:
     owner = {file.sha256: file.path for file in files}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    bar = Progress(folder.name, "files", len(files), shown=progress)
+    with ThreadPoolExecutor(jobs) as pool, bar:
         for file, found in zip(files, pool.map(lambda file: _read(folder, file), files), strict=True):
+            bar.advance(1, file.bytes)
             if isinstance(found, str):
                 yield Problem(file.path, "unreadable", found)
             elif found.sha256 != file.sha256:

@@ -124,10 +124,12 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self._published = chosen.rules == "published"
         self.observation_space, self.action_space = _spaces(self.dim_ring, self.battery.n_channels)
         self.t_ind = self._trials_done = 0
-        self._over = self._opening = False
+        self._over, self._opening = True, False
         self._picture: Any = None
         self._last: tuple[int, int] | None = None
         self.trial: dict[str, Any] = {}
+        self.ob: NDArray[np.float32] = np.zeros((0, self.battery.n_channels), np.float32)
+        self.gt: NDArray[np.int64] = np.zeros(0, np.int64)
         self._known_periods: dict[tuple[int, ...], tuple[_Times, _Times]] = {}
         self._seeded = False
         self._begin(Seed.of(None))
@@ -171,8 +173,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what can be made again: the tables, the block of trials and the picture."""
-        state = {**self.__dict__, "_block": None, "_picture": None, "_source": self._source.seed}
-        return {**state, "ob": self.ob.copy(), "gt": self.gt.copy()} if hasattr(self, "ob") else state
+        made_again = {"_block": None, "_picture": None, "_source": self._source.seed}
+        return {**self.__dict__, **made_again, "ob": self.ob.copy(), "gt": self.gt.copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -240,7 +242,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self._ob_built = self._gt_built = self._has_gt = True
         self._hold = not self.trial["respond"]
         self.t, self.t_ind, self.performance, self._right = 0.0, 0, 0.0, 0
-        self._last = None
+        self._last, self._over = None, False
         self.num_tr += 1
 
     def _periods(self, steps: tuple[int, ...]) -> tuple[_Times, _Times]:
@@ -264,10 +266,10 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
         ``options["step_fn"]`` is how neurogym's wrappers ask for the first observation to pass through their ``step``.
         """
-        gym.Env.reset(self, seed=seed)
         if seed is not None:
             self.seed(seed)
-        self._trials_done, self.num_tr, self._over = 0, 0, False
+        gym.Env.reset(self, seed=seed)
+        self._trials_done = self.num_tr = 0
         self._top.new_trial()
         step = (options or {}).get("step_fn")
         if step is not None:
@@ -281,7 +283,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         """Judge ``action`` by the observation last returned and go to the next.
 
         Raises:
-            ModcogError: if the action is not in the action space, or the episode is over.
+            ModcogError: if the action is not in the action space, or no episode is under way.
         """
         if self._opening:  # a wrapper shows the first observation of an episode
             self._opening = False
@@ -304,21 +306,20 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     def _checked(self, action: Any) -> int:
         if self._over:
-            raise ModcogError("the episode is over: call reset() before step()")
-        try:
-            if not isinstance(action, bool | np.bool_) and 0 <= (whole := operator.index(action)) <= self.dim_ring:
-                return whole
-        except TypeError:
-            pass
-        raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
+            raise ModcogError("no episode is under way: call reset() before step()")
+        whole = action if type(action) is int else _whole(action)
+        if whole is None or not 0 <= whole <= self.dim_ring:
+            raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
+        return whole
 
     def _judge(self, action: int, label: int, last: bool) -> tuple[float, bool]:
         """Reward of an action, and whether it ends the trial before its last step."""
         rewards = self.rewards
-        if self.t + self.dt / 2 < self.start_t["decision"]:
-            judged = not self._published or self.t + self.dt / 2 < self.end_t.get("fixation", 0)
-            broken = action != 0 and judged
-            return (float(rewards["abort"]), self.abort) if broken else (0.0, False)
+        now = self.t + self.dt / 2
+        if now < self.start_t["decision"]:
+            if action == 0 or (self._published and now > self.end_t.get("fixation", 0)):
+                return 0.0, False
+            return float(rewards["abort"]), self.abort
         if self._published or not (self._hold or self._sequence):
             if action == 0:
                 return 0.0, False
@@ -349,6 +350,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         if self.render_mode is None:
             gym.logger.warn("render: the environment was made without a render_mode, 'rgb_array' or 'human'")
             return None
+        if not len(self.ob):
+            raise ModcogError("there is no trial yet: call reset() before render()")
         from modcog.envs.render import Picture
 
         if self._picture is None:
@@ -365,6 +368,14 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.task}>"
+
+
+def _whole(action: Any) -> int | None:
+    """A whole number of any type as an int; None for anything else."""
+    try:
+        return None if isinstance(action, (bool, np.bool_)) else operator.index(action)
+    except TypeError:
+        return None
 
 
 def _spaces(dim_ring: int, n_channels: int) -> tuple[Any, Any]:

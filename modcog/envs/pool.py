@@ -117,9 +117,9 @@ class Pool:
         """Let ``lanes`` stand at an observation of zeros until they advance."""
         self._position[lanes] = len(self._label) - 1
 
-    def performance_of(self, lane: int) -> float:
-        """Performance in the trial that is ending, 0 … 1."""
-        return float(self._right[lane] / self._parts[self._position[lane]])
+    def performance(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Performance in the trials that are ending in ``lanes``, 0 … 1."""
+        return self._right[lanes] / self._parts[self._position[lanes]]
 
     def trial_of(self, lane: int) -> dict[str, Any]:
         """Conditions of the lane's current trial."""

@@ -1,6 +1,8 @@
 """Registration with gymnasium: the ids ``modcog/<task>-v0``.
 
-Gymnasium loads this module whenever it is imported, so it must stay light: no pydantic, neurogym or torch.
+Gymnasium 0.29 loads this module as a plugin whenever it is imported, so it must stay light: no pydantic, neurogym or
+torch. Gymnasium 1.x has no plugins; there ``import modcog`` registers, or an id that names the module to import:
+``gymnasium.make("modcog:modcog/go-v0")``.
 """
 
 from __future__ import annotations

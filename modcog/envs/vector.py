@@ -167,12 +167,12 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         over = np.zeros(len(lanes), np.bool_) if limit is None else self._done_trials[lanes] >= limit
         finished = lanes[over]
         terminated[finished] = True
-        for lane in lanes.tolist():
-            ending = {"performance": self.pool.performance_of(lane), "trial": self.pool.trial_of(lane)}
-            if terminated[lane] and SAME_STEP:
-                self._final(lane, {"gt": int(label[lane]), "new_trial": True, **ending}, infos)
-            else:
-                self._add_info(infos, ending, lane)
+        final = terminated if SAME_STEP else self._none
+        if final.any():
+            self._say_final(finished, label, infos)
+        goes_on = lanes[~final[lanes]]
+        for lane, performance in zip(goes_on.tolist(), self.pool.performance(goes_on).tolist(), strict=True):
+            self._add_info(infos, {"performance": performance, "trial": self.pool.trial_of(lane)}, lane)
         self._done_trials[finished] = 0
         if SAME_STEP or not len(finished):
             self.pool.advance(lanes)
@@ -181,14 +181,20 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             self.pool.blank(finished)
             self._pending = terminated.copy()
 
-    def _final(self, lane: int, info: dict[str, Any], infos: dict[str, Any]) -> None:
-        """Say how an episode ended whose copy is reset in the same step."""
-        for name, value in (("final_observation", self.pool.zeros.copy()), ("final_info", info)):
-            if name not in infos:
-                infos[name], infos[f"_{name}"] = np.full(self.num_envs, None, object), self._none.copy()
-            infos[name][lane], infos[f"_{name}"][lane] = value, True
+    def _say_final(self, lanes: NDArray[np.intp], label: NDArray[np.int64], infos: dict[str, Any]) -> None:
+        """Say how the episodes ended of copies that are reset in the same step."""
+        observations, found = (np.full(self.num_envs, None, object) for _ in range(2))
+        columns = lanes.tolist(), label[lanes].tolist(), self.pool.performance(lanes).tolist()
+        for lane, gt, performance in zip(*columns, strict=True):
+            observations[lane] = self.pool.zeros.copy()
+            trial = self.pool.trial_of(lane)
+            found[lane] = {"gt": gt, "new_trial": True, "performance": performance, "trial": trial}
+        mask = self._none.copy()
+        mask[lanes] = True
+        infos["final_observation"], infos["_final_observation"] = observations, mask
+        infos["final_info"], infos["_final_info"] = found, mask.copy()
         for name in ("gt", "new_trial"):
-            infos[name][lane], infos[f"_{name}"][lane] = 0, False
+            infos[name][lanes], infos[f"_{name}"][lanes] = 0, False
 
     def _checked(self, actions: Any) -> NDArray[np.integer]:
         found = np.asarray(actions)

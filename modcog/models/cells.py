@@ -79,7 +79,7 @@ class MaskedRNN(nn.Module):
         self.weight_out = nn.Parameter(_uniform(n_outputs, mask.n, rng))
         self.bias_out = nn.Parameter(torch.zeros(n_outputs))
         self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
-        self.register_load_state_dict_pre_hook(_accept_both_forms)
+        self.register_load_state_dict_pre_hook(_accept_both_forms)  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -103,12 +103,14 @@ class MaskedRNN(nn.Module):
         Raises:
             ModcogError: if x or h0 has another shape.
         """
-        x = time_first(x, self.weight_in.shape[1], self.batch_first)
+        x = time_first(x, self.weight_in, self.batch_first)
         h0 = checked_state(h0, x, self.mask.n)
         with torch.autocast(x.device.type, enabled=False):
             parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
             kernel, noise = self._kernel(x), self._draw_noise(x, generator)
-            logits, states = Sequence.apply(x, *parameters, h0, noise, kernel, self._dynamics)
+            logits, states = Sequence.apply(  # type: ignore[no-untyped-call]
+                x, *parameters, h0, noise, kernel, self._dynamics
+            )
         if self.batch_first:
             logits, states = logits.transpose(0, 1), states.transpose(0, 1)
         return (logits, states) if return_states else logits
@@ -118,7 +120,7 @@ class MaskedRNN(nn.Module):
         return f"{self.mask}, activation={self._dynamics.activation.name}, alpha={self.alpha:g}, kernel={self.kernel}"
 
     def _kernel(self, x: Tensor) -> Kernel:
-        name = kernels.choose(self.mask, x.device) if self.kernel == "auto" else self.kernel
+        name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
         if name not in self._made:
             self._made[name] = kernels.make(name, self.mask)
         return self._made[name]
@@ -160,7 +162,7 @@ class GatedRNN(nn.Module):
         self, x: Tensor, h0: Tensor | None = None, return_states: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the network over whole sequences; arguments and results as ``MaskedRNN.forward``."""
-        x = time_first(x, self.recurrent.input_size, self.batch_first)
+        x = time_first(x, self.recurrent.get_parameter("weight_ih_l0"), self.batch_first)
         start: Any = checked_state(h0, x, self.hidden)
         if start is not None:
             start = start[None]
@@ -172,19 +174,20 @@ class GatedRNN(nn.Module):
         return (logits, states) if return_states else logits
 
 
-def time_first(x: Tensor, n_inputs: int, batch_first: bool) -> Tensor:
-    """Check the shape of observations and bring them to (T, B, C), contiguous."""
+def time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
+    """Check the shape of observations and bring them to (T, B, C), contiguous, and to the type of the weights."""
+    n_inputs = weight_in.shape[1]
     if x.ndim != 3 or x.shape[2] != n_inputs or 0 in x.shape:
         order = "(B, T, C)" if batch_first else "(T, B, C)"
         raise ModcogError(f"x: got shape {tuple(x.shape)}, must be {order} with C = {n_inputs} and no side of 0")
-    return (x.transpose(0, 1) if batch_first else x).contiguous()
+    return (x.transpose(0, 1) if batch_first else x).to(weight_in.dtype).contiguous()
 
 
 def checked_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
-    """``h0`` if it fits observations x (T, B, C)."""
+    """``h0`` if it fits observations x (T, B, C), in the type of x."""
     if h0 is not None and h0.shape != (x.shape[1], hidden):
         raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {hidden})")
-    return h0
+    return None if h0 is None else h0.to(x.dtype)
 
 
 def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,14 +118,15 @@ def build(
     """Build a network that maps observations (T, B, C) to logits (T, B, A).
 
     Args:
-        architecture: a name in ``ARCHITECTURES``; ``package.module:function`` of the user's own; or a configuration,
-            as ``configure`` gives it or as a run file holds it.
+        architecture: a name in ``ARCHITECTURES``; ``package.module:function`` of the user's own, looked for in the
+            working directory too; or a configuration, as ``configure`` gives it or as a run file holds it. The user's
+            function gets n_inputs, n_outputs, every option given, and hidden, seed and batch_first if it takes them.
         n_inputs: channels of an observation, C.
         n_outputs: number of actions, A.
-        **options: what the architecture takes: ``hidden``, ``seed``, ``density`` …
+        **options: what the architecture takes: ``hidden``, ``seed``, ``density`` …; see ``configure``.
 
     Returns:
-        The network; its attribute ``config`` is the configuration.
+        The network; ``config`` of a reference network is its configuration.
 
     Raises:
         UnknownNameError: for an architecture or an option that does not exist.
@@ -133,9 +137,8 @@ def build(
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModcogError(f"{field}: got {value!r}, must be a whole number, at least 1")
     if isinstance(config, OwnConfig):
-        model = _build_own(config, n_inputs, n_outputs)
-    else:
-        model = _build_reference(config, n_inputs, n_outputs)
+        return _build_own(config, n_inputs, n_outputs)
+    model = _build_reference(config, n_inputs, n_outputs)
     model.config = config  # type: ignore[assignment]
     return model
 
@@ -154,36 +157,51 @@ def _merged(architecture: str | ModelConfig | Mapping[str, Any], options: dict[s
 def _build_reference(config: ModelConfig, n_inputs: int, n_outputs: int) -> nn.Module:
     mask = ARCHITECTURES[config.architecture].mask
     if mask is None:
-        common = {"seed": config.seed, "batch_first": config.batch_first}
-        return GatedRNN(config.architecture, n_inputs, n_outputs, config.hidden, **common)
+        return GatedRNN(
+            config.architecture, n_inputs, n_outputs, config.hidden, seed=config.seed, batch_first=config.batch_first
+        )
     fields = ("activation", "dt", "tau", "noise", "init", "gain", "seed", "batch_first", "kernel")
     return MaskedRNN(mask(config), n_inputs, n_outputs, **{field: getattr(config, field) for field in fields})
 
 
 def _build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
-    """Call the user's function and try what it gives on a small batch."""
+    """Call the user's function with what it takes, and try what it gives on a small batch."""
     name = config.architecture
-    options = config.model_dump(exclude={"architecture"})
+    function = _function(name)
+    options = {"n_inputs": n_inputs, "n_outputs": n_outputs, **_options_for(function, config)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         try:
-            model = _function(name)(n_inputs=n_inputs, n_outputs=n_outputs, **options)
-        except TypeError as error:
-            raise ModcogError(
-                f"{name}: cannot be called with n_inputs, n_outputs, {', '.join(options)}: {error}"
-            ) from error
-    if not isinstance(model, nn.Module):
-        raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
-    _try_out(name, model, n_inputs, n_outputs, config.batch_first)
+            model = function(**options)
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {said}") from error
+        if not isinstance(model, nn.Module):
+            raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
+        _try_out(name, model, n_inputs, n_outputs, config.batch_first)
     return model
+
+
+def _options_for(function: Callable[..., Any], config: OwnConfig) -> dict[str, Any]:
+    """The user's options, and of those that every network has the ones that the function takes."""
+    taken = inspect.signature(function).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    options = config.model_dump(exclude={"architecture"})
+    common = {name for name in ("hidden", "seed", "batch_first") if name not in taken and not takes_all}
+    if config.batch_first:
+        common.discard("batch_first")  # a function that does not know it must not be taken to honour it
+    return {name: value for name, value in options.items() if name not in common}
 
 
 def _function(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a script installed by pip does not look in the user's own folder
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {error}") from None
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {said}") from None
     if not callable(found):
         raise ModcogError(f"architecture: got {name!r}, which is a {type(found).__name__} and no function")
     return found
@@ -236,5 +254,5 @@ def describe(model: nn.Module) -> Description:
         mask = model.mask
         return Description(parameters, mask.synapses, mask.density, mask.wiring_mean, mask.wiring_total)
     if isinstance(model, GatedRNN):
-        return Description(parameters, model.recurrent.weight_hh_l0.numel(), 1.0)
+        return Description(parameters, model.recurrent.get_parameter("weight_hh_l0").numel(), 1.0)
     return Description(parameters)

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
 
@@ -250,7 +250,7 @@ def shuffled(mask: Mask, *, seed: int = 0) -> Mask:
     return Mask("shuffled", indptr, indices[order], mask.sheet)
 
 
-def custom(matrix: ArrayLike | Any, *, shape: tuple[int, int] | None = None, torus: bool = True) -> Mask:
+def custom(matrix: Any, *, shape: tuple[int, int] | None = None, torus: bool = True) -> Mask:
     """A matrix of the user's: connected from j to i where ``matrix[i, j]`` is not 0.
 
     Args:
@@ -262,7 +262,7 @@ def custom(matrix: ArrayLike | Any, *, shape: tuple[int, int] | None = None, tor
         ModcogError: if it is not a square matrix of finite numbers, or holds no connection.
     """
     sparse = hasattr(matrix, "tocsr")
-    values = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)  # type: ignore[union-attr]
+    values: Any = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)
     if len(values.shape) != 2 or values.shape[0] != values.shape[1] or values.shape[0] < 1:
         raise ModcogError(f"custom mask: got shape {values.shape}, must be a square matrix (n, n)")
     data = values.data if sparse else values
@@ -350,7 +350,8 @@ def _connect(sheet: Sheet, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64
     offsets = offsets[np.lexsort((offsets[:, 1], offsets[:, 0]))]
     column = np.arange(sheet.columns)[:, None] + offsets[:, 1]
     inside = (column >= 0) & (column < sheet.columns)
-    degrees, indices = [], []
+    degrees: list[NDArray[Any]] = []
+    indices: list[NDArray[np.int32]] = []
     for first in range(sheet.rows):
         row = first + offsets[:, 0]
         if sheet.torus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,31 @@ class Progress:
     milestones: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
-    """Write a checkpoint under ``folder`` at once, and remove the oldest beyond ``KEEP``."""
+def save(
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    random: Sequence[dict[str, Tensor]],
+    progress: Progress,
+) -> Path:
+    """Write a checkpoint under ``folder`` at once, and remove the oldest beyond ``KEEP``.
+
+    Args:
+        folder: of the checkpoints.
+        model: whose weights to keep.
+        optimizer: whose state to keep.
+        random: the random states of every process, as ``random_states`` gives them.
+        progress: how far the run is.
+    """
     path = folder / f"step-{progress.step:08d}"
+    if path.exists():  # saved at this step already
+        return path
+    for left in folder.glob(".step-*.part"):  # by a process that was killed
+        shutil.rmtree(left)
     with whole_folder(path) as part:
         save_file(_contiguous(model.state_dict()), part / "model.safetensors")
-        save_file(_optimizer_tensors(optimizer) | _random_states(), part / "optimizer.safetensors")
+        states = {f"{name}.{rank}": state for rank, states in enumerate(random) for name, state in states.items()}
+        save_file(_optimizer_tensors(optimizer) | states, part / "optimizer.safetensors")
         (part / "progress.json").write_text(json.dumps(asdict(progress), indent=2) + "\n", encoding="utf-8")
     for old in checkpoints(folder)[:-KEEP]:
         shutil.rmtree(old)
@@ -67,13 +87,32 @@ def latest(folder: Path) -> Path:
     return found[-1]
 
 
-def load(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put model, optimiser and random states back as they were, and return how far the run was."""
+def load(
+    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, rank: int = 0, ranks: int = 1
+) -> Progress:
+    """Put model, optimiser and random states back as they were, and return how far the run was.
+
+    Raises:
+        ModcogError: if the checkpoint is of another number of processes than ``ranks``.
+    """
     model.load_state_dict(load_file(path / "model.safetensors"))
     tensors = load_file(path / "optimizer.safetensors")
-    _restore_random_states(tensors)
     _restore_optimizer(optimizer, tensors)
+    processes = sum(name.startswith("random.cpu.") for name in tensors)
+    if processes != ranks:
+        raise ModcogError(f"{path} is of a run on {processes} processes, must be resumed on as many, not on {ranks}")
+    torch.set_rng_state(tensors[f"random.cpu.{rank}"])
+    if f"random.cuda.{rank}" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors[f"random.cuda.{rank}"])
     return Progress(**json.loads((path / "progress.json").read_text(encoding="utf-8")))
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's generators in this process, (bytes,) uint8 each."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    return states
 
 
 def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -99,17 +138,3 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
             state.setdefault(int(index), {})[name] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _random_states() -> dict[str, Tensor]:
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"random.cuda.{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def _restore_random_states(tensors: dict[str, Tensor]) -> None:
-    torch.set_rng_state(tensors["random.cpu"])
-    for key, state in tensors.items():
-        if key.startswith("random.cuda."):
-            torch.cuda.set_rng_state(state, int(key.rsplit(".", 1)[1]))

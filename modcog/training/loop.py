@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from numpy.typing import NDArray
+from torch import Tensor
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
-from modcog.evaluation.scores import Scores
 from modcog.training import checkpoint
-from modcog.training.batches import Batch, held_out, make_batches
+from modcog.training.batches import Batch, Part, held_out, make_batches
 from modcog.training.checkpoint import Progress
 from modcog.training.config import TrainConfig
-from modcog.training.metrics import Metrics
+from modcog.training.metrics import SCORES, Metrics, read_metrics, scores_record
 from modcog.training.objective import learning_rate, loss, make_optimizer
 from modcog.training.report import Bar, draw_run
 from modcog.training.run import CHECKPOINTS, RUN, Run, build_model, read_run, write_run
@@ -29,7 +33,7 @@ MILESTONES = (50, 75, 90, 95)
 
 
 class DivergedError(ModcogError):
-    """The loss was no longer a number."""
+    """The loss or a weight is no longer a number."""
 
 
 def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | None = None) -> Run:
@@ -48,17 +52,23 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
         ModcogError: if the folder holds a run and ``resume`` is not asked for, or holds another run than ``config``.
         DivergedError: if the loss became NaN or infinite; the last good checkpoint stays.
     """
-    _check_folder(config, resume)
     if config.threads:
         torch.set_num_threads(config.threads)
-    fabric = Fabric(
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.num_nodes,
-        precision=config.precision,  # type: ignore[arg-type]
-    )
+    fabric = _fabric(config)
     fabric.launch()
+    _check_folder(config, resume)
+    fabric.barrier()  # nobody writes before everybody has looked
     return _Loop(config, fabric, resume).run(progress_bar)
+
+
+def _fabric(config: TrainConfig) -> Fabric:
+    """The devices that the config asks for; what this machine does not have is refused."""
+    names = ("accelerator", "devices", "num_nodes", "precision")
+    asked = {name: getattr(config, name) for name in names}
+    try:
+        return Fabric(**asked)
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        raise ModcogError(f"{', '.join(f'{name} {value!r}' for name, value in asked.items())}: {error}") from None
 
 
 class _Loop:
@@ -67,126 +77,155 @@ class _Loop:
     def __init__(self, config: TrainConfig, fabric: Fabric, resume: bool) -> None:
         self.config, self.fabric = config, fabric
         self.battery = Battery.from_settings(config.battery_settings())
-        torch.manual_seed(config.seed)
-        network = build_model(config, self.battery)
-        self.plain_optimizer = make_optimizer(config, network)
-        self.network = network
-        self.progress = Progress()
-        self.checkpoints = config.out / CHECKPOINTS
-        if resume and checkpoint.checkpoints(self.checkpoints):
-            self.progress = checkpoint.load(checkpoint.latest(self.checkpoints), network, self.plain_optimizer)
-        self.model, self.optimizer = fabric.setup(network, self.plain_optimizer)
-        self.batches = make_batches(config, self.battery)
+        self.network = build_model(config, self.battery)
+        self.plain_optimizer = make_optimizer(config, self.network)
+        self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)
+        self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size)
         self.held_out = held_out(config, self.battery)
-        self.scores: Scores | None = None
+        self.checkpoints = config.out / CHECKPOINTS
+        self.progress, self.scores = Progress(), dict[str, Any]()
+        self.fresh = not (resume and checkpoint.checkpoints(self.checkpoints))
+        torch.manual_seed(config.seed + fabric.global_rank)
+        if not self.fresh:
+            self._load()
 
     def run(self, progress_bar: bool | None) -> Run:
         """Train to the end, the target, a signal, or divergence."""
         config, leads = self.config, self.fabric.is_global_zero
-        if leads:
-            self._write("running")
-        step = self.progress.step
-        bar_of_run = Bar(config.steps, step, show=progress_bar if leads else False)
-        with _stop_signals() as stopped, Metrics(config.out, step) as metrics, bar_of_run as bar:
-            if self.progress.step == 0:
+        self._write("running")
+        metrics = Metrics(config.out, -1 if self.fresh else self.progress.step) if leads else None
+        bar = Bar(config.steps, self.progress.step, show=progress_bar if leads else False)
+        with _stop_signals() as asked, metrics or nullcontext(), bar:
+            if self.fresh:
                 self._evaluate(metrics, bar)
-            while self.progress.step < config.steps:
-                self._update(bar)
+            while not self._reached() and self.progress.step < config.steps:
+                stop = self._update(bar, asked())
                 if self.progress.step % config.eval_every == 0 or self.progress.step == config.steps:
                     self._evaluate(metrics, bar)
-                    if self._reached():
-                        return self._end("reached")
-                if stopped():
+                if stop:
+                    self._check_weights()
                     self._save()
                     return self._write("interrupted")
-        return self._end("finished")
+        return self._end("reached" if self._reached() else "finished")
 
-    def _update(self, bar: Bar) -> None:
-        """One update of the weights."""
+    def _update(self, bar: Bar, asked_to_stop: bool) -> bool:
+        """One update of the weights; whether any process was asked to stop."""
         config, progress = self.config, self.progress
         start = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, progress.step)
-        batch = self._batch(progress.step)
-        logits = self.model(batch.observations)
-        value = loss(logits, batch.observations, batch.labels, config.decision_weight)
+        batch = self.batches(progress.step)
         self.optimizer.zero_grad()
-        self.fabric.backward(value)
+        now, stop = self._agree(self._backward(batch), asked_to_stop)
+        if not math.isfinite(now):
+            self._diverged(f"the loss became {now}")
         if config.clip:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=config.clip, error_if_nonfinite=False)
-        now = value.item()
-        if not torch.isfinite(value):
-            self._diverged(now)
         self.optimizer.step()
         progress.step += 1
         progress.trials += batch.n_trials * self.fabric.world_size
         progress.seconds += time.perf_counter() - start
         progress.loss = now if progress.loss is None else 0.98 * progress.loss + 0.02 * now
         bar.update(progress)
+        return stop
 
-    def _batch(self, step: int) -> Batch:
-        """This process's batch of an update; processes take turns in the numbered batches."""
-        batch = self.batches(step * self.fabric.world_size + self.fabric.global_rank)
-        observations, labels = self.fabric.to_device((batch.observations, batch.labels))
-        return Batch(observations, labels, batch.n_trials)
+    def _backward(self, batch: Batch) -> Tensor:
+        """Add up the gradients of a batch's parts, and give its loss."""
+        total = torch.zeros((), device=self.fabric.device)
+        for part in batch.parts:
+            alone = part is not batch.parts[-1] and self.fabric.world_size > 1  # the last one shares all gradients
+            with self.fabric.no_backward_sync(self.model, enabled=alone):
+                part = Part(*self.fabric.to_device((part.observations, part.labels, part.weights)))
+                value = loss(self.model(part.observations), part) / batch.weight
+                self.fabric.backward(value)
+            total += value.detach()
+        return total
 
-    def _evaluate(self, metrics: Metrics, bar: Bar) -> None:
+    def _agree(self, value: Tensor, asked_to_stop: bool) -> tuple[float, bool]:
+        """The mean loss of all processes, and whether one of them was asked to stop."""
+        if self.fabric.world_size == 1:
+            return value.item(), asked_to_stop
+        both = torch.stack([value, torch.full_like(value, asked_to_stop)])
+        mean, stop = self.fabric.all_reduce(both, reduce_op="mean").tolist()  # type: ignore[union-attr]
+        return mean, stop > 0
+
+    def _evaluate(self, metrics: Metrics | None, bar: Bar) -> None:
         """Score the held-out trials, record them, and save a checkpoint."""
-        self.scores = scores = evaluate_on(self.network, self.held_out, self.battery.n_actions)
-        progress = self.progress
-        if not self.fabric.is_global_zero:
-            return
-        for percent in MILESTONES:
-            if scores.decision_accuracy * 100 >= percent and str(percent) not in progress.milestones:
-                progress.milestones[str(percent)] = {"trials": progress.trials, "seconds": progress.seconds}
-        record = {
-            "step": progress.step,
-            "trials": progress.trials,
-            "seconds": progress.seconds,
-            "loss": progress.loss,
-            "learning_rate": learning_rate(self.config, progress.step),
-            "decision_accuracy": scores.decision_accuracy,
-            "trial_accuracy": scores.trial_accuracy,
-        }
-        metrics.write(record, scores)
-        bar.scored(scores)
+        self._check_weights()
+        if metrics:
+            scores = evaluate_on(self._predict, self.held_out, self.battery.n_actions)
+            self.scores = scores_record(scores)
+            for percent in MILESTONES:
+                if scores.decision_accuracy * 100 >= percent:
+                    reached = {"trials": self.progress.trials, "seconds": self.progress.seconds}
+                    self.progress.milestones.setdefault(str(percent), reached)
+            metrics.write(self.progress, learning_rate(self.config, self.progress.step), self.scores)
+            bar.scored(scores.decision_accuracy)
+        self.scores = self.fabric.broadcast(self.scores)
         self._save()
 
+    def _predict(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (n, T, A) for observations (n, T, C)."""
+        x = torch.from_numpy(observations).transpose(0, 1)
+        self.network.eval()
+        with torch.no_grad(), self.fabric.autocast():
+            weight = next(self.network.parameters())
+            logits = self.network(x.to(weight.device, weight.dtype))
+        self.network.train()
+        if not logits.isfinite().all():
+            self._diverged("the network's output became NaN or infinite")
+        return logits.float().transpose(0, 1).cpu().numpy()
+
     def _reached(self) -> bool:
-        config, scores = self.config, self.scores
-        if config.target_accuracy is None or scores is None:
+        target = self.config.target_accuracy
+        if target is None or not self.scores:
             return False
-        least = scores.decision_accuracy if config.target == "mean" else min(scores.per_task().values())
-        return least >= config.target_accuracy
+        if self.config.target == "mean":
+            return bool(self.scores["decision_accuracy"] >= target)
+        return bool(min(self.scores["decision_accuracy_per_task"].values()) >= target)
 
     def _save(self) -> None:
+        random = [checkpoint.random_states(self.fabric.device)]
+        if self.fabric.world_size > 1:
+            of_all: list[Any] = [None] * self.fabric.world_size
+            torch.distributed.all_gather_object(of_all, random[0])
+            random = of_all
         if self.fabric.is_global_zero:
-            checkpoint.save(self.checkpoints, self.network, self.plain_optimizer, self.progress)
+            checkpoint.save(self.checkpoints, self.network, self.plain_optimizer, random, self.progress)
 
-    def _diverged(self, value: float) -> None:
-        run = self._write("diverged")
+    def _load(self) -> None:
+        path = checkpoint.latest(self.checkpoints)
+        rank, ranks = self.fabric.global_rank, self.fabric.world_size
+        self.progress = checkpoint.load(path, self.network, self.plain_optimizer, rank, ranks)
+        known = [record for record in read_metrics(self.config.out) if record["step"] <= self.progress.step]
+        if known:
+            self.scores = {name: known[-1][name] for name in SCORES}
+
+    def _check_weights(self) -> None:
+        if not all(weight.isfinite().all() for weight in self.network.parameters()):
+            self._diverged("a weight became NaN or infinite")
+
+    def _diverged(self, what: str) -> NoReturn:
+        self._write("diverged")
         last = checkpoint.latest(self.checkpoints)
         raise DivergedError(
-            f"the loss became {value} at step {self.progress.step}; the last good checkpoint is {last}. "
-            f"Try a learning_rate below {self.config.learning_rate:g} ({run.folder})"
+            f"{what} at step {self.progress.step}; the last good checkpoint is {last}; "
+            f"try a learning_rate below {self.config.learning_rate:g}, or a smaller clip"
         )
 
     def _end(self, status: str) -> Run:
-        run = self._write(status)
         if self.fabric.is_global_zero:
             draw_run(self.config.out)
-        return run
+        return self._write(status)
 
     def _write(self, status: str) -> Run:
-        scores: dict[str, Any] = {}
-        if self.scores is not None:
-            scores = {
-                "decision_accuracy": self.scores.decision_accuracy,
-                "trial_accuracy": self.scores.trial_accuracy,
-                "decision_accuracy_per_task": self.scores.per_task(),
-                "trial_accuracy_per_task": self.scores.trial_accuracy_per_task(),
-            }
-        return write_run(self.config, status, self.progress, scores)
+        if not self.fabric.is_global_zero:
+            return Run(self.config.out, status, {"scores": self.scores, "progress": self.progress.__dict__})
+        return write_run(self.config, status, self.progress, self.scores)
+
+
+FREE = {"out", "data", "steps", "threads", "target_accuracy", "target"}
+"""Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:
@@ -195,9 +234,7 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
         return
     if not resume:
         raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
-    before = TrainConfig(**{**read_run(config.out).record["config"], "out": config.out})
-    free = {"out", "steps", "threads", "target_accuracy", "target"}
-    old, new = (c.model_dump(exclude=free) for c in (before, config))
+    old, new = (c.model_dump(exclude=FREE) for c in (read_run(config.out).config, config))
     changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
     if changed:
         raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")

@@ -10,6 +10,16 @@ from typing import Any
 
 from modcog.evaluation.scores import Scores
 from modcog.files import whole_file
+from modcog.training.checkpoint import Progress
+
+SCORES = ("decision_accuracy", "trial_accuracy", "decision_accuracy_per_task", "trial_accuracy_per_task")
+"""What is kept of an evaluation."""
+
+
+def scores_record(scores: Scores) -> dict[str, Any]:
+    """Scores as plain values, under the names in ``SCORES``."""
+    values = (scores.decision_accuracy, scores.trial_accuracy, scores.per_task(), scores.trial_accuracy_per_task())
+    return dict(zip(SCORES, values, strict=True))
 
 
 class Metrics:
@@ -17,7 +27,7 @@ class Metrics:
 
     Args:
         folder: of the run.
-        step: the step the run starts from; what an interrupted run wrote after it is dropped.
+        step: the step the run goes on from, −1 for a new one; what an interrupted run wrote after it is dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -30,18 +40,17 @@ class Metrics:
         self._file = self.path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
-    def write(self, record: dict[str, Any], scores: Scores) -> None:
-        """Add one evaluation; ``record`` must hold ``step``."""
-        per_task, whole = scores.per_task(), scores.trial_accuracy_per_task()
-        line = {**record, "decision_accuracy_per_task": per_task, "trial_accuracy_per_task": whole}
-        self._file.write(json.dumps(line) + "\n")
+    def write(self, progress: Progress, rate: float, scores: dict[str, Any]) -> None:
+        """Add one evaluation: how far the run is, the learning rate, and the scores as ``scores_record`` gives them."""
+        done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
+        record = {**done, "learning_rate": rate, **scores}
+        self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
         for name, value in record.items():
-            if name != "step" and value is not None:
-                self._board.add_scalar(name, value, record["step"])
-        for name, value in per_task.items():
-            self._board.add_scalar(f"decision_accuracy/{name}", value, record["step"])
+            for key, number in value.items() if isinstance(value, dict) else [("", value)]:
+                if name != "step" and number is not None:
+                    self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
         self._board.flush()
 
     def __enter__(self) -> Metrics:

@@ -8,26 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from modcog.training.batches import Part
 from modcog.training.config import TrainConfig
 from modcog.trials.trials import IGNORE
 
 
-def loss(logits: Tensor, observations: Tensor, labels: Tensor, decision_weight: float) -> Tensor:
-    """Cross-entropy per step, decision steps counted ``decision_weight`` times, padding not at all.
+def loss(logits: Tensor, part: Part) -> Tensor:
+    """Cross-entropy of every step times what the step counts, added up.
 
     Args:
         logits: (T, B, A).
-        observations: (T, B, C); the decision is where the fixation cue, channel 0, is off.
-        labels: (T, B), −100 in padding.
-        decision_weight: > 0.
+        part: what they were made for.
 
     Returns:
-        The weighted mean, a scalar.
+        The weighted sum, a scalar; divided by the batch's weight it is a mean.
     """
-    each = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE, reduction="none")
-    decision = observations[..., 0].flatten() == 0
-    weight = torch.where(decision, decision_weight, 1.0) * (labels.flatten() != IGNORE)
-    return (each * weight).sum() / weight.sum()
+    each = functional.cross_entropy(logits.flatten(0, 1), part.labels.flatten(), ignore_index=IGNORE, reduction="none")
+    return torch.dot(each.float(), part.weights.flatten())
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

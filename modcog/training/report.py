@@ -8,10 +8,11 @@ from types import TracebackType
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from modcog.evaluation.scores import Scores, extension
+from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.names import parse
 from modcog.training.checkpoint import Progress as RunProgress
@@ -58,9 +59,9 @@ class Bar:
             status=f"loss {progress.loss:.3f}{self._accuracy}  {rate:,.0f} trials/s",
         )
 
-    def scored(self, scores: Scores) -> None:
+    def scored(self, accuracy: float) -> None:
         """Show the accuracy of an evaluation from now on."""
-        self._accuracy = f"  accuracy {scores.decision_accuracy:.1%}"
+        self._accuracy = f"  accuracy {accuracy:.1%}"
 
 
 def draw_run(folder: Path) -> None:
@@ -84,6 +85,7 @@ def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
             axes.plot(trials, means, color=colour, lw=1.5, label=label)
     battery = [record["decision_accuracy"] for record in records]
     axes.plot(trials, battery, color="black", lw=2.5, label="all tasks")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 1M
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")

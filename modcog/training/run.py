@@ -38,6 +38,11 @@ class Run:
     record: dict[str, Any]
 
     @property
+    def config(self) -> TrainConfig:
+        """Its settings."""
+        return TrainConfig.of(**{**self.record["config"], "out": self.folder, "data": None})
+
+    @property
     def decision_accuracy(self) -> float:
         """Mean decision accuracy at the last evaluation."""
         return float(self.record["scores"]["decision_accuracy"])
@@ -50,6 +55,9 @@ def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
     options = dict(config.model)
     if config.density is not None:
         options["density"] = config.density
+    architecture = models.ARCHITECTURES.get(config.arch)
+    if architecture and "dt" in architecture.config.model_fields:
+        options.setdefault("dt", battery.settings.dt)
     return models.build(
         config.arch,
         n_inputs=battery.n_channels,
@@ -104,7 +112,7 @@ def load_model(folder: str | Path) -> torch.nn.Module:
         ModcogError: if there is no run or no checkpoint.
     """
     run = read_run(folder)
-    config = TrainConfig(**{**run.record["config"], "out": folder})
+    config = run.config
     battery = Battery.from_settings(config.battery_settings())
     model = build_model(config, battery)
     weights = checkpoint.latest(Path(folder) / CHECKPOINTS) / "model.safetensors"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError, shown, unknown
 from modcog.trials.compiled import Tables
 from modcog.trials.draw import Draw, Stimulus
-from modcog.trials.timing import Durations, whole_steps
+from modcog.trials.timing import LONGEST_TRIAL, Durations, whole_steps
 
 DURATION = "duration_"
 """Prefix of the conditions that are period durations, in ms."""
@@ -129,6 +129,10 @@ def fix_durations(
                 raise ModcogError(
                     f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms"
                 )
+        if np.any(durations.ms.sum(axis=1) / tables.settings.dt > LONGEST_TRIAL):
+            raise ModcogError(
+                f"{name}: got {column.max():g} ms, which makes the trial longer than the {LONGEST_TRIAL} steps allowed"
+            )
     durations.steps = whole_steps(durations.ms, tables.settings.dt)
 
 

@@ -15,6 +15,11 @@ from modcog.trials.draw import Draw, Outcome, Stimulus
 if TYPE_CHECKING:
     from modcog.spec import BatterySettings
 
+LARGEST = 1e6
+"""Bound of a strength: far beyond use, and far within what float32 holds."""
+
+DIRECTIONS = ("direction1", "direction2")
+
 STRENGTHS = ("strength1_mod1", "strength2_mod1", "strength1_mod2", "strength2_mod2")
 """Conditions: the strength of direction 1 and 2 in modality 1 and 2; 0 in a modality that is not shown."""
 
@@ -38,13 +43,27 @@ def draw(t: Draw) -> Outcome:
 def conditions(t: Draw) -> tuple[Ints, Ints, Floats]:
     """Draw direction 1 and 2, (n,), and the strengths, (4, n) in the order of ``STRENGTHS``."""
     n = t.dim_ring
-    direction1 = t.integers("direction1", 0, n)
-    step = t.rng.integers(1, n, t.n)
-    direction2 = t.integers_from("direction2", (direction1 + step) % n, 0, n)
+    direction1 = t.rng.integers(0, n, t.n)
+    direction2 = (direction1 + t.rng.integers(1, n, t.n)) % n
+    rows = t.alternative()
+    if t.partly_given(DIRECTIONS):  # what is left to draw must go with what is not
+        first, step = np.indices((n, n - 1)).reshape(2, -1)
+        pairs = np.stack([first, (first + 1 + step) % n], axis=1)
+        direction1, direction2 = np.array([t.agreeing(i, DIRECTIONS, pairs) for i in range(t.n)]).T
+    if t.partly_given(STRENGTHS):
+        rows = np.array([t.agreeing(i, STRENGTHS, t.alternatives_of(i)) for i in range(t.n)])
+    direction1 = t.integers_from("direction1", direction1, 0, n)
+    direction2 = t.integers_from("direction2", direction2, 0, n)
     if t.given and np.any(direction1 == direction2):
         raise ModcogError("direction2: must differ from direction1")
-    rows = t.alternative()
-    return direction1, direction2, np.stack([t.condition(name, rows[:, i]) for i, name in enumerate(STRENGTHS)])
+    return direction1, direction2, np.stack([_strength(t, name, rows[:, i]) for i, name in enumerate(STRENGTHS)])
+
+
+def _strength(t: Draw, name: str, drawn: Floats) -> Floats:
+    column = t.condition(name, drawn)
+    if name in t.given and not np.all((column >= 0) & (column <= LARGEST)):
+        raise ModcogError(f"{name}: got {column.tolist()}, must be from 0 to {LARGEST:g}")
+    return column
 
 
 def outcome(direction1: Ints, direction2: Ints, strength: Floats, first: NDArray[np.bool_]) -> Outcome:

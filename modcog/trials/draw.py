@@ -136,6 +136,22 @@ class Draw:
         self.conditions[name] = column = column.astype(np.int64, copy=False)
         return column
 
+    def partly_given(self, names: Sequence[str]) -> bool:
+        """Whether the caller has fixed some of the conditions ``names`` and left others to be drawn."""
+        return 0 < sum(name in self.given for name in names) < len(names)
+
+    def agreeing(self, trial: int, names: Sequence[str], choices: NDArray[Any]) -> NDArray[Any]:
+        """One row of ``choices`` (k, m), uniform among those that have what the caller has fixed in one trial.
+
+        ``names`` (m,) are the conditions its columns stand for; if no row agrees, all of them are chosen from.
+        """
+        agree = np.ones(len(choices), np.bool_)
+        for i, name in enumerate(names):
+            if name in self.given:
+                agree &= np.abs(choices[:, i] - self.given[name][trial]) < 1e-9
+        rows = choices[agree] if agree.any() else choices
+        return rows[self.rng.integers(len(rows))]
+
     def follows(self, name: str, column: NDArray[Any]) -> NDArray[Any]:
         """Name a column that follows from the others, so that it is among ``trials.conditions``."""
         self.conditions[name] = column
@@ -146,3 +162,8 @@ class Draw:
         tables = self.tables
         index = (self.rng.random(self.n) * tables.alternative_count[self.task]).astype(np.int64)
         return tables.alternatives[tables.alternative_start[self.task] + index]
+
+    def alternatives_of(self, trial: int) -> NDArray[np.floating]:
+        """All rows that ``alternative`` draws one trial's from, (k, m)."""
+        start = self.tables.alternative_start[self.task[trial]]
+        return self.tables.alternatives[start : start + self.tables.alternative_count[self.task[trial]]]

@@ -7,8 +7,9 @@ environment; P12, seeds that do not reproduce, is not kept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0
 
-_FAMILY = {row.name: row.family for row in YANG19}  # a user's own base task deviates from nothing
+_FAMILY = {row.name: row.family for row in YANG19}  # a user's own base task keeps its trials, labels aside
 _KEEPS_DELAY = "keeps_delay"
 _NUMBER = "number"  # among the 132: a task's delay must not depend on which others are in the battery
 _DELAY_SLOT = 2  # of fixation, sample, delay, test, decision
@@ -66,10 +67,17 @@ class Published(Rules):
         return row.periods["decision"] if row.name in ("rtgo", "rtanti") else super().sequence_timing(row)
 
     def draw_durations(
-        self, tables: Tables, task: NDArray[np.integer], rng: np.random.Generator, stream_seed: np.random.SeedSequence
+        self,
+        tables: Tables,
+        task: NDArray[np.integer],
+        rng: np.random.Generator,
+        stream_seed: np.random.SeedSequence,
+        given: Mapping[str, NDArray[Any]] | None = None,
     ) -> Durations:
         """P5: match tasks without interval keep one delay per modality for a whole call, stream or environment."""
         modality = rng.integers(1, 3, len(task))
+        if given and "modality" in given:  # anything but 1 or 2 is refused later
+            modality = np.where(np.isin(given["modality"], (1, 2)), given["modality"], modality).astype(np.int64)
         durations = super().draw_durations(tables, task, rng, stream_seed)
         if draw_match not in tables.draws:
             return durations

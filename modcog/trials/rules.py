@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,17 @@ class Rules:
         return SEQUENCE_DECISION_MS
 
     def draw_durations(
-        self, tables: Tables, task: NDArray[np.integer], rng: np.random.Generator, stream_seed: np.random.SeedSequence
+        self,
+        tables: Tables,
+        task: NDArray[np.integer],
+        rng: np.random.Generator,
+        stream_seed: np.random.SeedSequence,
+        given: Mapping[str, NDArray[Any]] | None = None,
     ) -> Durations:
         """Durations of one trial of each task in ``task`` (n,).
 
-        ``stream_seed`` is the same for all trials of one call, stream or environment.
+        ``stream_seed`` is the same for all trials of one call, stream or environment; ``given`` are the conditions
+        that are fixed, (n,) columns, in case durations depend on them.
         """
         ms = tables.timing.draw(task, rng)
         return Durations(ms, whole_steps(ms, tables.settings.dt))

@@ -100,7 +100,7 @@ class TrialSource:
         rng = self.seed.rng(_CONDITIONS, index)
         tasks = self.draw_tasks(1, rng)
         fixed = {name: _column(name, value) for name, value in given.items()}
-        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed.sequence(_CALL))
+        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed.sequence(_CALL), fixed)
         batch.fix_durations(self.tables, tasks, durations, fixed)
         drawn = batch.draw_conditions(self.tables, tasks, durations, rng, fixed)
         return pack(self.tables, drawn, rng)

@@ -112,11 +112,13 @@ def check_timing(
         ModcogError: if the decision, or a period that shows a stimulus, can be shorter than one step, or the trial
             longer than ``LONGEST_TRIAL`` steps.
     """
-    longest = sum(max(normal_form(duration)[1]) for duration in timing.values())
+    most = {period: max(normal_form(duration)[1]) for period, duration in timing.items()}
+    longest = sum(most.values())
     if longest / dt > LONGEST_TRIAL:
+        period, ms = max(most.items(), key=lambda item: item[1])
+        cause = f"{setting[period]}: {period} of {task} can last {ms:g} ms" if period in setting else f"dt: got {dt:g}"
         raise ModcogError(
-            f"dt: got {dt:g}, which makes a trial of {task} {longest / dt:.3g} steps long; "
-            f"at most {LONGEST_TRIAL} are allowed"
+            f"{cause}, which makes a trial of {task} {longest / dt:.3g} steps long; at most {LONGEST_TRIAL} are allowed"
         )
     for period, duration in timing.items():
         shortest = min(normal_form(duration)[1])

@@ -8,21 +8,27 @@ file may look complete and not be, and the rerun must keep each finished shard a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import psutil
 from timing import print_table
+
+import modcog
+import modcog.data
 
 FORMATS = ("npy", "hdf5", "zarr", "parquet")
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -31,39 +37,41 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "stream": {"layout": "stream", "sequences": 60, "seq_len": 60},
 }
 TASKS = ["go", "dlyantiintrseql", "ctxdm1", "multidlydmseqr", "dnmc"]
-CHILD = """
-import json, sys
-import modcog.data, modcog.data.exporter
-from modcog.data.formats import get_format
-settings = json.loads(sys.argv[1])
-get_format(settings["format"])
-print("ready", flush=True)
-modcog.data.export(**settings)
-"""
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["modcog.data.exporter", *(f"modcog.data.formats.{form}" for form in FORMATS)])
 
 
-def start(settings: dict[str, Any]) -> subprocess.Popen[str]:
-    """Begin an export in a process group of its own; returns when it is about to write."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, json.dumps(settings)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
+def child(settings: dict[str, Any], ready: Event) -> None:
+    """An export in a process group of its own."""
+    os.setpgid(0, 0)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())  # joblib is loud about workers that disappear
+    ready.set()
+    code = 1
+    try:
+        modcog.data.export(**settings)
+        code = 0
+    except modcog.ModcogError:  # a killed worker is reported so
+        code = 0
+    finally:
+        os._exit(code)  # without waiting for joblib's workers, which stay for a while
+
+
+def start(settings: dict[str, Any]) -> BaseProcess:
+    """Begin an export in a process of its own; returns when it is about to write."""
+    ready = PROCESSES.Event()
+    process = PROCESSES.Process(target=child, args=(settings, ready))
+    process.start()
+    assert ready.wait(60), process.exitcode
     return process
 
 
 def run(settings: dict[str, Any]) -> float:
     """Export to the end; returns the seconds it took."""
-    begin = time.monotonic()
-    process = start(settings)
-    ready = time.monotonic()
-    _, errors = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"the export failed after {ready - begin:.1f} s: {errors[-2000:]}")
+    process, ready = start(settings), time.monotonic()
+    process.join()
+    if process.exitcode or not (Path(settings["out"]) / "manifest.json").exists():
+        raise SystemExit(f"the export to {settings['out']} failed with exit code {process.exitcode}")
     return time.monotonic() - ready
 
 
@@ -85,28 +93,22 @@ def finished(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
-def children(pid: int) -> list[int]:
-    """Processes that a process has started."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split()]
-
-
-def kill(process: subprocess.Popen[str], whom: str) -> str:
+def kill(process: BaseProcess, whom: str, rng: random.Random) -> str:
     """Kill the exporter, one of its workers, or all; returns which, or ``late`` if it had ended."""
-    if process.poll() is not None:
-        return "late"
-    workers = children(process.pid)
-    try:
+    assert process.pid is not None
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        workers = psutil.Process(process.pid).children(recursive=True)
+        if not process.is_alive():
+            return "late"
         if whom == "worker" and workers:
-            os.kill(random.choice(workers), signal.SIGKILL)
+            rng.choice(workers).kill()
         elif whom == "all":
             os.killpg(process.pid, signal.SIGKILL)
         else:
             whom = "exporter"
             process.kill()
-    except ProcessLookupError:
-        return "late"
-    return whom
+        return whom
+    return "late"
 
 
 def one(settings: dict[str, Any], expected: dict[str, str], seconds: float, rng: random.Random) -> str:
@@ -118,8 +120,8 @@ def one(settings: dict[str, Any], expected: dict[str, str], seconds: float, rng:
     folder = Path(settings["out"])
     process = start(settings)
     time.sleep(rng.uniform(0, seconds))
-    hit = kill(process, rng.choice(["exporter", "exporter", "all", "worker"]))
-    process.communicate()
+    hit = kill(process, rng.choice(["exporter", "exporter", "all", "worker"]), rng)
+    process.join()
     there = looks_complete(folder) if folder.exists() else {}
     wrong = [name for name, found in there.items() if expected.get(name) != found]
     assert not wrong, f"{wrong} look complete and are not"
@@ -152,8 +154,9 @@ def main(kills: int, seed: int, keep: Path | None) -> None:
             references[form, layout] = tree(reference), seconds
         folder = root / "killed"
         expected, seconds = references[form, layout]
-        hit = one({**common, "out": str(folder), "jobs": rng.choice([1, 1, 2])}, expected, seconds, rng)
+        hit = one({**common, "out": str(folder), "jobs": rng.choice([1, 1, 1, 2])}, expected, seconds, rng)
         hits[hit] += 1
+        print(f"{done + (hit != 'late')} {form} {layout}: {hit}", file=sys.stderr, flush=True)
         if hit != "late":
             done += 1
             tally[form, layout] += 1

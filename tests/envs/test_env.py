@@ -178,10 +178,21 @@ def test_an_episode_is_so_many_trials(trials):
         assert (terminated, truncated, info["new_trial"]) == (True, False, True)
         assert observation.shape == (33,)
         assert not observation.any()
-        with pytest.raises(ModcogError, match="the episode is over: call reset"):
+        with pytest.raises(ModcogError, match="no episode is under way: call reset"):
             env.step(0)
     expected = Battery(["dlygointrseql"]).sample(2 * trials, seed=5)
     assert info["trial"] == expected.rows[-1]
+
+
+def test_a_trial_can_be_stepped_without_reset():
+    """neurogym's scripts do so; before any trial there is nothing to step."""
+    env = ModCogEnv("go")
+    with pytest.raises(ModcogError, match="no episode is under way: call reset"):
+        env.step(0)
+    env.new_trial()
+    assert play_rest(env)[-1][2]
+    env.new_trial()
+    assert play_rest(env)[-1][2]
 
 
 def test_none_is_one_endless_episode():

@@ -143,9 +143,9 @@ def test_a_data_set_over_a_schedule_follows_its_seed():
     dataset = ngym.Dataset(env, batch_size=3, seq_len=60, cache_len=60)
 
     def batch(seed):
+        dataset.seed(seed)
         for lane in dataset.envs:
             lane.reset()
-        dataset.seed(seed)
         dataset._cache()
         return dataset()[0].copy()
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from modcog import ModcogError
 from modcog.envs.env import ModCogEnv
 from modcog.envs.render import DPI, RESPONSE, RIGHT, SIZE, Picture
 
@@ -157,6 +158,11 @@ def test_without_a_mode_there_is_no_picture_but_a_word_about_it():
     env.reset(seed=0)
     with pytest.warns(UserWarning, match="without a render_mode"):
         assert env.render() is None
+
+
+def test_there_is_nothing_to_draw_before_the_first_trial():
+    with pytest.raises(ModcogError, match="call reset\\(\\) before render\\(\\)"):
+        ModCogEnv("go", render_mode="rgb_array").render()
 
 
 def test_copies_and_pickles_draw_for_themselves():

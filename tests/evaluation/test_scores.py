@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modcog import Battery, ModcogError
+from modcog import Battery, ModcogError, UnknownNameError
 from modcog.evaluation import evaluate, score
 
 
@@ -118,10 +118,15 @@ def test_evaluate_takes_a_torch_module_time_first_or_batch_first(battery):
     ("output", "says"),
     [
         (lambda x: np.zeros((len(x), 3)), "shape"),
-        (lambda x: np.zeros((*x.shape[:2], 5)), "17 actions"),
+        (lambda x: np.zeros((*x.shape[:2], 5)), "17"),
         (lambda x: np.full((*x.shape[:2], 17), np.nan), "NaN"),
         (lambda x: np.full(x.shape[:2], 0.5), "whole"),
         (lambda x: x[0, 0], "shape"),
+        (lambda x: np.full(x.shape[:2], 17), "from 0 to 16"),
+        (lambda x: np.full((*x.shape[:2], 17), np.inf), "infinite"),
+        (lambda x: None, "NoneType"),
+        (lambda x: x @ np.zeros((5, 17)), r"observations of shape .*33\), .*33, 17\)"),
+        (lambda x: 1 / 0, "ZeroDivisionError"),
     ],
 )
 def test_a_wrong_output_is_refused_in_a_sentence(battery, output, says):
@@ -133,3 +138,52 @@ def test_a_wrong_output_is_refused_in_a_sentence(battery, output, says):
 def test_something_that_cannot_be_called_is_refused(battery):
     with pytest.raises(ModcogError, match="predict"):
         evaluate(3, battery)
+
+
+def test_a_part_of_the_battery_keeps_its_place_in_the_rule_input():
+    battery = Battery(["go", "dm1", "dms"], rule_input=True)
+    seen = []
+
+    def hold(observations):
+        seen.append(observations[:, 0, 33:].sum(axis=0))
+        return np.zeros(observations.shape[:2])
+
+    scores = evaluate(hold, battery, 30, tasks=["dms", "go"])
+    assert np.sum(seen, axis=0).tolist() == [30, 0, 30]
+    assert set(scores.per_task()) == {"go", "dms"}
+    assert scores.groups()["battery"] == ("go", "dms")
+    with pytest.raises(UnknownNameError, match="anti"):
+        evaluate(hold, battery, 30, tasks=["anti"])
+
+
+def test_evaluate_takes_tensors_that_need_a_gradient_and_are_of_16_bits(battery):
+    torch = pytest.importorskip("torch")
+    given = torch.nn.Parameter(torch.eye(17, dtype=torch.bfloat16)[0])
+    scores = evaluate(lambda x: given.expand(*x.shape[:2], 17), battery, 20)
+    assert scores.per_task()["go"] == 0
+    assert scores.per_task()["dms"] > 0
+
+
+def test_a_torch_module_is_heard_batch_first_if_a_part_of_it_is_and_is_left_in_its_modes(battery):
+    torch = pytest.importorskip("torch")
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = torch.nn.GRU(33, 17, batch_first=True)
+            self.frozen = torch.nn.Dropout().eval()
+
+        def forward(self, x):
+            assert not self.training
+            assert x.shape[0] > x.shape[1]  # 60 trials of fewer steps
+            return self.rnn(x)
+
+    network = Network()
+    evaluate(network, battery, 20)
+    assert network.training
+    assert not network.frozen.training
+
+
+def test_something_that_is_no_battery_is_refused():
+    with pytest.raises(ModcogError, match=r"modcog\.Battery"):
+        evaluate(np.zeros_like, "go")

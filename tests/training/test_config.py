@@ -4,7 +4,6 @@ import pytest
 
 from modcog import ModcogError
 from modcog.training import PRESETS, TrainConfig
-from modcog.training.objective import learning_rate
 
 
 def test_every_preset_is_a_config():
@@ -33,20 +32,14 @@ def test_keyword_comes_before_file_and_file_before_preset(tmp_path):
         ({"battery": {"dtt": 3}}, "nearest: 'dt'"),
         ({"battery": {"tasks": ["go"]}}, "beside"),
         ({"preset": "quik"}, "nearest: 'quick'"),
-        ({"data": "x", "layout": "stream"}, "layout"),
+        ({"data": "nowhere"}, "no such folder"),
+        ({"model": {"hidden": 3}}, "model: got 'hidden'"),
+        ({"precision": "16-mixed"}, "precision"),
+        ({"devices": 0}, "devices"),
+        ({"accelerator": "tpuu"}, "accelerator"),
     ],
 )
 def test_wrong_settings_are_refused_in_a_sentence(values, says):
     with pytest.raises(ModcogError, match=says) as error:
         TrainConfig.of(**values)
     assert "\n" not in str(error.value)
-
-
-def test_the_rate_rises_then_falls_to_zero():
-    config = TrainConfig.of(steps=1000, warmup=100, learning_rate=1.0, schedule="cosine")
-    assert learning_rate(config, 49) == pytest.approx(0.5)
-    assert learning_rate(config, 100) == pytest.approx(1)
-    assert learning_rate(config, 550) == pytest.approx(0.5)
-    assert learning_rate(config, 1000) == pytest.approx(0)
-    constant = TrainConfig.of(steps=1000, warmup=0, learning_rate=1.0, schedule="constant")
-    assert {learning_rate(constant, step) for step in (0, 500, 999)} == {1.0}

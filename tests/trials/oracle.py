@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ class Setting:
         return list(self.interval or NOMINAL_INTERVALS[self.rules])
 
 
+@cache
 def fraction(value: float) -> Fraction:
     """The decimal number that was written down, not its nearest binary one."""
     return Fraction(str(float(value)))
@@ -176,10 +178,22 @@ def durations(task: Task, setting: Setting) -> dict[str, Duration]:
     return periods | overrides
 
 
+@cache
+def whole_steps(ms: float, dt: float) -> int:
+    """The steps that ``ms`` last."""
+    return floor(fraction(ms) / fraction(dt))
+
+
+@cache
+def positions(omega: float, steps: int, dt: float) -> int:
+    """Whole positions travelled in so many steps."""
+    return floor(fraction(omega) * steps * fraction(dt))
+
+
 def legal_steps(duration: Duration, dt: float) -> Array:
     """The numbers of steps that a period may last, ascending."""
     ends = list(duration) if isinstance(duration, tuple | list) else [duration]
-    steps = sorted({floor(fraction(end) / fraction(dt)) for end in ends})
+    steps = sorted({whole_steps(end, dt) for end in ends})
     if isinstance(duration, tuple):
         steps = list(range(steps[0], steps[-1] + 1))
     return np.array(steps)
@@ -241,7 +255,7 @@ def fit_one(ring: Array, shift: Array | float = 0.0) -> tuple[Array, Array]:
     n = ring.shape[1]
     templates = bump(2 * np.pi * np.arange(n) / n + np.reshape(shift, (-1, 1)), n)
     power = (templates**2).sum(2)
-    projection = (ring[:, None, :] * templates).sum(2)
+    projection = (templates @ ring[:, :, None])[:, :, 0]
     best = (projection**2 / power).argmax(1)
     strength = np.take_along_axis(projection / power, best[:, None], 1)[:, 0]
     return best, strength
@@ -304,6 +318,12 @@ class Reading:
         """Steps of the whole trial (m,)."""
         return self.decision_start + self.steps["decision"]
 
+    def part(self, name: str, rows: Array) -> Reading:
+        """Some of the trials, as trials of another task of the same look."""
+        steps = {period: count[rows] for period, count in self.steps.items()}
+        columns = {key: getattr(self, key)[rows] for key in ("directions", "angles", "strengths")}
+        return replace(self, task=parse(name), steps=steps, **columns)
+
 
 def _means(rings: Array, spans: Sequence[tuple[Array, Array]]) -> Array:
     """The mean observation in each stimulus period: (m, 2 modalities, periods, n)."""
@@ -355,17 +375,13 @@ def _off_grid(task: Task, setting: Setting, steps: Mapping[str, Array]) -> Array
     """How far the stimulus is turned off the grid: published interval tasks of the go family."""
     if setting.rules == "corrected" or task.family != "go" or not task.interval:
         return 0.0
-    nominal = [float(task.interval * fraction(setting.omega) * t) for t in _nominal(setting)]
+    nominal = [float(task.interval * fraction(setting.omega) * fraction(ms)) for ms in setting.intervals()]
     return np.array(nominal)[_index_of_interval(setting, steps["delay"])]
-
-
-def _nominal(setting: Setting) -> list[Fraction]:
-    return [fraction(ms) for ms in setting.intervals()]
 
 
 def _index_of_interval(setting: Setting, steps: Array) -> Array:
     """Which duration of the interval set was drawn: the only one that lasts so many steps."""
-    counts = [floor(ms / fraction(setting.dt)) for ms in _nominal(setting)]
+    counts = [whole_steps(ms, setting.dt) for ms in setting.intervals()]
     if len(set(counts)) != len(counts) or counts != sorted(counts):
         raise ValueError("the nominal duration cannot be told from the number of steps")
     return np.searchsorted(counts, steps)
@@ -382,9 +398,17 @@ def paint(reading: Reading, spans: Sequence[tuple[Array, Array]], shape: tuple[i
     if len(spans) < stimuli.shape[2]:
         stimuli = stimuli.sum(2, keepdims=True)
     for k, (begin, end) in enumerate(spans):
-        inside = (position >= begin[:, None]) & (position < end[:, None])
-        painted[:, :, 1:] += inside[:, :, None] * stimuli[:, :, k].reshape(m, 1, 2 * n)
+        trial, step = np.nonzero((position >= begin[:, None]) & (position < end[:, None]))
+        painted[trial, step, 1:] += stimuli[trial, :, k].reshape(-1, 2 * n)
     return painted
+
+
+def look(name: str, setting: Setting) -> tuple[Any, ...]:
+    """All that ``read`` takes from a task's name: tasks that look alike can be read together."""
+    task = parse(name)
+    lasting = tuple((period, str(duration)) for period, duration in durations(task, setting).items())
+    turned = task.interval if task.family == "go" and setting.rules == "published" else 0
+    return task.kind, lasting, SHOWN.get(task.base), turned
 
 
 def read(name: str, observations: Array, setting: Setting, tolerance: float = EXACT) -> Reading:
@@ -396,14 +420,18 @@ def read(name: str, observations: Array, setting: Setting, tolerance: float = EX
         Misread: if no trial of this task looks like this.
     """
     task, n = parse(name), setting.n
-    observations = np.asarray(observations, float)[:, :, : 1 + 2 * n]
-    rings = observations[:, :, 1:].reshape(*observations.shape[:2], 2, n)
+    observations = np.asarray(observations)[:, :, : 1 + 2 * n]
     kind = kind_of(task, setting)
     legal = {key: legal_steps(d, setting.dt) for key, d in durations(task, setting).items()}
-    cue, visible = observations[:, :, 0] > 0.5, (rings != 0).any((2, 3))
+    cue, visible = observations[:, :, 0] > 0.5, (observations[:, :, 1:] != 0).any(2)
     steps = find_periods(kind, cue, visible, legal)
+    longest = int(sum(steps.values()).max())
+    require(observations[:, longest:] == 0, "the padding is not zero")
+    observations = observations[:, :longest].astype(float)
+    rings = observations[:, :, 1:].reshape(*observations.shape[:2], 2, n)
     for period, counts in steps.items():
-        require(np.isin(counts, legal[period]), f"{period} lasts {sorted(set(counts.tolist()))}")
+        found = set(counts.tolist())
+        require(found <= set(legal[period].tolist()), f"{period} lasts {sorted(found)}")
     spans = [blocks(steps)[period] for period in STIMULI.get(kind, ("stimulus",))]
     means = _means(rings, spans)
 
@@ -422,10 +450,18 @@ def read(name: str, observations: Array, setting: Setting, tolerance: float = EX
 # --- answers ----------------------------------------------------------------------------------
 
 
+ATTENDED = {"ctxdm1": 0, "ctxdlydm1": 0, "ctxdm2": 1, "ctxdlydm2": 1}
+"""The modality that a decision task compares, the sum of both unless it stands here."""
+
+
+def evidence_modalities(task: Task) -> tuple[int, ...]:
+    """The modalities, 1 and 2, whose strengths a decision task adds up."""
+    return (ATTENDED[task.base] + 1,) if task.base in ATTENDED else (1, 2)
+
+
 def evidence(reading: Reading) -> Array:
     """Strength of the two directions (m, 2) in what the task compares, in 1/denominator."""
-    attended = {"ctxdm1": 0, "ctxdlydm1": 0, "ctxdm2": 1, "ctxdlydm2": 1}.get(reading.task.base)
-    strengths = reading.strengths
+    attended, strengths = ATTENDED.get(reading.task.base), reading.strengths
     return strengths.sum(1) if attended is None else strengths[:, attended]
 
 
@@ -475,21 +511,18 @@ def interval_shift(reading: Reading) -> Array | int:
             return 0
         if task.family == "decision":
             return floor(speed * 500)
-        by_interval = [floor(speed * ms) for ms in _nominal(setting)]
+        by_interval = [floor(speed * fraction(ms)) for ms in setting.intervals()]
         return np.array(by_interval)[_index_of_interval(setting, reading.steps["delay"])]
     steps = reading.steps["stimulus" if task.kind == "go" else "delay"]
-    by_steps = [
-        task.interval * floor(fraction(setting.omega) * k * fraction(setting.dt)) for k in range(steps.max() + 1)
-    ]
-    return np.array(by_steps)[steps]
+    by_steps = [positions(setting.omega, k, setting.dt) for k in range(steps.max() + 1)]
+    return task.interval * np.array(by_steps)[steps]
 
 
 def sequence_shift(reading: Reading) -> Array:
     """Positions that the sequence moves the target by at each step of the decision (D,)."""
     setting = reading.setting
-    distance = fraction(setting.omega) * fraction(setting.dt)
-    count = int(reading.steps["decision"][0])
-    return np.array([reading.task.sequence * floor(distance * j) for j in range(count)], int)
+    count = int(reading.steps["decision"][0]) if reading.task.sequence else 1
+    return reading.task.sequence * np.array([positions(setting.omega, j, setting.dt) for j in range(count)], int)
 
 
 def labels(reading: Reading, length: int) -> Array:
@@ -517,6 +550,14 @@ def compare(name: str, batch: Any, rows: Array, setting: Setting, tolerance: flo
     """What is wrong with these rows of a batch, all of one task; "" if nothing."""
     try:
         reading = read(name, batch.observations[rows], setting, tolerance)
+    except Misread as error:
+        return str(error)
+    return judge(reading, batch, rows)
+
+
+def judge(reading: Reading, batch: Any, rows: Array) -> str:
+    """What is wrong with the answers in these rows, which have been read; "" if nothing."""
+    try:
         expected = labels(reading, batch.labels.shape[1])
     except Misread as error:
         return str(error)
@@ -535,13 +576,23 @@ def compare(name: str, batch: Any, rows: Array, setting: Setting, tolerance: flo
 
 def disagreements(tasks: Sequence[str], batch: Any, setting: Setting, tolerance: float = EXACT) -> dict[str, str]:
     """What the oracle finds wrong with a batch, by task; empty if nothing."""
-    found = {}
-    for index, name in enumerate(tasks):
-        rows = np.flatnonzero(np.asarray(batch.task) == index)
-        complaint = compare(name, batch, rows, setting, tolerance) if len(rows) else ""
-        if complaint:
-            found[name] = complaint
-    return found
+    task = np.asarray(batch.task)
+    alike: dict[Any, list[int]] = {}
+    for index in np.unique(task).tolist():
+        alike.setdefault(look(tasks[index], setting), []).append(index)
+    complaints = {}
+    for indices in alike.values():
+        rows = np.flatnonzero(np.isin(task, indices))
+        try:
+            reading = read(tasks[indices[0]], batch.observations[rows], setting, tolerance)
+        except Misread:  # one of them at least; which, is seen one by one
+            for index in indices:
+                complaints[tasks[index]] = compare(tasks[index], batch, rows[task[rows] == index], setting, tolerance)
+            continue
+        for index in indices:
+            own = np.flatnonzero(task[rows] == index)
+            complaints[tasks[index]] = judge(reading.part(tasks[index], own), batch, rows[own])
+    return {name: complaint for name, complaint in complaints.items() if complaint}
 
 
 # --- statistics -------------------------------------------------------------------------------
@@ -585,8 +636,19 @@ def indistinguishable(tasks: Sequence[str], batch: Any, setting: Setting) -> set
     spans = np.stack([batch.decision_start, batch.lengths], 1)
     sizes = [set(map(tuple, spans[own].tolist())) for own in rows]
 
+    looks = [look(name, setting) for name in tasks]
+
+    @cache
+    def seen_as(i: int, other: tuple[Any, ...]) -> Reading | None:
+        """The trials of task i, read as trials of a task with that look."""
+        try:
+            return read(tasks[looks.index(other)], batch.observations[rows[i]], setting)
+        except Misread:
+            return None
+
     def passes(i: int, j: int) -> bool:
-        return not compare(tasks[j], batch, rows[i], setting, EXACT)
+        reading = seen_as(i, looks[j])
+        return reading is not None and not judge(replace(reading, task=parse(tasks[j])), batch, rows[i])
 
     return {
         (tasks[i], tasks[j])

@@ -72,5 +72,6 @@ def get_format(name: str) -> Format:
 
 
 def missing_extra(what: str, error: ImportError, extra: str) -> ModcogError:
-    """The error for an optional package that is not there."""
-    return ModcogError(f"{what} needs the package {error.name}; install it with: pip install 'modcog[{extra}]'")
+    """The error for an optional package that is not there, or too old to have what is imported from it."""
+    package = (error.name or extra).split(".")[0]
+    return ModcogError(f"{what} needs the package {package}; install it with: pip install 'modcog[{extra}]'")

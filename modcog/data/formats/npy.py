@@ -32,9 +32,11 @@ def write(shard: ShardData, path: Path, about: str) -> None:
 
 
 def _save(path: Path, array: np.ndarray[Any, Any]) -> None:
-    """``np.save``, except that a full disk is an error here and now."""
+    """``np.save``, except that a full disk is reported as one: NumPy's own writing loses the reason."""
+    array = np.ascontiguousarray(array)
     with path.open("wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)  # type: ignore[no-untyped-call]
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))  # type: ignore[no-untyped-call]
+        file.write(array.data)
 
 
 def open_shard(path: Path) -> Mapping[str, Any]:

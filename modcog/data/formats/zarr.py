@@ -1,4 +1,4 @@
-"""One Zarr 3 group a shard: each array is compressed in chunks, and its chunks are in one file."""
+"""One Zarr 3 group a shard: observations and labels are compressed in chunks that share one file, columns whole."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(shard: ShardData, path: Path, about: str) -> None:
             shape=array.shape,
             dtype=array.dtype,
             chunks=(rows, *array.shape[1:]),
-            shards=(rows * -(-len(array) // rows), *array.shape[1:]),
+            shards=(rows * -(-len(array) // rows), *array.shape[1:]) if name in shard.arrays else None,
             compressors=ZstdCodec(level=_LEVEL),
         )
         target[...] = array

@@ -17,16 +17,18 @@ KERNELS: dict[str, type[Kernel]] = {
     kernel.name: kernel for kernel in (DenseKernel, CompiledKernel, CsrKernel, DiagonalKernel)
 }
 
-__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose"]
+__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose", "make"]
 
 
-def choose(mask: Mask, device: torch.device) -> str:
-    """Name of the kernel that is expected to be the fastest."""
+def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:
+    """Name of the kernel that is expected to be the fastest; the borders are where the measured times cross."""
     if DiagonalKernel.fits(mask):
         return "diagonal"
-    if device.type not in ("cpu", "cuda") or mask.density > 0.2 or mask.n <= 256:
-        return "dense"
-    return "csr"
+    if CompiledKernel.available(device, dtype) and mask.density <= 0.3:
+        return "compiled"
+    if CsrKernel.available(device, dtype) and mask.density <= 0.1 and mask.n >= 256:
+        return "csr"
+    return "dense"
 
 
 def make(name: str, mask: Mask) -> Kernel:

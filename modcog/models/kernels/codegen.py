@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 
 Value = Any
 I32, I64, POINTER = ir.IntType(32), ir.IntType(64), ir.PointerType()
@@ -71,7 +71,7 @@ class Columns:
         self.weight_gradient()
 
     def forward(self) -> None:
-        """For each step s = 1 … T and unit i: r = φ(u(s)[i] + Σ_j w[i, j] h(s−1)[j]), h(s)[i] = (1 − α) h(s−1)[i] + α r.
+        """For each step s and unit i: r = φ(u(s)[i] + Σ_j w[i, j] h(s−1)[j]), h(s)[i] = (1 − α) h(s−1)[i] + α r.
 
         u lies in ``rates`` and is replaced by r; with α = 1 that is where h lies.
         """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Sequence
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,12 @@ class CompiledKernel(Kernel):
         into = np.bincount(mask.indices, minlength=mask.n)
         self._rows = mask.indptr, mask.indices
         self._columns = np.concatenate([[0], np.cumsum(into)]), mask.targets()[order]
-        self._order = torch.from_numpy(order)
+        self._order = torch.from_numpy(order.astype(np.int32))
+
+    @staticmethod
+    def available(device: torch.device, dtype: torch.dtype) -> bool:
+        """Whether there is a compiler, and it knows the device and the type."""
+        return device.type == "cpu" and dtype in _TYPES and _has_compiler()
 
     def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
         self._recur("forward", states, rates, weight, dynamics, self._rows)
@@ -66,7 +72,7 @@ class CompiledKernel(Kernel):
                     )  # fmt: skip
 
         bounds = np.searchsorted(indptr, np.linspace(0, self.mask.synapses, torch.get_num_threads() + 1))
-        _in_threads([lambda a=a, b=b: rows(a, b) for a, b in zip(bounds.tolist(), bounds[1:].tolist(), strict=False)])
+        _in_threads([partial(rows, *part) for part in zip(bounds.tolist(), bounds[1:].tolist(), strict=False)])
         return out
 
     def _recur(
@@ -98,30 +104,34 @@ def _split(batch: int, threads: int) -> list[tuple[int, int]]:
 def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
     """Run jobs that leave Python's lock alone, on as many threads as torch uses."""
     count = min(torch.get_num_threads(), len(jobs))
-
-    def run(number: int) -> None:
-        for job in jobs[number::count]:
+    if count == 1:
+        for job in jobs:
             job()
+        return
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
 
-    others = [threading.Thread(target=run, args=(number,)) for number in range(1, count)]
-    for thread in others:
-        thread.start()
-    run(0)
-    for thread in others:
-        thread.join()
+
+@cache
+def _has_compiler() -> bool:
+    return find_spec("llvmlite") is not None
 
 
 def _loops(like: Tensor, width: int, activation: str, leaky: bool) -> dict[str, Any]:
     """The compiled functions for states of the type of ``like``."""
-    if like.dtype not in _TYPES or like.device.type != "cpu":
-        raise ModcogError(f"kernel: 'compiled' takes float32 and float64 on a CPU, not {like.dtype} on {like.device}")
+    if not CompiledKernel.available(like.device, like.dtype):
+        raise ModcogError(
+            f"kernel: got 'compiled' for {like.dtype} on {like.device}; "
+            "allowed for float32 and float64 on a CPU, with llvmlite installed"
+        )
     return _compile(_TYPES[like.dtype], width, activation, leaky)
 
 
 @cache
 def _compile(real: str, width: int, activation: str, leaky: bool) -> dict[str, Any]:
     """Compile the functions of ``Columns`` for this machine; about 0.1 s."""
-    import llvmlite.binding as llvm
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
 
     from modcog.models.kernels.codegen import REALS, Columns
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from modcog.models.kernels.base import StepKernel
@@ -18,11 +23,18 @@ class CsrKernel(StepKernel):
 
     def __init__(self, mask: Mask) -> None:
         super().__init__(mask)
+        _hush()
         order = np.argsort(mask.indices, kind="stable")
         into = np.bincount(mask.indices, minlength=mask.n)
         self._rows = _pattern(mask.indptr, mask.indices)
         self._columns = _pattern(np.concatenate([[0], np.cumsum(into)]), mask.targets()[order])
-        self._order = torch.from_numpy(order)
+        self._order = torch.from_numpy(order.astype(np.int32))
+
+    @staticmethod
+    def available(device: torch.device, dtype: torch.dtype) -> bool:
+        """Whether torch has sparse products for the device and the type; on a CPU they are MKL's."""
+        on_device = device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+        return on_device and dtype in (torch.float32, torch.float64)
 
     def matrix(self, weight: Tensor) -> Tensor:
         """The weights as CSR."""
@@ -39,7 +51,7 @@ class CsrKernel(StepKernel):
 
     def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
         rows = delta.permute(2, 0, 1).flatten(1)
-        columns = before.permute(0, 1, 2).flatten(0, 1)
+        columns = before.flatten(0, 1)
         zero = self._sparse(self._rows, delta.new_zeros(self.mask.synapses))
         return torch.sparse.sampled_addmm(zero, rows, columns, beta=0).values()
 
@@ -49,5 +61,13 @@ class CsrKernel(StepKernel):
         return torch.sparse_csr_tensor(crow, col, values, (n, n), check_invariants=False)
 
 
-def _pattern(indptr: np.ndarray, indices: np.ndarray) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
+@cache
+def _hush() -> None:
+    """Make torch say now, and to nobody, what it says on the first use: that CSR is in beta."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1))
+
+
+def _pattern(indptr: NDArray[Any], indices: NDArray[Any]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(indptr.astype(np.int32)), torch.from_numpy(indices.astype(np.int32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from modcog.errors import ModcogError
@@ -35,4 +36,7 @@ class DiagonalKernel(StepKernel):
         out.addcmul_(state, matrix)
 
     def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
-        return (delta * before).sum((0, 1))
+        total = torch.zeros_like(delta[0])
+        for one, other in zip(delta.unbind(0), before.unbind(0), strict=True):  # step by step: it stays in the cache
+            total.addcmul_(one, other)
+        return total.sum(0)

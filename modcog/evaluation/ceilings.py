@@ -1,0 +1,206 @@
+"""The two ends of the scale that a score is read on: what blindness gets, and what the noise allows.
+
+*Chance* is the accuracy of the best player who knows the task and the clock and sees no stimulus. *Ceiling* is that of
+the ideal observer. For the default settings both are stored with the package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modcog import names
+from modcog.battery import Battery
+from modcog.evaluation.observer import IdealObserver
+from modcog.files import whole_file
+from modcog.spec import RULES, BatterySettings
+from modcog.trials.compiled import Tables
+from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.trials.trials import Trials
+
+STORED = Path(__file__).with_name("ceilings.json")
+"""Levels of the 132 tasks under the default settings and both rule sets."""
+
+STORED_TRIALS = 100_000
+"""Trials of each task behind the stored levels."""
+
+LIVE_TRIALS = 20_000
+"""Trials of each task behind levels that are computed when they are asked for."""
+
+BLOCK = 2000
+"""Trials drawn at once."""
+
+DIGITS = 6
+"""Decimals that are stored."""
+
+Progress = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Chance and ceiling of one task; accuracies from 0 to 1.
+
+    Attributes:
+        decision_chance: decision accuracy of the best player who sees no stimulus.
+        decision_ceiling: decision accuracy of the ideal observer.
+        trial_chance: the same for trial accuracy.
+        trial_ceiling: the same for trial accuracy.
+        error: standard error of the ceilings, the larger of the two.
+    """
+
+    decision_chance: float
+    decision_ceiling: float
+    trial_chance: float
+    trial_ceiling: float
+    error: float
+
+
+def levels(
+    battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1, progress: Progress | None = None
+) -> dict[str, Level]:
+    """Chance and ceiling of every task of a battery.
+
+    Args:
+        battery: whose tasks and settings; the rule input makes no difference.
+        n_trials: of each task, to compute the levels now; None: what is stored for these settings, or else computed
+            from ``LIVE_TRIALS``.
+        seed: of the trials.
+        jobs: processes; −1: one for each core. Base tasks that a script has added are known in its own process only.
+        progress: called with the name of each task whose levels have been computed.
+
+    Raises:
+        ModcogError: if a task has no ideal observer; see ``IdealObserver``.
+    """
+    known = stored().get(settings_key(battery.settings), {}) if n_trials is None else {}
+    n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
+    stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
+    tasks = list(dict.fromkeys(stand_in.values()))
+    computed = dict(zip(tasks, _compute(battery.settings, tasks, n, seed, jobs, progress), strict=True))
+    return {task: known[task] if task in known else computed[stand_in[task]] for task in battery.tasks}
+
+
+def _compute(
+    settings: BatterySettings, tasks: list[str], n_trials: int, seed: int, jobs: int, progress: Progress | None
+) -> Iterator[Level]:
+    key = settings_key(settings)
+    calls = [(task, repr(names.parse(task).row), key, n_trials, seed) for task in tasks]
+    found: Iterable[Level]
+    if jobs == 1 or len(tasks) < 2:
+        found = (level_of(*call) for call in calls)
+    else:
+        from joblib import Parallel, delayed
+
+        found = Parallel(n_jobs=jobs, return_as="generator")(delayed(level_of)(*call) for call in calls)
+    for task, level in zip(tasks, found, strict=True):
+        if progress:
+            progress(task)
+        yield level
+
+
+def stand_in_for(battery: Battery, task: str) -> str:
+    """A task whose levels are proven to be those of ``task``: its base task, or ``task`` itself.
+
+    An extension moves the right action by what the observer knows: the time waited and the steps taken. Where each
+    answer has a label of its own, this only renames the actions and takes nothing from what can be known. That is so
+    under the corrected rules, and in the decision family, whose trials all respond, under the published ones. It must
+    leave the periods that show something as long as they were, and T must be known.
+    """
+    spec = names.parse(task)
+    own = _alone(battery.settings, task).tables
+    base = _alone(battery.settings, spec.base).tables
+    shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
+    renamed = own.rules.name == "corrected" or (spec.family == "decision" and _same_time(own))
+    return spec.base if shown_alike and renamed else task
+
+
+def _same_time(tables: Tables) -> bool:
+    """Whether the time that the interval extension counts is the same in all trials of a task, or there is none."""
+    timed = tables.rows[0].timed
+    return timed is None or not tables.interval_sign[0] or isinstance(tables.timings[0][timed], float | int)
+
+
+def _alone(settings: BatterySettings, task: str) -> Battery:
+    return Battery.from_settings(settings.model_copy(update={"tasks": (task,), "rule_input": False}))
+
+
+def settings_key(settings: BatterySettings) -> str:
+    """Settings without tasks and rule input, as text: what a level depends on besides the task."""
+    return settings.model_dump_json(exclude={"tasks", "rule_input"})
+
+
+@lru_cache(maxsize=4096)
+def level_of(task: str, row: str, key: str, n_trials: int, seed: int) -> Level:
+    """The level of one task under the settings that ``key`` stands for; see ``settings_key``.
+
+    ``row`` describes its base task, so that one that a user has taken out and put back otherwise is computed anew.
+    """
+    return simulate(IdealObserver(task, Battery([task], **json.loads(key)).settings), n_trials, seed)
+
+
+def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
+    """Chance and ceiling from ``n_trials`` of the observer's own trials."""
+    parts = []
+    for trials in _blocks(observer.battery, n_trials, seed):
+        chance = observer.expected(trials, observer.prior(trials))
+        ceiling = observer.expected(trials, observer.posterior(trials))
+        parts.append(np.stack([*chance, *ceiling]))
+    values = np.concatenate(parts, axis=1)
+    decision_chance, trial_chance, decision_ceiling, trial_ceiling = values.mean(axis=1).tolist()
+    error = float(values[2:].std(axis=1).max() / np.sqrt(n_trials))
+    return Level(decision_chance, decision_ceiling, trial_chance, trial_ceiling, error)
+
+
+def _blocks(battery: Battery, n_trials: int, seed: int) -> Iterator[Trials]:
+    source = TrialSource(battery.tables, Seed.of(seed))
+    for index in range(-(-n_trials // BLOCK)):
+        yield source.block(index, n=min(BLOCK, n_trials - index * BLOCK))
+
+
+@lru_cache(maxsize=1)
+def stored() -> dict[str, dict[str, Level]]:
+    """The levels stored with the package: for a ``settings_key``, a level for each task."""
+    content = json.loads(STORED.read_text(encoding="utf-8"))
+    return {
+        settings_key(Battery(**content["settings"], rules=rules).settings): {
+            task: Level(*row) for task, row in content[rules].items()
+        }
+        for rules in RULES
+    }
+
+
+def rebuild(
+    n_trials: int = STORED_TRIALS, seed: int = 0, jobs: int = -1, progress: Progress | None = None, path: Path = STORED
+) -> Path:
+    """Compute the levels of the 132 tasks under the default settings and both rule sets, and store them.
+
+    Returns:
+        The file.
+    """
+    content = {}
+    for rules in RULES:
+        found = levels(Battery("modcog132", rules=rules), n_trials, seed, jobs, progress)
+        content[rules] = {task: [round(value, DIGITS) for value in astuple(level)] for task, level in found.items()}
+    settings = Battery().settings.model_dump(mode="json", exclude={"tasks", "rule_input", "rules"})
+    columns = [field.name for field in fields(Level)]
+    head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": columns}
+    with whole_file(path) as part:
+        part.write_text(_lines({**head, **content}), encoding="utf-8")
+    stored.cache_clear()
+    return path
+
+
+def _lines(content: dict[str, Any]) -> str:
+    """JSON with a line for each task."""
+    rows = [
+        f'"{name}": {json.dumps(value)}'
+        if name not in RULES
+        else f'"{name}": {{\n' + ",\n".join(f'  "{task}": {json.dumps(row)}' for task, row in value.items()) + "}"
+        for name, value in content.items()
+    ]
+    return "{\n" + ",\n".join(rows) + "\n}\n"

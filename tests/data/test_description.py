@@ -1,0 +1,124 @@
+"""What describes a data set: manifest, Croissant metadata, data card and picture."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import FORMATS, LAYOUTS, TASKS, hashes
+
+import modcog
+from modcog.data import DataSet
+from modcog.data.manifest import Manifest
+from modcog.data.picture import picture
+
+Made = Callable[..., DataSet]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_the_manifest_says_what_is_there(made: Made, kind: str, form: str) -> None:
+    data = made(kind, form)
+    manifest = Manifest.read(data.path)
+    there = hashes(data.path)
+    there.pop("manifest.json")
+    assert {file.path: file.sha256 for file in manifest.all_files()} == there
+    assert manifest.identity.version == modcog.__version__
+    assert manifest.config == data.config
+    for split, shards in manifest.splits.items():
+        for number, shard in enumerate(shards):
+            stored = data[split].arrays(number)
+            assert {name: (entry.shape, entry.dtype) for name, entry in shard.arrays.items()} == {
+                name: (np.asarray(stored[name][:]).shape, str(stored[name].dtype)) for name in stored
+            }
+            tasks = np.asarray(stored["task"][:])
+            assert np.bincount(tasks, minlength=len(TASKS)).tolist() == list(shard.trials)
+    assert set(manifest.columns) == set(shards[0].arrays)
+    assert not [name for name, meaning in manifest.columns.items() if f"condition {name}" in meaning]
+
+
+def test_croissant_passes_the_tool(made: Made) -> None:
+    """The command itself; the other formats and layouts go through its library below."""
+    tool = Path(sys.executable).with_name("mlcroissant")
+    path = made("ragged", "parquet").path / "croissant.json"
+    done = subprocess.run([tool, "validate", "--jsonld", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Done" in done.stderr
+    assert "error(s)" not in done.stderr
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_croissant_is_valid_and_readable(made: Made, kind: str, form: str) -> None:
+    import mlcroissant
+
+    data = made(kind, form)
+    croissant = mlcroissant.Dataset(jsonld=data.path / "croissant.json")
+    assert not croissant.metadata.ctx.issues.errors
+    assert [row["tasks/name"].decode() for row in croissant.records("tasks")] == TASKS
+    files = {file["contentUrl"]: file["sha256"] for file in _files(data)}
+    assert files == {
+        file.path: file.sha256 for shards in data.manifest.splits.values() for s in shards for file in s.files
+    }
+
+
+def _files(data: DataSet) -> list[dict[str, str]]:
+    value = json.loads((data.path / "croissant.json").read_text())
+    assert value["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    return [entry for entry in value["distribution"] if entry["@type"] == "cr:FileObject"]
+
+
+def test_croissant_reads_the_rows_of_parquet(made: Made) -> None:
+    import mlcroissant
+
+    data = made("ragged", "parquet")
+    croissant = mlcroissant.Dataset(jsonld=data.path / "croissant.json")
+    rows = list(croissant.records("train-rows"))
+    assert [row["train-rows/task"] for row in rows] == data["train"].column("task").tolist()
+    assert [len(row["train-rows/labels"]) for row in rows] == data["train"].column("length").tolist()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_card(made: Made, form: str) -> None:
+    data = made("ragged", form)
+    card = (data.path / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["license"] == "cc0-1.0"
+    if form == "parquet":
+        patterns = [file["path"] for file in header["configs"][0]["data_files"]]
+        assert all(list(data.path.glob(pattern)) for pattern in patterns)
+    for task in TASKS:
+        assert f"| {task} | 5 | 5 |" in card
+    assert "| all | 25 | 25 |" in card
+    assert "seed = 7" in card
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code.replace("path/to/this/folder", str(data.path)), names)
+    assert len(names["dataset"]) == 25  # type: ignore[arg-type]
+    elsewhere = re.search(r"Without modcog: `([^`]*)`", card)
+    assert elsewhere is not None
+    library = elsewhere[1].split(".")[0]
+    call = elsewhere[1].replace("('train", f"('{data.path}/train")
+    ast.parse(call)
+    assert len(eval(call, {library: __import__(library)})) > 1
+
+
+def test_the_picture_shows_a_trial_of_each_family() -> None:
+    tree = ET.fromstring(picture(modcog.Battery(), 0))
+    texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in modcog.TASKS] == ["go", "dm1", "dms", "gointlseql"]
+    assert {"fixation", "modality 1", "modality 2", "response"} <= set(texts)
+
+
+def test_the_picture_of_long_trials_stays_small() -> None:
+    assert len(picture(modcog.Battery("modcog132", dt=1), 0)) < 3e6
+    assert picture(modcog.Battery(["dm1"]), 3) == picture(modcog.Battery(["dm1"]), 3)

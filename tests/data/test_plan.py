@@ -1,0 +1,68 @@
+"""The plan: every item once, in shards that do not depend on who makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import LAYOUTS, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+import modcog
+from modcog.data.config import ExportConfig
+from modcog.data.plan import Plan, longest_trial
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(st.sampled_from(list(LAYOUTS)), st.integers(10, 3000), st.floats(0.001, 4))
+def test_every_item_is_in_one_shard(kind: str, amount: int, shard_mb: float) -> None:
+    settings = small(kind, shard_mb=shard_mb)
+    settings["sequences" if kind == "stream" else "trials_per_task"] = amount
+    plan = Plan(ExportConfig.of(**settings))
+    for split, items in plan.config.items().items():
+        shards = [shard for shard in plan.shards if shard.split == split]
+        assert [shard.start for shard in shards] == [0, *(shard.stop for shard in shards[:-1])]
+        assert shards[-1].stop == items
+        assert all(shard.start % plan.block == 0 for shard in shards)
+    assert len({shard.name for shard in plan.shards}) == len(plan.shards)
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_shard_needs_no_other(kind: str) -> None:
+    config = ExportConfig.of(**small(kind))
+    last = Plan(config).shards[-1]
+    alone = Plan(config).data(last)
+    after_others = Plan(config)
+    for shard in after_others.shards:
+        data = after_others.data(shard)
+    for name, array in {**alone.arrays, **alone.columns}.items():
+        assert_array_equal(array, {**data.arrays, **data.columns}[name])
+
+
+@pytest.mark.parametrize("rules", ["corrected", "published"])
+@pytest.mark.parametrize(
+    "more", [{}, {"dt": 30}, {"interval": [100, 2500]}, {"timing": {"delay": ("uniform", (50, 700))}}]
+)
+def test_no_trial_is_longer_than_the_longest(rules: str, more: dict[str, Any]) -> None:
+    for task in ("gointr", "dlyantiseql", "ctxdlydm1intlseqr", "dnmcintr", "dms"):
+        battery = modcog.Battery([task], rules=rules, **more)
+        lengths = battery.sample(2000, seed=0).lengths
+        longest = longest_trial(battery.tables)
+        assert lengths.max() <= longest <= lengths.max() + 2
+
+
+def test_every_shard_has_every_task() -> None:
+    plan = Plan(ExportConfig.of(tasks="yang19", trials_per_task=300, shard_mb=0.5))
+    for shard in plan.shards[:-1]:
+        counts = np.bincount(plan.trials(shard).task, minlength=20)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_a_condition_must_not_be_called_as_a_column() -> None:
+    from modcog.data.plan import _with_conditions
+
+    with pytest.raises(modcog.ModcogError, match="a condition is called 'length'"):
+        _with_conditions({}, {"length": np.zeros(1)})

@@ -1,0 +1,49 @@
+"""Two processes on the CPU: together they make the update that one would make from both their batches."""
+
+import json
+import subprocess
+import sys
+
+import torch
+from safetensors.torch import load_file
+
+from modcog import Battery
+from modcog.training.batches import make_batches
+from modcog.training.checkpoint import latest
+from modcog.training.metrics import read_metrics
+from modcog.training.objective import loss
+from modcog.training.run import build_model
+
+SCRIPT = """
+import sys
+from modcog.training import TrainConfig, train
+train(TrainConfig.model_validate_json(sys.argv[1]))
+"""
+
+
+def test_two_processes_average_their_gradients(small, tmp_path):
+    config = small(
+        devices=2, accelerator="cpu", steps=2, batch_size=100, clip=0, warmup=0, schedule="constant", eval_every=2
+    )
+    script = tmp_path / "two.py"
+    script.write_text(SCRIPT)
+    subprocess.run([sys.executable, script, config.model_dump_json()], check=True, capture_output=True, timeout=300)
+
+    record = json.loads((config.out / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["progress"]["trials"] == 2 * 2 * 100
+    assert [line["step"] for line in read_metrics(config.out)] == [0, 2]
+
+    battery = Battery.from_settings(config.battery_settings())
+    network = build_model(config, battery)
+    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    of_rank = [make_batches(config, battery, rank, 2) for rank in range(2)]
+    for step in range(2):
+        adam.zero_grad()
+        for batch in (batches(step) for batches in of_rank):
+            for part in batch.parts:
+                (loss(network(part.observations), part) / batch.weight / 2).backward()
+        adam.step()
+    found = load_file(latest(config.out / "checkpoints") / "model.safetensors")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)

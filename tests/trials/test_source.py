@@ -1,0 +1,134 @@
+"""Seeds and blocks: whoever asks for trial i of a seed gets the same trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from oracle import evenness
+
+import modcog
+from modcog.errors import ModcogError
+from modcog.trials.source import Seed, TrialSource, check_count
+
+MIXED = ["dms", "dlydm1intr", "goseql"]
+
+
+def source(tasks: list[str] = MIXED, seed: int = 3, task: int | None = None, **settings: Any) -> TrialSource:
+    return TrialSource(modcog.Battery(tasks, **settings).tables, Seed.of(seed), task)
+
+
+@pytest.mark.parametrize("rules", ["corrected", "published"])
+@pytest.mark.parametrize("name", ["dmc", "rtgo", "multidlydmintlseqr"])
+def test_an_environment_plays_the_trials_of_a_sample(name: str, rules: str) -> None:
+    """From ``reset`` on, and beyond the first block of 64."""
+    from modcog.envs.env import ModCogEnv
+
+    trials = modcog.Battery(["go", name, "dm1"], rules=rules).sample(140, seed=5, task=name)
+    env = ModCogEnv(name, rules=rules)
+    env.reset(seed=5)
+    for index in range(140):
+        trial = trials[index]
+        assert_array_equal(env.ob, trial.packed_observations, err_msg=str(index))
+        assert_array_equal(env.gt, trial.packed_labels)
+        assert {k: v for k, v in env.trial.items() if k in trial.rows[0]} == trial.rows[0]
+        env.new_trial()
+
+
+def test_blocks_join_to_the_sample() -> None:
+    made = source()
+    joined = np.concatenate([made.block(index).packed_labels for index in range(3)])
+    sample = modcog.Battery(MIXED).sample(3 * made.block_size, seed=3)
+    assert_array_equal(joined, sample.packed_labels)
+
+
+def test_blocks_come_in_any_order() -> None:
+    made, again = source(), source()
+    last = made.block(2)
+    assert_array_equal(again.block(0).packed_observations, source().block(0).packed_observations)
+    assert_array_equal(again.block(2).packed_observations, last.packed_observations)
+
+
+def test_blocks_differ_in_tasks_durations_conditions_and_noise() -> None:
+    """Each by itself: blocks that share one of them would look different all the same."""
+    first, second = (source(["dm1", "dms"], dim_ring=8).block(index) for index in (0, 1))
+    assert not np.array_equal(first.task, second.task)
+    for name in ("duration_delay", "duration_fixation", "direction1", "strength1_mod1", "match"):
+        columns = [part.conditions[name] for part in (first, second)]
+        known = [column[~np.isnan(column) & (column != -1)][:200] for column in columns]
+        assert not np.array_equal(*known), name
+    noise, other = (part.packed_observations[:, 9:] for part in (first, second))
+    assert np.isin(noise[noise != 0], other[other != 0]).mean() < 0.01
+
+
+def test_blocks_are_made_one_at_a_time() -> None:
+    """So that a large export needs no more memory than one."""
+    parts = source().blocks(10**12)
+    assert len(next(parts)) == 512
+    assert len(next(parts)) == 512
+    assert [len(part) for part in source().blocks(1100)] == [512, 512, 76]
+    assert [len(part) for part in source(["dms"]).blocks(130)] == [64, 64, 2]
+
+
+def test_what_is_drawn_for_different_ends_is_independent() -> None:
+    """Tasks, conditions and noise of one seed; and streams that a key sets apart."""
+    made = source(seed=0)
+    trials = made.take(4000)
+    direction = trials.conditions["sample_direction"]
+    rows = direction >= 0
+    delay = np.floor((trials.conditions["duration_delay"][rows] - 200) / 250).astype(int)
+    assert evenness(direction[rows] * 4 + delay, 64) == ""
+    firsts = {Seed.of(1, *key).rng(0).integers(2**63) for key in [(), (0,), (1,), (0, 0), (0, 1)]}
+    firsts |= {Seed.of(1).rng(stream, index).integers(2**63) for stream in (0, 1, 2) for index in (0, 1)}
+    assert len(firsts) == 10, "two streams of random numbers are one"
+
+
+def test_the_first_trials_of_successive_seeds_are_independent() -> None:
+    """Environments are seeded with 0, 1, 2 …: their trials must be as if from one long draw."""
+    tables = modcog.Battery(["go"], dim_ring=8, sigma=0).tables
+    firsts = [TrialSource(tables, Seed.of(seed)).block(0, n=1) for seed in range(600)]
+    directions = np.array([trial.conditions["direction"][0] for trial in firsts])
+    assert evenness(directions, 8) == ""
+    assert evenness(directions[:-1] * 8 + directions[1:], 64) == ""
+
+
+def test_given_tasks_are_kept_in_order() -> None:
+    wanted = np.array([2, 2, 0, 1])
+    assert_array_equal(source().block(0, wanted).task, wanted)
+
+
+def test_one_trial_is_another_under_each_number_and_the_same_under_one() -> None:
+    made = source(["dms"])
+    trials = [made.one(index, {}) for index in (0, 1, 0)]
+    assert_array_equal(trials[0].packed_observations, trials[2].packed_observations)
+    assert not np.array_equal(trials[0].packed_observations[:10], trials[1].packed_observations[:10])
+
+
+# --- seeds and counts --------------------------------------------------------------------------
+
+
+def test_a_seed_from_the_operating_system_is_a_number_that_repeats_it() -> None:
+    first, second = Seed.of(None), Seed.of(None)
+    assert first.entropy != second.entropy
+    assert first.entropy > 0
+    assert Seed.of(first.entropy) == first
+
+
+@pytest.mark.parametrize("seed", [-1, np.int64(-1), 1.0, np.float64(1), "1", True, float("nan"), [1], (1, 2)], ids=repr)
+def test_a_wrong_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(ModcogError, match=r"^seed: got .*, must be a whole number, at least 0, or None$"):
+        Seed.of(seed)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, "1", None, True, np.float32(2), float("inf")], ids=repr)
+def test_a_wrong_count_is_refused(value: Any) -> None:
+    with pytest.raises(ModcogError, match=r"^lanes: got .*, must be a whole number, at least 1$"):
+        check_count("lanes", value)
+
+
+def test_counts_are_plain_numbers() -> None:
+    assert check_count("n", np.uint8(7)) == 7
+    assert type(check_count("n", np.uint8(7))) is int
+    assert check_count("n", 0, at_least=0) == 0

@@ -1,0 +1,141 @@
+"""From milliseconds to steps: against fractions, which do not round."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import evenness
+
+from modcog.errors import ModcogError
+from modcog.trials.timing import Durations, check_timing, compile_timing, normal_form, whole_steps
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(steps=st.integers(0, 100_000), tenths=st.integers(1, 20_000))
+def test_a_whole_number_of_steps_is_that_number(steps: int, tenths: int) -> None:
+    """Steps · dt ms last that many steps, however dt rounds in binary."""
+    dt = tenths / 10
+    ms = float(Fraction(steps * tenths, 10))
+    assert whole_steps(np.array([ms]), dt).tolist() == [steps]
+    if steps:
+        assert whole_steps(np.array([ms - dt * 1e-3]), dt).tolist() == [steps - 1]
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(ms=st.integers(0, 100_000), hundredths=st.integers(1, 100_000))
+def test_steps_are_rounded_down(ms: int, hundredths: int) -> None:
+    exact = Fraction(ms * 100, hundredths)
+    assert whole_steps(np.array([float(ms)]), hundredths / 100)[0] == math.floor(exact + Fraction(1, 10**9))
+
+
+@pytest.mark.parametrize(
+    ("ms", "dt", "steps"),
+    [(500, 100, 5), (500, 30, 16), (500, 33.3, 15), (500, 100 / 3, 15), (99.9, 33.3, 3), (0.3, 0.1, 3), (0.7, 0.1, 7),
+     (1000, 1000, 1), (999, 1000, 0), (0, 7, 0)],
+)  # fmt: skip
+def test_steps_worked_out_by_hand(ms: float, dt: float, steps: int) -> None:
+    assert whole_steps(np.array([ms]), dt).tolist() == [steps]
+
+
+@pytest.mark.parametrize(
+    ("duration", "form"),
+    [
+        (500, ("uniform", (500.0, 500.0))),
+        ((100.0, 300.0), ("choice", (100.0, 300.0))),
+        (("uniform", (100.0, 300.0)), ("uniform", (100.0, 300.0))),
+        (("choice", (100.0,)), ("choice", (100.0,))),
+    ],
+    ids=str,
+)
+def test_every_form_has_a_normal_form(duration: Any, form: Any) -> None:
+    assert normal_form(duration) == form
+
+
+TIMINGS: list[dict[str, Any]] = [
+    {"a": 300, "b": ("uniform", (200, 500))},
+    {"a": ("choice", (1.0, 2.0, 4.0)), "b": 0, "c": (7.0, 9.0)},
+]
+
+
+def test_durations_are_drawn_as_each_task_says() -> None:
+    table = compile_timing(TIMINGS)
+    task = np.tile([0, 1], 3000)
+    ms = table.draw(task, np.random.default_rng(1))
+    first, second = ms[task == 0], ms[task == 1]
+    assert ms.shape == (6000, 3)
+    assert (first[:, 0] == 300).all()
+    assert first[:, 1].min() >= 200
+    assert first[:, 1].max() < 500
+    assert evenness((first[:, 1] - 200).astype(int) // 20, 15) == ""
+    assert (first[:, 2] == 0).all(), "a period that the task does not have lasts nothing"
+    kinds = np.searchsorted([1, 2, 4], second[:, 0]) * 2 + np.searchsorted([7, 9], second[:, 2])
+    assert evenness(kinds, 6) == "", "two periods of one trial are not independent"
+    assert (second[:, 1] == 0).all()
+
+
+def test_a_task_s_durations_do_not_depend_on_the_others_in_the_table() -> None:
+    alone, among = compile_timing(TIMINGS[1:]), compile_timing([*TIMINGS, {"d": 5, "e": 5, "f": 5, "g": (1.0, 2.0)}])
+    first = alone.draw(np.zeros(50, int), np.random.default_rng(2))
+    second = among.draw(np.ones(50, int), np.random.default_rng(2))
+    np.testing.assert_array_equal(second[:, :3], first)
+
+
+def test_presets_are_those_of_the_trials_that_have_them() -> None:
+    durations = Durations(np.zeros((4, 1)), np.zeros((4, 1), int), {"modality": np.array([1, -1, 2, -1])})
+    assert {k: v.tolist() for k, v in durations.presets_of(np.array([0, 2])).items()} == {"modality": [1, 2]}
+    assert durations.presets_of(np.array([1, 3])) == {}
+
+
+# --- what is not playable ----------------------------------------------------------------------
+
+
+def check(dt: float, setting: dict[str, str] | None = None, **timing: Any) -> None:
+    check_timing("mine", timing, ("cue",), dt, setting or {})
+
+
+@pytest.mark.parametrize(
+    ("timing", "dt"),
+    [
+        ({"cue": 100, "decision": 100}, 100),
+        ({"cue": 99.9, "decision": 33.3}, 33.3),
+        ({"rest": 0, "cue": (100.0, 200.0), "decision": ("uniform", (100.0, 200.0))}, 100),
+        ({"rest": 99_999_800, "cue": 100, "decision": 100}, 100),
+    ],
+    ids=str,
+)
+def test_a_playable_timing_passes(timing: dict[str, Any], dt: float) -> None:
+    check(dt, **timing)
+
+
+@pytest.mark.parametrize(
+    ("timing", "dt", "setting", "message"),
+    [
+        ({"cue": 500, "decision": 99}, 100, {},
+         "dt: got 100, longer than the 99 ms that decision of mine can last, which leaves a trial without a decision; "
+         "must be at most 99"),
+        ({"cue": (500.0, 20.0), "decision": 200}, 100, {},
+         "dt: got 100, longer than the 20 ms that cue of mine can last, which leaves a trial without a visible "
+         "stimulus; must be at most 20"),
+        ({"cue": 500, "decision": ("uniform", (0.0, 200.0))}, 100, {"decision": "timing"},
+         "timing: decision of mine can last 0 ms, less than one step of dt 100 ms, which leaves a trial without a "
+         "decision; must be at least 100"),
+        ({"cue": 5e8, "decision": 200}, 100, {"cue": "interval"},
+         "interval: cue of mine can last 5e+08 ms, which makes a trial of mine 5e+06 steps long; at most 1000000 are "
+         "allowed"),
+        ({"cue": 500, "decision": 200}, 1e-6, {"rest": "timing"},
+         "dt: got 1e-06, which makes a trial of mine 7e+08 steps long; at most 1000000 are allowed"),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_an_unplayable_timing_names_what_makes_it_so(
+    timing: dict[str, Any], dt: float, setting: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ModcogError) as caught:
+        check(dt, setting, **timing)
+    assert str(caught.value) == message
