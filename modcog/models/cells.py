@@ -119,6 +119,10 @@ class MaskedRNN(nn.Module):
         """What ``print(model)`` says."""
         return f"{self.mask}, activation={self._dynamics.activation.name}, alpha={self.alpha:g}, kernel={self.kernel}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: all but the kernels, which are made again when needed."""
+        return {**self.__dict__, "_made": {}}
+
     def _kernel(self, x: Tensor) -> Kernel:
         name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
         if name not in self._made:

@@ -10,9 +10,6 @@ from torch.autograd.function import once_differentiable
 
 from modcog.models.kernels import Dynamics, Kernel
 
-_CHUNK = 1 << 19  # numbers in the gradients that the backward pass holds at a time,
-_LEAST_STEPS = 8  # but so many steps at least
-
 
 class Sequence(torch.autograd.Function):
     """Input, recurrence and read-out of T steps; backpropagation through time without a graph of steps.
@@ -53,42 +50,32 @@ class Sequence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_logits: Tensor | None, grad_states: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
         x_and_1, weight_in, weight, weight_out, states, rates = ctx.saved_tensors
-        kernel, needed = ctx.kernel, ctx.needs_input_grad
-        rates = states[1:] if rates is None else rates
-        steps, batch, units = rates.shape
-        grad_logits = None if grad_logits is None else grad_logits.contiguous()
-        grad_x = x_and_1.new_empty(steps, batch, weight_in.shape[1]) if needed[0] else None
-        grad_in = x_and_1.new_zeros(x_and_1.shape[2], units)
-        grad_weight, grad_out = torch.zeros_like(weight), torch.zeros_like(weight_out)
-        size = min(steps, max(_LEAST_STEPS, _CHUNK // (batch * units)))
-        grad = kernel.empty(states, size + 1, batch)
-        carried = torch.zeros_like(grad[0])
-        for stop in range(steps, 0, -size):  # a few steps at a time: their gradients stay in the cache
-            part = slice(max(0, stop - size), stop)
-            chunk = grad[: part.stop - part.start + 1]
-            chunk[0], delta = 0, chunk[1:]
-            if grad_logits is None:
-                delta.zero_()
-            else:
-                _product(grad_logits[part], weight_out.t(), out=delta)
-                grad_out += _correlation(grad_logits[part], states[1:][part])
-            if grad_states is not None:
-                delta += grad_states[part]
-            delta[-1] += carried
-            kernel.backward(chunk, rates[part], weight, ctx.dynamics)
-            carried.copy_(chunk[0])
-            grad_in += _correlation(x_and_1[part], delta)
-            grad_weight += kernel.weight_gradient(delta, states[part])
-            if grad_x is not None:
-                grad_x[part] = _product(delta, weight_in.t(), out=_like(delta, weight_in.shape[1]))
+        kernel, dynamics, needed = ctx.kernel, ctx.dynamics, ctx.needs_input_grad
+        before, after = states[:-1], states[1:]
+        grad = kernel.borrow(states)
+        grad[0], delta = 0, grad[1:]
+        grad_out, grad_bias_out = None, None
+        if grad_logits is None:
+            delta.zero_()
+        else:
+            grad_logits = grad_logits.contiguous()
+            _product(grad_logits, weight_out.t(), out=delta)
+            grad_out, grad_bias_out = _correlation(grad_logits, after), grad_logits.sum((0, 1))
+        if grad_states is not None:
+            delta += grad_states
+        kernel.backward(grad, after if rates is None else rates, weight, dynamics)
+        grad_in, grad_weight = _correlation(x_and_1, delta), kernel.weight_gradient(delta, before)
+        grad_x = _product(delta, weight_in.t(), out=_like(delta, weight_in.shape[1])) if needed[0] else None
+        grad_h0 = grad[0].clone() if needed[6] else None
+        kernel.give_back(grad)
         return (
             grad_x,
             grad_in[:-1].t(),
             grad_in[-1],
             grad_weight,
-            None if grad_logits is None else grad_out,
-            None if grad_logits is None else grad_logits.sum((0, 1)),
-            carried if needed[6] else None,
+            grad_out,
+            grad_bias_out,
+            grad_h0,
             None,
             None,
             None,

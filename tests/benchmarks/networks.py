@@ -99,7 +99,7 @@ def training(repeat: int, clock: Callable[[], float]) -> None:
     """65,536 units are trained: loss before and after some steps of Adam on one batch, and what it changed."""
     torch.manual_seed(0)
     model = masked(masks.locality(65_536, radius=3))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-5)
     x, labels = torch.randn(STEPS, 8, INPUTS), torch.randint(0, ACTIONS, (STEPS * 8,))
     before = model.weight_recurrent.detach().clone()
     losses = []

@@ -33,10 +33,10 @@ FORMS = [
 def closed_forms(n_trials: int) -> None:
     """Default settings, where the directions have to be found; and four directions, where they are as good as known."""
     rows = []
+    weak = {"coherences": (0.01, 0.03, 0.07), "strengths": (0.6, 0.63, 0.7)}
     for label, known, settings in (
+        ("4 directions, weak", {"n": 4, **weak}, {"dim_ring": 4, **weak}),
         ("default", {}, {}),
-        ("4 directions", {"n": 4}, {"dim_ring": 4}),
-        ("4 directions, sigma 3", {"n": 4, "sigma": 3}, {"dim_ring": 4, "sigma": 3}),
     ):
         for task, rules in FORMS:
             start = time.perf_counter()

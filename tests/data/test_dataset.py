@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import FORMATS, LAYOUTS, TASKS, small
 from numpy.testing import assert_array_equal
 from oracle import Setting, disagreements
+from small_data import FORMATS, LAYOUTS, TASKS, small
 
 import modcog
 from modcog.data import DataSet, Stream, export, load
@@ -202,7 +202,7 @@ def test_loading_says_what_is_wrong(made: Made, tmp_path) -> None:
         load(tmp_path / "y")
     with pytest.raises(modcog.ModcogError, match="not a data set"):
         load(tmp_path)
-    with pytest.raises(modcog.UnknownNameError, match="'trian'.*nearest: 'train'"):
+    with pytest.raises(modcog.UnknownNameError, match=r"'trian'.*nearest: 'train'"):
         made("ragged")["trian"]
     with pytest.raises(modcog.UnknownNameError, match="nearest: 'target'"):
         made("ragged")["train"].column("tarjet")

@@ -32,7 +32,7 @@ from modcog.data import ExportConfig
         ({"seed": -1}, "seed: got -1, must be greater than or equal to 0"),
         ({"seed": True}, "seed: got True, must be a whole number, at least 0"),
         ({"shard_mb": 1000}, "shard_mb: got 1000, must be less than or equal to 128"),
-        ({"tasks": ["goo"]}, "unknown task or collection 'goo' .nearest: 'go'."),
+        ({"tasks": ["goo"]}, "unknown task 'goo' .nearest: 'go'."),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, Any], message: str) -> None:

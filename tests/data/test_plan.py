@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import LAYOUTS, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from small_data import LAYOUTS, small
 
 import modcog
 from modcog.data.config import ExportConfig
@@ -47,11 +47,14 @@ def test_a_shard_needs_no_other(kind: str) -> None:
     "more", [{}, {"dt": 30}, {"interval": [100, 2500]}, {"timing": {"delay": ("uniform", (50, 700))}}]
 )
 def test_no_trial_is_longer_than_the_longest(rules: str, more: dict[str, Any]) -> None:
-    for task in ("gointr", "dlyantiseql", "ctxdlydm1intlseqr", "dnmcintr", "dms"):
+    tasks = ("dlyantiseql", "ctxdlydm1intlseqr", "dnmcintr", "dms", *(() if "timing" in more else ("gointr",)))
+    for task in tasks:
         battery = modcog.Battery([task], rules=rules, **more)
         lengths = battery.sample(2000, seed=0).lengths
         longest = longest_trial(battery.tables)
-        assert lengths.max() <= longest <= lengths.max() + 2
+        assert lengths.max() <= longest
+        if rules == "corrected":  # the published rules draw some durations once for all trials
+            assert longest <= lengths.max() + 2
 
 
 def test_every_shard_has_every_task() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import FORMATS, LAYOUTS, TASKS
 from numpy.testing import assert_array_equal
+from small_data import FORMATS, LAYOUTS, TASKS
 from torch.utils.data import DataLoader
 
 import modcog

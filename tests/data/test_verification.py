@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import FORMATS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_data import FORMATS
 
 from modcog import ModcogError
 from modcog.data import DataSet, verify

@@ -124,6 +124,22 @@ def test_one_loss_on_states_only_and_one_on_nothing():
         torch.testing.assert_close(*pair)
 
 
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+def test_gradients_do_not_share_memory_with_later_ones(kernel):
+    """The backward pass uses its memory again; what it returned must not change, for batches of any size."""
+    model = network(kernel)
+    kept = []
+    for seed, batch in enumerate((3, 3, 5, 3)):
+        rng = torch.Generator().manual_seed(seed)
+        x = torch.randn(4, batch, 3, generator=rng, dtype=torch.float64, requires_grad=True)
+        h0 = torch.randn(batch, 12, generator=rng, dtype=torch.float64, requires_grad=True)
+        got = gradients(model(x, h0).square().sum(), model, x, h0)
+        kept.append((got, gradients(masked_dense(model, x, h0)[0].square().sum(), model, x, h0)))
+    for got, want in kept:
+        for name in want:
+            torch.testing.assert_close(got[name], want[name])
+
+
 def test_not_a_number_is_not_hidden():
     for kernel in kernels.KERNELS:
         model = network(kernel, dtype=torch.float32)

@@ -92,15 +92,15 @@ def wait_for_step(config: TrainConfig, step: int) -> None:
 
 
 def test_a_killed_run_loses_at_most_an_interval_and_resumes_to_the_same_weights(small, tmp_path):
-    whole, part = small(out=tmp_path / "whole", steps=400, eval_every=40), small(steps=400, eval_every=40)
+    whole, part = small(out=tmp_path / "whole", steps=240, eval_every=30), small(steps=240, eval_every=30)
     train(whole)
     process = start(part)
-    wait_for_step(part, 40)
+    wait_for_step(part, 30)
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     assert json.loads((part.out / "run.json").read_text())["status"] == "running"
     evaluated = read_metrics(part.out)[-1]["step"]
-    assert int(latest(part.out / "checkpoints").name.split("-")[1]) >= evaluated - 40
+    assert int(latest(part.out / "checkpoints").name.split("-")[1]) >= evaluated - 30
     train(part, resume=True)
     assert same(weights(whole), weights(part))
     assert numbers(whole) == numbers(part)

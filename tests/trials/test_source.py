@@ -85,6 +85,14 @@ def test_what_is_drawn_for_different_ends_is_independent() -> None:
     assert len(firsts) == 10, "two streams of random numbers are one"
 
 
+def test_durations_and_conditions_are_not_made_of_the_same_random_numbers() -> None:
+    """One number of 64 bits makes a duration, or two directions: neither must tell of the other."""
+    said = source(["dm1"], dim_ring=8).block(0, n=4000).conditions
+    fixation = ((said["duration_fixation"] - 200) // 75).astype(int)
+    for direction in (said["direction1"], said["direction1"][::2], said["direction1"][1::2]):
+        assert evenness(fixation[: len(direction)] * 8 + direction, 32) == ""
+
+
 def test_the_first_trials_of_successive_seeds_are_independent() -> None:
     """Environments are seeded with 0, 1, 2 …: their trials must be as if from one long draw."""
     tables = modcog.Battery(["go"], dim_ring=8, sigma=0).tables

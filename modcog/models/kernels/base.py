@@ -41,12 +41,27 @@ class Kernel(ABC):
 
     def __init__(self, mask: Mask) -> None:
         self.mask = mask
+        self._spare: list[Tensor] = []
 
     def empty(self, like: Tensor, steps: int, batch: int) -> Tensor:
         """New states (steps, batch, N), not filled, of the type of ``like``."""
         if self.unit_rows:
             return like.new_empty(steps, self.mask.n, batch).transpose(1, 2)
         return like.new_empty(steps, batch, self.mask.n)
+
+    def borrow(self, like: Tensor) -> Tensor:
+        """As ``empty``, of the shape of ``like``, but the memory given back last, if it fits.
+
+        The system hands out large pieces of memory page by page, at a cost that shows beside a sparse product.
+        """
+        spare = self._spare.pop() if self._spare else None
+        if spare is not None and (spare.shape, spare.dtype, spare.device) == (like.shape, like.dtype, like.device):
+            return spare
+        return self.empty(like, *like.shape[:2])
+
+    def give_back(self, states: Tensor) -> None:
+        """Keep what ``borrow`` gave for the next time; nothing else may refer to it."""
+        self._spare[:] = [states]
 
     @abstractmethod
     def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:

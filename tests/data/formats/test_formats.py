@@ -131,7 +131,7 @@ def test_a_missing_extra_says_what_to_install(form: str, package: str, monkeypat
 
 
 def test_an_unknown_format() -> None:
-    with pytest.raises(UnknownNameError, match="'hdf' .nearest: 'hdf5'.; allowed: hdf5, npy, parquet, zarr"):
+    with pytest.raises(UnknownNameError, match=r"'hdf' .nearest: 'hdf5'.; allowed: hdf5, npy, parquet, zarr"):
         get_format("hdf")
 
 
