@@ -175,16 +175,21 @@ class Split:
         Raises:
             IndexError: if an index is outside.
         """
-        found = self.gather(indices, self._columns)
-        return self._trials(found) if found else self[0:0]
+        return self._trials(self.gather(indices, self._columns))
 
-    def gather(self, indices: Iterable[int], columns: Sequence[str] = ("task", "length")) -> dict[str, NDArray[Any]]:
-        """Copies of what some items hold, as stored, one item after the other; empty without indices.
+    def gather(
+        self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), room: int = 0
+    ) -> dict[str, NDArray[Any]]:
+        """Copies of what some items hold, one item after the other.
 
         Args:
             indices: (n,) of the items, in any order.
-            columns: those that are wanted beside ``observations`` (S, C) float32 and ``labels`` (S,) int16; a value
-                for each trial.
+            columns: those that are wanted, a value for each trial.
+            room: channels of zeros to add to the observations.
+
+        Returns:
+            dict: ``observations`` (S, C + room) float32, ``labels`` (S,) int64, ``steps`` (n,) of each item, and the
+                columns.
 
         Raises:
             IndexError: if an index is outside.
@@ -195,11 +200,20 @@ class Split:
         wanted %= len(self)
         shard = np.searchsorted(self._first, wanted, side="right") - 1
         item = wanted - self._first[shard]
-        parts: list[dict[str, NDArray[Any]]] = [{}] * len(wanted)
-        for place in np.argsort(shard, kind="stable").tolist():  # every shard is opened once
-            k, i = int(shard[place]), int(item[place])
-            parts[place] = {name: part.copy() for name, part in self._open(k).read(i, i + 1, columns).items()}
-        return _joined(parts) if parts else {}
+        groups = [(int(k), np.flatnonzero(shard == k)) for k in np.unique(shard)]  # every shard is opened once
+        steps, trials = np.zeros((2, len(wanted)), np.int64)
+        for k, place in groups:
+            steps[place], trials[place] = self._open(k).sizes(item[place])
+        n_steps, n_trials, entries = int(steps.sum()), int(trials.sum()), self._entries[0].arrays
+        found: dict[str, NDArray[Any]] = {
+            "observations": np.zeros((n_steps, entries["observations"].shape[-1] + room), np.float32),
+            "labels": np.empty(n_steps, np.int64),
+            **{name: np.empty(n_trials, entries[name].dtype) for name in columns},
+        }
+        first_step, first_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
+        for k, place in groups:
+            self._open(k).copy(item[place], found, first_step[place], first_trial[place])
+        return {**found, "steps": steps}
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
@@ -242,11 +256,11 @@ class Split:
         manifest, length = self.dataset.manifest, found["length"]
         trials = Trials(
             found["observations"],
-            found["labels"].astype(np.int64),
+            found["labels"].astype(np.int64, copy=False),
             np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
             found["task"].astype(np.int64),
             found["decision_start"].astype(np.int64),
-            {name: column for name, column in found.items() if name not in (*ARRAYS, *OWN_COLUMNS)},
+            {name: found[name] for name in self._columns if name not in OWN_COLUMNS},
             manifest.tasks,
             manifest.dt,
             tuple(manifest.periods[task] for task in manifest.tasks),
@@ -300,6 +314,50 @@ class _Shard:
         found = {name: self._steps(name, start, stop) for name in ARRAYS}
         return found | {name: self.column(name)[rows] for name in columns}
 
+    def sizes(self, items: NDArray[np.int64]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Steps and trials of each of some items, (n,)."""
+        if self.stream:
+            return np.full(len(items), self.entry.arrays["labels"].shape[1]), np.diff(self._first_trial)[items]
+        return self.column("length")[items], np.ones(len(items), np.int64)
+
+    def copy(
+        self,
+        items: NDArray[np.int64],
+        out: Mapping[str, NDArray[Any]],
+        first_step: NDArray[np.int64],
+        first_trial: NDArray[np.int64],
+    ) -> None:
+        """Copy some items to ``out``, item i to the steps from first_step[i] on, its trials from first_trial[i] on."""
+        steps, trials = self.sizes(items)
+        channels = self.entry.arrays["observations"].shape[-1]
+        self._copy_steps("observations", items, steps, out["observations"][:, :channels], first_step)
+        self._copy_steps("labels", items, steps, out["labels"], first_step)
+        rows = ranges(self._first_trial[items], trials) if self.stream else items
+        places = ranges(first_trial, trials) if self.stream else first_trial
+        for name in out.keys() - ARRAYS.keys():
+            out[name][places] = self.column(name)[rows]
+
+    def _copy_steps(
+        self,
+        name: str,
+        items: NDArray[np.int64],
+        steps: NDArray[np.integer],
+        out: NDArray[Any],
+        first: NDArray[np.int64],
+    ) -> None:
+        stored, packed = self.stored[name], not (self.stream or self.padded)
+        if isinstance(stored, np.ndarray) and not self.stream:  # many short pieces: all at once
+            start = self.column("start")[items] if packed else items * stored.shape[1]
+            flat = stored if packed else stored.reshape(-1, *stored.shape[2:])
+            out[ranges(first, steps)] = flat[ranges(start, steps)]
+            return
+        for item, count, place in zip(items.tolist(), steps.tolist(), first.tolist(), strict=True):
+            if packed:
+                start = int(self.column("start")[item])
+                out[place : place + count] = stored[start : start + count]
+            else:
+                out[place : place + count] = stored[item, :count]
+
     @cached_property
     def _first_trial(self) -> NDArray[np.integer]:
         """(n + 1,) sequence i holds the trials _first_trial[i] … _first_trial[i + 1] − 1."""
@@ -319,6 +377,12 @@ class _Shard:
         return np.asarray(stored[int(first[start]) : int(first[stop - 1]) + int(length[stop - 1])])
 
 
+def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The whole numbers start[i] … start[i] + count[i] − 1 for each i, one after the other."""
+    before = np.cumsum(count) - count
+    return np.repeat(start - before, count) + np.arange(int(count.sum()))
+
+
 def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     if len(parts) == 1:
         return parts[0]
@@ -329,15 +393,16 @@ def with_rule_input(trials: Trials) -> Trials:
     """The same trials with one one-hot column per task after their observations."""
     from dataclasses import replace
 
-    rule = one_hot(trials.task, trials.lengths, len(trials.tasks))
-    return replace(trials, packed_observations=np.concatenate([trials.packed_observations, rule], axis=1))
+    n, channels = trials.packed_observations.shape
+    observations = np.zeros((n, channels + len(trials.tasks)), np.float32)
+    observations[:, :channels] = trials.packed_observations
+    set_rule_input(observations[:, channels:], trials.task, trials.lengths)
+    return replace(trials, packed_observations=observations)
 
 
-def one_hot(task: NDArray[np.integer], length: NDArray[np.integer], n_tasks: int) -> NDArray[np.float32]:
-    """The rule input of trials that follow one another, (S, n_tasks) float32."""
-    rule = np.zeros((int(length.sum()), n_tasks), np.float32)
+def set_rule_input(rule: NDArray[np.float32], task: NDArray[np.integer], length: NDArray[np.integer]) -> None:
+    """Write the rule input of trials that follow one another into zeros, (S, n_tasks)."""
     rule[np.arange(len(rule)), np.repeat(task, length)] = 1
-    return rule
 
 
 def _bounds(index: int | slice, n: int) -> tuple[int, int, int]:

@@ -255,6 +255,7 @@ def _finish(job: Job) -> None:
     """Write what describes the data set, the manifest last, and remove the journal."""
     plan, journal, path = job.plan(), job.journal(), job.out / MANIFEST
     if not path.exists():
+        journal.clean()  # a dask worker may have been killed on the way
         manifest = _manifest(job, plan, journal)
         files = tuple(_describe(job.out, manifest, plan))
         with whole_file(path) as part:

@@ -52,8 +52,7 @@ class Journal:
         self.inside.mkdir(parents=True, exist_ok=True)
         with _lock(self.inside / "export.lock", 0.0, self.folder):
             self._check(identity)
-            with _lock(self.inside / "workers.lock", _WAIT, self.folder):
-                self._clean()
+            self.clean()
             with whole_file(self._settings) as part:
                 part.write_text(identity.model_dump_json(), encoding="utf-8")
             yield
@@ -77,9 +76,15 @@ class Journal:
         except ValidationError:
             raise ModcogError(f"out: {self._settings} is damaged; remove {self.folder} and export again") from None
 
-    def _clean(self) -> None:
-        for path in sorted(self.folder.rglob(f".*{_PART}")):
-            remove(path)
+    def clean(self) -> None:
+        """Remove what killed workers have left half-done, once those that live have finished their shards.
+
+        Raises:
+            ModcogError: if they do not within a minute.
+        """
+        with _lock(self.inside / "workers.lock", _WAIT, self.folder):
+            for path in sorted(self.folder.rglob(f".*{_PART}")):
+                remove(path)
 
     @property
     def _settings(self) -> Path:

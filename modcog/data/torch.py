@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
-from modcog.data.dataset import one_hot
+from modcog.data.dataset import set_rule_input
 from modcog.data.stream import Stream
 from modcog.errors import ModcogError, unknown
 from modcog.trials.source import Seed, TrialSource, check_count
@@ -74,16 +74,14 @@ class ExportedItems(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """Several items at once, which a ``DataLoader`` prefers; they share the memory of one copy."""
-        found = self.split.gather(indices)
-        observations, labels, task = found["observations"], found["labels"].astype(np.int64), found["task"]
+        n_tasks = len(self.split.dataset.tasks) if self.rule_input else 0
+        found = self.split.gather(indices, room=n_tasks)
+        observations, task, steps = found["observations"], found["task"], found["steps"].tolist()
         if self.rule_input:
-            rule = one_hot(task, found["length"], len(self.split.dataset.tasks))
-            observations = np.concatenate([observations, rule], axis=1)
-        if self.split.dataset.layout == "trials":
-            lengths = found["length"].tolist()
-        else:
-            lengths, task = [len(labels) // len(indices)] * len(indices), np.full(len(indices), -1)
-        parts = [torch.split(torch.from_numpy(steps), lengths) for steps in (observations, labels)]
+            set_rule_input(observations[:, -n_tasks:], task, found["length"])
+        if self.split.dataset.layout == "stream":
+            task = np.full(len(steps), -1)
+        parts = [torch.split(torch.from_numpy(array), steps) for array in (observations, found["labels"])]
         tasks = torch.from_numpy(task.astype(np.int64))
         return [{"observations": o, "labels": y, "task": k} for o, y, k in zip(*parts, tasks, strict=True)]
 

@@ -70,10 +70,11 @@ class _Live:
     """Trials fresh from the generator, several batches at a time."""
 
     def __init__(self, config: TrainConfig, battery: Battery, rank: int, ranks: int) -> None:
-        self.size, self.decision_weight = config.batch_size, config.decision_weight
+        self.config, self.size = config, config.batch_size
         self.rank, self.ranks = rank, ranks
         self.in_round = max(1, ROUND // config.batch_size)
-        self.source = TrialSource(battery.tables, Seed.of(config.seed, _TRAIN))
+        plain = battery.settings.model_copy(update={"rule_input": False})  # by_length adds it, which is faster
+        self.source = TrialSource(Battery.from_settings(plain).tables, Seed.of(config.seed, _TRAIN))
         self.number: int | None = None
 
     def __call__(self, index: int) -> Batch:
@@ -81,7 +82,7 @@ class _Live:
         if number != self.number:
             block = number * self.ranks + self.rank
             self.number, self.trials = number, self.source.block(block, n=self.in_round * self.size)
-        return by_length(self.trials[place * self.size : (place + 1) * self.size], self.decision_weight)
+        return by_length(self.trials, np.arange(place * self.size, (place + 1) * self.size), self.config)
 
 
 def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Callable[[int], Batch]:
@@ -102,26 +103,44 @@ def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Ca
     return batch
 
 
-def by_length(trials: Trials, decision_weight: float, chosen: NDArray[np.integer] | None = None) -> Batch:
-    """Trials, all or the chosen ones, as a batch: the shortest in one part, the longest in another."""
-    length = trials.lengths if chosen is None else trials.lengths[chosen]
-    rank = np.argsort(length, kind="stable")
-    order = rank if chosen is None else chosen[rank]
-    parts = tuple(_padded(trials, part, decision_weight) for part in np.array_split(order, -(-len(order) // TOGETHER)))
+def by_length(trials: Trials, chosen: NDArray[np.integer], config: TrainConfig) -> Batch:
+    """The chosen ones of trials without rule input, as a batch: the shortest in one part, the longest in another."""
+    order = chosen[np.argsort(trials.lengths[chosen], kind="stable")]
+    parts = tuple(_padded(trials, part, config) for part in np.array_split(order, -(-len(order) // TOGETHER)))
     return Batch(parts, float(sum(part.weights.sum() for part in parts)), len(order))
 
 
-def _padded(trials: Trials, chosen: NDArray[np.integer], decision_weight: float) -> Part:
+def _padded(trials: Trials, chosen: NDArray[np.integer], config: TrainConfig) -> Part:
     """The chosen trials side by side, padded at their ends."""
     length, start = trials.lengths[chosen], trials.decision_start[chosen]
     step = np.arange(length.max())[:, None]
     padding = step >= length
     row = np.where(padding, 0, trials.offsets[chosen] + step)
-    observations, labels = trials.packed_observations[row], trials.packed_labels[row]
-    observations[padding], labels[padding] = 0, IGNORE
-    weights = np.where(step >= start, np.float32(decision_weight), np.float32(1))
-    weights[padding] = 0
+    observations = trials.packed_observations.take(row.ravel(), axis=0).reshape(*row.shape, -1)
+    labels = trials.packed_labels.take(row)
+    weights = np.where(step >= start, np.float32(config.decision_weight), np.float32(1))
+    observations[padding], labels[padding], weights[padding] = 0, IGNORE, 0
+    if config.rule_input:
+        observations = with_rule(observations, trials.task[chosen], ~padding, len(trials.tasks))
     return Part(torch.from_numpy(observations), torch.from_numpy(labels), torch.from_numpy(weights))
+
+
+def with_rule(
+    observations: NDArray[np.float32], task: NDArray[np.integer], there: NDArray[np.bool_], n_tasks: int
+) -> NDArray[np.float32]:
+    """Observations (T, B, C) with a one-hot column per task after them, (T, B, C + n_tasks).
+
+    Args:
+        observations: without.
+        task: (B,) or (T, B), the task of each step.
+        there: (T, B), False in padding.
+        n_tasks: number of columns.
+    """
+    steps, lanes, channels = observations.shape
+    found = np.zeros((steps, lanes, channels + n_tasks), np.float32)
+    found[..., :channels] = observations
+    found[np.arange(steps)[:, None], np.arange(lanes), channels + task] = there
+    return found
 
 
 def held_out(config: TrainConfig, battery: Battery) -> Trials:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -119,6 +120,11 @@ class TrainConfig(BaseModel):
         if "tasks" in self.battery:
             raise ModcogError("battery: 'tasks' is a setting of the run, beside 'battery'")
         return validated(BatterySettings, {"rule_input": True, **self.battery, "tasks": self.tasks})
+
+    @cached_property
+    def rule_input(self) -> bool:
+        """Whether observations end with a one-hot column per task."""
+        return self.battery_settings().rule_input
 
     @classmethod
     def of(cls, preset: str | None = None, file: str | Path | None = None, **values: Any) -> TrainConfig:

@@ -8,6 +8,7 @@ data set each time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from modcog.data.dataset import Split
 from modcog.errors import ModcogError
-from modcog.training.batches import ROUND, Batch, Part, by_length
+from modcog.training.batches import ROUND, Batch, Part, by_length, with_rule
 from modcog.training.config import TrainConfig
 from modcog.trials.trials import Trials
 
@@ -37,7 +38,7 @@ class Exported:
         from modcog.data import load
 
         assert config.data is not None
-        self.split: Split = load(config.data, rule_input=config.battery_settings().rule_input)[SPLIT]
+        self.split: Split = load(config.data, rule_input=False)[SPLIT]
         if len(self.split) < config.batch_size:
             raise ModcogError(f"batch_size: got {config.batch_size}, {config.data} has {len(self.split)} to train on")
         self.config, self.rank, self.ranks = config, rank, ranks
@@ -54,9 +55,7 @@ class Exported:
             self.shuffled = np.random.default_rng([self.config.seed, _ORDER, epoch, number]).permutation(stop - first)
         size = self.config.batch_size
         chosen = self.shuffled[within * size : (within + 1) * size]
-        if self.config.layout == "stream":
-            return side_by_side(self.trials, chosen, self.config.seq_len, self.config.decision_weight)
-        return by_length(self.trials, self.config.decision_weight, chosen)
+        return (side_by_side if self.config.layout == "stream" else by_length)(self.trials, chosen, self.config)
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,20 @@ class Order:
         return self.start + first * self.batch_size, self.start + stop * self.batch_size
 
 
-def side_by_side(trials: Trials, chosen: NDArray[np.integer], length: int, decision_weight: float) -> Batch:
-    """The chosen ones of sequences of trials, ``length`` steps each, stored one after the other, as a single part."""
+def side_by_side(trials: Trials, chosen: NDArray[np.integer], config: TrainConfig) -> Batch:
+    """The chosen ones of sequences of trials, stored one after the other, as a batch of one part."""
+
+    def lanes(packed: NDArray[Any]) -> NDArray[Any]:
+        """(T, B, …) of (S, …)."""
+        return np.ascontiguousarray(packed.reshape(-1, config.seq_len, *packed.shape[1:])[chosen].swapaxes(0, 1))
+
     step = np.arange(len(trials.packed_labels)) - np.repeat(trials.offsets[:-1], trials.lengths)
     decision = step >= np.repeat(trials.decision_start, trials.lengths)
-    weights = np.where(decision, np.float32(decision_weight), np.float32(1)).reshape(-1, length)[chosen]
-    observations = trials.packed_observations.reshape(-1, length, trials.packed_observations.shape[1])[chosen]
-    labels = trials.packed_labels.reshape(-1, length)[chosen]
-    arrays = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (observations, labels, weights))
-    n_trials = int(np.isin(trials.offsets[:-1] // length, chosen).sum())
-    return Batch((Part(*map(torch.from_numpy, arrays)),), float(weights.sum()), n_trials)
+    weights = lanes(np.where(decision, np.float32(config.decision_weight), np.float32(1)))
+    observations, labels = lanes(trials.packed_observations), lanes(trials.packed_labels)
+    if config.rule_input:
+        task = lanes(np.repeat(trials.task, trials.lengths))
+        observations = with_rule(observations, task, np.ones_like(task, np.bool_), len(trials.tasks))
+    part = Part(torch.from_numpy(observations), torch.from_numpy(labels), torch.from_numpy(weights))
+    n_trials = int(np.isin(trials.offsets[:-1] // config.seq_len, chosen).sum())
+    return Batch((part,), float(weights.sum()), n_trials)

@@ -234,7 +234,7 @@ def _check_folder(config: TrainConfig, resume: bool) -> None:
         return
     if not resume:
         raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
-    old, new = (c.model_dump(exclude=FREE) for c in (read_run(config.out).config, config))
+    old, new = (c.model_dump(mode="json", exclude=FREE) for c in (read_run(config.out).config, config))
     changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
     if changed:
         raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")

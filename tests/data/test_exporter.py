@@ -299,3 +299,17 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     assert peaks[1] < 500
     assert np.ceil(load(tmp_path / "200").manifest.splits["train"][0].items / 1024) >= 1
     assert verify(tmp_path / "200").ok
+
+
+def test_what_a_lost_worker_left_is_removed(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of a cluster that is killed while the export goes on leaves a shard half-written."""
+    make_shard = exporter.make_shard
+
+    def leave_something(job: exporter.Job, index: int) -> int:
+        (job.out / "train").mkdir(exist_ok=True)
+        (job.out / "train" / f".0000{index}.0123456789ab.part").write_text("half")
+        return make_shard(job, index)
+
+    monkeypatch.setattr(exporter, "make_shard", leave_something)
+    export(tmp_path, **small("ragged"))
+    assert hashes(tmp_path) == hashes(made("ragged").path)

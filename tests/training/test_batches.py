@@ -28,12 +28,15 @@ def same(a, b) -> bool:
 
 @pytest.fixture(scope="module")
 def battery() -> Battery:
-    return Battery(["rtgo", "dlydm1", "dmsintlseql", "goseqr"], rule_input=True)
+    return Battery(["rtgo", "dlydm1", "dmsintlseql", "goseqr"])
 
 
-def test_parts_hold_every_trial_once_with_its_own_labels_and_weights(battery):
-    trials = battery.sample(3 * TOGETHER - 7, seed=4)
-    batch = by_length(trials, decision_weight=7)
+@pytest.mark.parametrize("rule_input", [True, False])
+def test_parts_hold_every_chosen_trial_once_with_its_own_labels_and_weights(small, battery, rule_input):
+    chosen = 3 * TOGETHER - 7
+    config = small(tasks=battery.tasks, decision_weight=7, battery={"rule_input": rule_input})
+    batch = by_length(battery.sample(chosen + 50, seed=4), np.arange(chosen)[::-1], config)
+    trials = Battery(battery.tasks, rule_input=rule_input).sample(chosen, seed=4)
     assert len(batch.parts) == 3
     assert sequences(batch) == Counter(trials[i].packed_observations.tobytes() for i in range(len(trials)))
     assert batch.n_trials == len(trials)
@@ -47,8 +50,8 @@ def test_parts_hold_every_trial_once_with_its_own_labels_and_weights(battery):
         assert torch.equal(part.weights[~padding], torch.where(cue_is_off, 7.0, 1.0)[~padding])
 
 
-def test_little_is_spent_on_padding(battery):
-    batch = by_length(battery.sample(512, seed=0), 1)
+def test_little_is_spent_on_padding(small, battery):
+    batch = by_length(battery.sample(512, seed=0), np.arange(512), small(decision_weight=1))
     padded = sum(part.labels.numel() for part in batch.parts)
     assert batch.weight > 0.85 * padded
 

@@ -161,11 +161,13 @@ def test_milestones_hold_the_trials_that_it_took(small):
 
 
 def test_a_run_is_not_written_over_nor_resumed_with_other_settings(small):
-    train(small())
+    options = {"model": {"shape": (4, 4)}, "battery": {"timing": {"stimulus": ("uniform", (300, 900))}}}
+    train(small(**options))
     with pytest.raises(ModcogError, match="holds a run already"):
-        train(small())
+        train(small(**options))
     with pytest.raises(ModcogError, match="batch_size: 8 there, 9 here"):
-        train(small(batch_size=9), resume=True)
+        train(small(batch_size=9, **options), resume=True)
+    assert train(small(**options, steps=13), resume=True).record["progress"]["step"] == 13
 
 
 def test_a_loaded_model_is_the_trained_one(small):

@@ -93,6 +93,19 @@ def test_durations_and_conditions_are_not_made_of_the_same_random_numbers() -> N
         assert evenness(fixation[: len(direction)] * 8 + direction, 32) == ""
 
 
+def test_noise_and_conditions_are_not_made_of_the_same_random_numbers() -> None:
+    """The n-th number of the noise must not tell of the n-th direction: its size is made of the same bits."""
+    quarters, directions = [], []
+    loud, quiet = (source(["dm1"], dim_ring=8, sigma=sigma) for sigma in (1, 0))
+    for index in range(80):
+        noisy, still = loud.block(index, n=16), quiet.block(index, n=16)
+        noise = (noisy.packed_observations - still.packed_observations)[:, 1:]
+        size = np.abs(noise[noise.any(1)][0]) / 0.1
+        quarters.append(np.searchsorted([0.31864, 0.67449, 1.15035], size))
+        directions.append(noisy.conditions["direction1"])
+    assert evenness(np.concatenate(quarters) * 8 + np.concatenate(directions), 32) == ""
+
+
 def test_the_first_trials_of_successive_seeds_are_independent() -> None:
     """Environments are seeded with 0, 1, 2 …: their trials must be as if from one long draw."""
     tables = modcog.Battery(["go"], dim_ring=8, sigma=0).tables
