@@ -1,4 +1,4 @@
-r"""The command line: ``modcog list | show | sample | export | verify | train | evaluate | benchmark | …``.
+r"""The command line: ``modcog list | show | sample | export | verify | train | evaluate | ceiling``.
 
 A command is a function in a module of this folder, and a row of ``COMMANDS``. Its parameters become arguments and
 options (typer), its docstring its ``--help``; in an r-docstring, a line ``\b`` before a block keeps the block's line
@@ -35,8 +35,6 @@ COMMANDS = {
     "train": ("modcog.cli.train:train", "A network on the battery."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Scores of a trained network, beside the ceiling."),
     "ceiling": ("modcog.cli.evaluation:ceiling", "What an ideal observer scores on each task."),
-    "benchmark": ("modcog.cli.benchmark:benchmark", "Train and score a network of your own; an HTML report."),
-    "validate": ("modcog.cli.benchmark:validate", "The claims of the paper, as experiments."),
 }
 """Name of each command, where it is, and what it gives or does in a few words."""
 

@@ -33,18 +33,22 @@ class ExportConfig(BatterySettings):
     layout: Literal["trials", "stream"] = Field(
         "trials", description="'trials': one by one; 'stream': trials back to back in sequences of seq_len steps."
     )
-    trials_per_task: Whole | None = Field(None, description="Layout trials: trials of each task, all splits together.")
+    trials_per_task: Whole | None = Field(
+        None, description="Layout trials: trials of each task in all splits together; 1000 if not given."
+    )
     padded: bool = Field(
         False, description="Layout trials: pad every trial to the longest that can occur, instead of packing them."
     )
-    sequences: Whole | None = Field(None, description="Layout stream: sequences, all splits together.")
-    seq_len: Whole | None = Field(None, description="Layout stream: steps of a sequence.")
+    sequences: Whole | None = Field(
+        None, description="Layout stream: sequences, all splits together; 1024 if not given."
+    )
+    seq_len: Whole | None = Field(None, description="Layout stream: steps of a sequence; 350 if not given.")
     splits: Mapping[str, float] = Field(
         {"train": 0.8, "val": 0.1, "test": 0.1}, description="Name and share of each split; the shares add up to 1."
     )
     format: str = Field("npy", description=f"One of {', '.join(formats.FORMATS)}.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of all random numbers.")
-    shard_mb: Annotated[float, Field(gt=0, le=128)] = Field(
+    shard_mb: Annotated[float, Field(gt=0, le=80)] = Field(
         48.0, description="Size that a shard aims at, in MB of observations; a worker needs a few times that memory."
     )
 

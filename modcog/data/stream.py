@@ -67,14 +67,16 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         """Batch ``index`` (≥ 0), whatever the position."""
         return self.paint(self.draw(index), index)
 
-    def paint(self, drawn: Drawn, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The arrays of batch ``index``, whose trials have been drawn."""
+    def paint(
+        self, drawn: Drawn, index: int, out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The arrays of batch ``index``, whose trials have been drawn; ``out`` (T · B, C) is where observations go."""
         tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
         frame, rng = paint.frame_of_steps(drawn), self._seed.rng(_NOISE, index)
         labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
         if self.batch_first:
-            return paint.observations(tables, drawn, frame, rng).reshape(lanes, length, -1), labels
-        observations = paint.observations(tables, drawn, frame, rng, lanes)
+            return paint.observations(tables, drawn, frame, rng, out=out).reshape(lanes, length, -1), labels
+        observations = paint.observations(tables, drawn, frame, rng, lanes, out)
         return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
 
     def draw(self, index: int) -> Drawn:

@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from modcog.data.dataset import set_rule_input
-from modcog.data.stream import Stream
 from modcog.errors import ModcogError, unknown
 from modcog.trials.source import Seed, TrialSource, check_count
 from modcog.trials.trials import IGNORE, Trials
@@ -174,14 +173,21 @@ class LiveDataset(IterableDataset[Any]):
         """Batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
         index = index * self.world_size + self.rank
         if self.layout == "stream":
-            observations, labels = self._stream[index]
-            return torch.from_numpy(observations), torch.from_numpy(labels)
+            return self._sequences(index)
         source = TrialSource(self.battery.tables, Seed.of(self.seed, _LIVE_KEY))
         return batch_of(source.block(index, n=self.batch_size), self.batch_first)
 
-    @property
-    def _stream(self) -> Stream:
-        return self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
+    def _sequences(self, index: int) -> tuple[Tensor, Tensor]:
+        """Batch ``index`` of the stream; in a worker, painted into memory that its process shares with the loader's."""
+        stream = self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
+        if get_worker_info() is None:
+            observations, labels = stream[index]
+            return torch.from_numpy(observations), torch.from_numpy(labels)
+        steps, channels = self.batch_size * self.seq_len, self.battery.n_channels
+        storage = torch.UntypedStorage._new_shared(4 * steps * channels)  # type: ignore[no-untyped-call]
+        shared = torch.empty(0).set_(storage).view(steps, channels)
+        _, labels = stream.paint(stream.draw(index), index, shared.numpy())
+        return shared.view(*labels.shape, channels), torch.from_numpy(labels)
 
     def __iter__(self) -> Iterator[Any]:
         """The batches from ``position`` on; in a worker process, every n-th of them."""

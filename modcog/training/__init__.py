@@ -24,7 +24,14 @@ __all__ = ["PRESETS", "DivergedError", "Run", "TrainConfig", "load_model", "trai
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: settings can be read without torch."""
+    """Import a name when it is first used: settings can be read without torch.
+
+    Raises:
+        ImportError: if a package of the extra ``train`` is not installed.
+    """
     if name in _LAZY:
-        return getattr(importlib.import_module(f"modcog.training.{_LAZY[name]}"), name)
+        try:
+            return getattr(importlib.import_module(f"modcog.training.{_LAZY[name]}"), name)
+        except ModuleNotFoundError as error:
+            raise ImportError(f"training needs the package {error.name}; pip install 'modcog[train]'") from error
     raise AttributeError(f"module 'modcog.training' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from modcog.trials.trials import IGNORE, Trials
 
 _TRAIN, _HELD_OUT = 11, 12  # set the random numbers of training and of evaluation apart
 
-ROUND = 1024
+ROUND = 2048
 """Trials that are drawn at once: several batches, since a few trials cost as much as a few hundred."""
 
 TOGETHER = 64

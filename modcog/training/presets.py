@@ -32,8 +32,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model": {"init": "identity"},
         "learning_rate": 4e-3,
         "warmup": 500,
-        "steps": 24_000,
-        "eval_every": 1_000,
+        "steps": 60_000,
+        "eval_every": 2_000,
     },
 }
 """Presets by name."""

@@ -77,12 +77,10 @@ def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
     trials = [record["trials"] for record in records]
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot(xlabel="trials learnt from", ylabel="decision accuracy", ylim=(0, 1.02))
-    for name, colour in COLOURS.items():
-        tasks = [task for task in records[-1]["decision_accuracy_per_task"] if extension(parse(task)) == name]
-        if tasks:
-            means = [np.mean([record["decision_accuracy_per_task"][task] for task in tasks]) for record in records]
-            label = f"{'no extension' if name == 'none' else name} ({len(tasks)})"
-            axes.plot(trials, means, color=colour, lw=1.5, label=label)
+    groups = _by_extension(records[-1])
+    for name, tasks in groups.items() if len(groups) > 1 else ():
+        means = [np.mean([record["decision_accuracy_per_task"][task] for task in tasks]) for record in records]
+        axes.plot(trials, means, color=COLOURS[name], lw=1.5, label=f"{_title(name)} ({len(tasks)})")
     battery = [record["decision_accuracy"] for record in records]
     axes.plot(trials, battery, color="black", lw=2.5, label="all tasks")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 1M
@@ -95,15 +93,25 @@ def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
 def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
     """Decision accuracy of every task at one evaluation, grouped by extension."""
     accuracy = record["decision_accuracy_per_task"]
-    groups = {name: [task for task in accuracy if extension(parse(task)) == name] for name in COLOURS}
-    rows = max(len(tasks) for tasks in groups.values())
-    shown = {name: tasks for name, tasks in groups.items() if tasks}
-    figure = Figure(figsize=(3.2 * len(shown) + 0.5, 0.17 * rows + 1.2), layout="constrained")
-    for axes, (name, tasks) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+    groups = _by_extension(record)
+    rows = max(map(len, groups.values()))
+    figure = Figure(figsize=(3.2 * len(groups) + 0.5, 0.17 * rows + 1.2), layout="constrained")
+    for axes, (name, tasks) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
         axes.barh(range(len(tasks)), [accuracy[task] for task in tasks], color=COLOURS[name])
         axes.set_yticks(range(len(tasks)), tasks, fontsize=7)
         axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="decision accuracy")
-        axes.set_title(f"{'no extension' if name == 'none' else name}", fontsize=9)
+        axes.set_title(_title(name), fontsize=9)
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _by_extension(record: dict) -> dict[str, list[str]]:  # type: ignore[type-arg]
+    """The tasks of an evaluation by extension, those extensions that there are."""
+    tasks = record["decision_accuracy_per_task"]
+    groups = {name: [task for task in tasks if extension(parse(task)) == name] for name in COLOURS}
+    return {name: members for name, members in groups.items() if members}
+
+
+def _title(name: str) -> str:
+    return "no extension" if name == "none" else name

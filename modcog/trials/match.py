@@ -40,8 +40,8 @@ def draw(t: Draw, sample_category: Callable[[Ints, int], Ints] = operator.floord
     modality = t.integers_from("modality", modality, 1, 3)
     sample = t.integers_from("sample_direction", sample, 0, n)
     test = t.integers_from("test_direction", test, 0, n)
-    category = sample_category(sample, half)
-    if t.given and np.any(np.where(by_category, test // half == category, test == sample) != match):
+    agrees = test == test_direction(match, sample, test % half, by_category)
+    if t.given and not agrees.all():
         raise ModcogError("test_direction: contradicts match and sample_direction")
     respond = match == t.param("respond_to_match")
     return Outcome(test, [Stimulus(0, modality, sample), Stimulus(1, modality, test)], respond)

@@ -69,7 +69,12 @@ def _bumps(tables: Tables, direction: NDArray[Any], strength: ArrayLike) -> NDAr
 
 
 def observations(
-    tables: Tables, drawn: Drawn, frame: NDArray[np.intp], rng: np.random.Generator, lanes: int = 1
+    tables: Tables,
+    drawn: Drawn,
+    frame: NDArray[np.intp],
+    rng: np.random.Generator,
+    lanes: int = 1,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """What is observed at every step.
 
@@ -80,12 +85,13 @@ def observations(
         rng: source of the noise, which is drawn in this order, so that it is the same whatever the layout.
         lanes: parts of equal length that the steps fall into; the result has the first step of every lane, then the
             second of every lane, and so on.
+        out: (S, C) array to write to; None: a new one.
 
     Returns:
         (S, C) float32.
     """
     painted = frames(tables, drawn)
-    found = painted.values.take(frame.reshape(lanes, -1).T.ravel(), axis=0)
+    found = painted.values.take(frame.reshape(lanes, -1).T.ravel(), 0, out, "clip")  # "raise" would copy to out
     add_noise(tables, painted.noise.take(frame), found, rng, lanes)
     return found
 

@@ -21,18 +21,18 @@ from timing import print_machine, print_table
 from modcog.data import load
 
 FORMATS = ("npy", "hdf5", "zarr", "parquet")
-OURS = """
-import resource, sys, time
+OURS = r"""
+import re, sys, time
 import modcog.data, modcog.data.exporter
 from modcog.data.formats import get_format
 out, amount, form, jobs = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 get_format(form)
 start = time.perf_counter()
 modcog.data.export(out, tasks="modcog132", trials_per_task=amount, format=form, jobs=jobs)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(time.perf_counter() - start, int(re.search(r"VmHWM:\s*(\d+)", open("/proc/self/status").read())[1]) / 1000)
 """
-PLAIN = """
-import os, resource, sys, time
+PLAIN = r"""
+import re, sys, time
 import numpy as np
 from modcog.data.config import ExportConfig
 from modcog.data.plan import Plan
@@ -44,7 +44,7 @@ for number, shard in list(enumerate(plan.shards))[part::parts]:
     table = np.rec.fromarrays(list(data.columns.values()), names=list(data.columns))
     for name, array in {**data.arrays, "trials": table}.items():
         np.save(f"{out}/{number}-{name}.npy", array)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(time.perf_counter() - start, int(re.search(r"VmHWM:\s*(\d+)", open("/proc/self/status").read())[1]) / 1000)
 """
 
 

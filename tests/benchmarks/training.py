@@ -26,7 +26,7 @@ from modcog.training.batches import ROUND, make_batches
 from modcog.training.objective import loss, make_optimizer
 from modcog.training.run import build_model
 
-ROUNDS = 7
+ROUNDS = 5
 IN_ROUND = ROUND // 128
 NETWORKS = [
     ("lm-rnn", "modcog132", {"density": 0.1}),

@@ -247,6 +247,7 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("dm1", {"strength1_mod1": float("inf")}, ["strength1_mod1", "inf", "from 0 to"]),
     ("dm1", {"strength1_mod1": -0.1}, ["strength1_mod1", "-0.1", "from 0 to"]),
     ("dms", {"match": 2}, ["match", "2", "from 0 to 1"]),
+    ("dms", {"match": 0, "sample_direction": 3, "test_direction": 4}, ["test_direction", "contradicts"]),
     ("dms", {"match": 1, "sample_direction": 3, "test_direction": 4}, ["test_direction", "contradicts"]),
     ("dmc", {"match": 1, "sample_direction": 3, "test_direction": 12}, ["test_direction", "contradicts"]),
 ]
