@@ -197,7 +197,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         if conditions:
             self._start(_Block(self._fixed(conditions)), 0)
         else:
-            number, place = divmod(self._index, self._source.block_size)
+            number, place = self._source.place(self._index)
             if self._block is None or self._block_number != number:
                 self._block, self._block_number = _Block(self._source.block(number)), number
             self._start(self._block, place)

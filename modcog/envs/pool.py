@@ -35,11 +35,10 @@ class Pool:
         self.zeros = np.zeros(battery.n_channels, np.float32)
         self._reward, self._ends, self._performs = outcome_tables(options)
         self._sources = [TrialSource(battery.tables, Seed.of(None)) for _ in range(lanes)]
-        self._size = self._sources[0].block_size
         self._number = np.full(lanes, -1)
-        self._place = np.full(lanes, self._size - 1)
+        self._place, self._size = np.full(lanes, -1), np.zeros(lanes, np.int64)
         self._blocks: list[Trials | None] = [None] * lanes
-        self._first = np.zeros((lanes, self._size), np.int64)
+        self._first: NDArray[np.int64] = np.zeros((lanes, 0), np.int64)
         self._position: NDArray[np.int64] = np.zeros(lanes, np.int64)
         self._right = np.zeros(lanes)
         self._allocate(0)
@@ -49,7 +48,7 @@ class Pool:
         for lane, seed in enumerate(seeds):
             if seed is not None:
                 self._sources[lane] = TrialSource(self.battery.tables, Seed.of(seed))
-                self._number[lane], self._place[lane] = -1, self._size - 1
+                self._number[lane], self._place[lane], self._size[lane] = -1, -1, 0
 
     def _allocate(self, capacity: int) -> None:
         """Make room for ``capacity`` steps in each lane, keeping what is there; the last row stays zeros."""
@@ -85,7 +84,10 @@ class Pool:
         self._observation[span] = trials.packed_observations
         self._label[span] = trials.packed_labels
         self._code[span], self._parts[span] = step_codes(self.battery, trials)
-        self._first[lane] = start + trials.offsets[:-1]
+        self._size[lane] = len(trials)
+        if len(trials) > self._first.shape[1]:
+            self._first = np.pad(self._first, ((0, 0), (0, len(trials) - self._first.shape[1])))
+        self._first[lane, : len(trials)] = start + trials.offsets[:-1]
 
     def observations(self) -> NDArray[np.float32]:
         """The current observation of each lane, (L, C); a new array."""
@@ -108,7 +110,7 @@ class Pool:
     def advance(self, lanes: NDArray[np.intp]) -> None:
         """Begin the next trial in ``lanes``."""
         self._place[lanes] += 1
-        for lane in lanes[self._place[lanes] == self._size].tolist():
+        for lane in lanes[self._place[lanes] == self._size[lanes]].tolist():
             self._refill(lane)
         self._position[lanes] = self._first[lanes, self._place[lanes]]
         self._right[lanes] = 0

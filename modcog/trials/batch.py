@@ -13,6 +13,7 @@ from modcog.errors import ModcogError, shown, unknown
 from modcog.trials.compiled import Tables
 from modcog.trials.draw import Draw, Stimulus
 from modcog.trials.timing import LONGEST_TRIAL, Durations, whole_steps
+from modcog.trials.trials import is_missing
 
 DURATION = "duration_"
 """Prefix of the conditions that are period durations, in ms."""
@@ -190,7 +191,7 @@ def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations
 
 def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]) -> None:
     found = columns(tables, drawn)
-    has = [name for name, column in found.items() if not np.all((column == -1) | (column != column))]
+    has = [name for name, column in found.items() if not is_missing(column).all()]
     for name, column in given.items():
         if name not in has:
             raise unknown("condition", name, sorted(has))

@@ -22,8 +22,12 @@ from modcog.trials.trials import Trials, concatenate
 BLOCK = 512
 """Trials in a block of many tasks: enough to make drawing cheap."""
 
-BLOCK_OF_ONE_TASK = 64
-"""Trials in a block of a single task: few, since an environment holds one, and scripts make thousands of those."""
+FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK = 16, 256
+"""Trials in the first block of a single task, and in a late one; until then each is twice the block before it.
+
+An environment holds a block, and scripts make thousands of environments that play few trials each, so the first is
+small; one that plays many gets them cheaply.
+"""
 
 _LAYOUT, _CONDITIONS, _NOISE, _CALL = range(4)
 """Independent streams of random numbers within a seed, so that sigma, say, does not change the conditions."""
@@ -74,13 +78,27 @@ class TrialSource:
 
     def __init__(self, tables: Tables, seed: Seed, task: int | None = None) -> None:
         self.tables, self.seed, self.task = tables, seed, task
-        self.block_size = BLOCK_OF_ONE_TASK if task is not None or len(tables.specs) == 1 else BLOCK
+        one = task is not None or len(tables.specs) == 1
+        self._smallest, self._largest = (FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK) if one else (BLOCK, BLOCK)
+
+    def block_size(self, index: int) -> int:
+        """Trials in block ``index``."""
+        return min(self._smallest << min(index, 32), self._largest)
+
+    def place(self, trial: int) -> tuple[int, int]:
+        """Which block holds a trial of the sequence, and at which place; ``block_size`` the other way round."""
+        small, large = self._smallest, self._largest
+        if trial >= large - small:  # the blocks that double hold so many trials
+            more, place = divmod(trial - (large - small), large)
+            return (large // small).bit_length() - 1 + more, place
+        index = (trial // small + 1).bit_length() - 1
+        return index, trial - small * ((1 << index) - 1)
 
     def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Trials:
-        """The ``index``-th block of ``n`` trials (None: ``block_size``); ``tasks`` (m,) instead of n drawn ones."""
+        """Block ``index``, of ``n`` trials (None: as many as it has); ``tasks`` (m,) instead of n drawn ones."""
         layout = self.seed.rng(_LAYOUT, index)
         if tasks is None:
-            tasks = self.draw_tasks(self.block_size if n is None else n, layout)
+            tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
         durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
         drawn = batch.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
         return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
@@ -111,13 +129,14 @@ class TrialSource:
 
     def blocks(self, n: int, tasks: NDArray[np.integer] | None = None) -> Iterator[Trials]:
         """The first n trials, block by block, so that memory stays flat."""
-        size = self.block_size
-        for index in range(-(-n // size)):
-            part = slice(index * size, min((index + 1) * size, n))
+        start = index = 0
+        while start < n:
+            stop = min(start + self.block_size(index), n)
             if tasks is None:
-                yield self.block(index)[: part.stop - part.start]
+                yield self.block(index)[: stop - start]
             else:
-                yield self.block(index, tasks[part])
+                yield self.block(index, tasks[start:stop])
+            start, index = stop, index + 1
 
 
 def _column(name: str, value: Any) -> NDArray[Any]:

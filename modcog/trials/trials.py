@@ -76,8 +76,11 @@ class Trials:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """The conditions of each trial that its task has, as plain numbers; made when first asked for."""
-        values = zip(*(column.tolist() for column in self.conditions.values()), strict=True)
-        names = tuple(self.conditions)
+        columns = {name: column for name, column in self.conditions.items() if not is_missing(column).all()}
+        names = tuple(columns)
+        values = zip(*(column.tolist() for column in columns.values()), strict=True)
+        if len(np.unique(self.task)) == 1:  # a task's trials all have the same conditions
+            return [dict(zip(names, row, strict=True)) for row in values]
         return [
             {name: value for name, value in zip(names, row, strict=True) if not (value == -1 or value != value)}
             for row in values
@@ -104,6 +107,11 @@ class Trials:
             self.dt,
             self.periods,
         )
+
+
+def is_missing(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a condition is −1 or NaN: the trial's task has no such thing."""
+    return (column == -1) | (column != column)
 
 
 def _span(index: int | slice, n: int) -> tuple[int, int, int]:

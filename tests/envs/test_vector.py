@@ -88,7 +88,8 @@ def test_with_any_options(task, rules, seed, trials_per_episode, abort, chance, 
 @pytest.mark.parametrize(("chance", "options"), [(0.5, {"abort": True}), (1.0, {"trials_per_episode": 2})])
 def test_arrays_grow_with_long_trials(chance, options, monkeypatch):
     """In small blocks of trials of very different length the arrays must grow; nothing may be lost in moving."""
-    monkeypatch.setattr(source, "BLOCK_OF_ONE_TASK", 3)
+    monkeypatch.setattr(source, "FIRST_BLOCK_OF_ONE_TASK", 3)
+    monkeypatch.setattr(source, "LAST_BLOCK_OF_ONE_TASK", 3)
     grown = []
     allocate = Pool._allocate
     monkeypatch.setattr(Pool, "_allocate", lambda pool, n: (grown.append(n), allocate(pool, n))[1])

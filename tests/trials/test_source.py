@@ -23,7 +23,7 @@ def source(tasks: list[str] = MIXED, seed: int = 3, task: int | None = None, **s
 @pytest.mark.parametrize("rules", ["corrected", "published"])
 @pytest.mark.parametrize("name", ["dmc", "rtgo", "multidlydmintlseqr"])
 def test_an_environment_plays_the_trials_of_a_sample(name: str, rules: str) -> None:
-    """From ``reset`` on, and beyond the first block of 64."""
+    """From ``reset`` on, and beyond the first blocks."""
     from modcog.envs.env import ModCogEnv
 
     trials = modcog.Battery(["go", name, "dm1"], rules=rules).sample(140, seed=5, task=name)
@@ -37,11 +37,20 @@ def test_an_environment_plays_the_trials_of_a_sample(name: str, rules: str) -> N
         env.new_trial()
 
 
-def test_blocks_join_to_the_sample() -> None:
-    made = source()
-    joined = np.concatenate([made.block(index).packed_labels for index in range(3)])
-    sample = modcog.Battery(MIXED).sample(3 * made.block_size, seed=3)
-    assert_array_equal(joined, sample.packed_labels)
+@pytest.mark.parametrize("tasks", [MIXED, ["dmsseqr"]])
+def test_blocks_join_to_the_sample(tasks: list[str]) -> None:
+    made = source(tasks)
+    blocks = [made.block(index) for index in range(7 if len(tasks) == 1 else 3)]
+    assert [len(block) for block in blocks] == ([16, 32, 64, 128, 256, 256, 256] if len(tasks) == 1 else [512] * 3)
+    sample = modcog.Battery(tasks).sample(sum(map(len, blocks)), seed=3)
+    assert_array_equal(np.concatenate([block.packed_labels for block in blocks]), sample.packed_labels)
+
+
+@pytest.mark.parametrize("tasks", [MIXED, ["dmsseqr"]])
+def test_every_trial_has_its_place(tasks: list[str]) -> None:
+    made = source(tasks)
+    expected = [(index, place) for index in range(8) for place in range(made.block_size(index))]
+    assert [made.place(trial) for trial in range(len(expected))] == expected
 
 
 def test_blocks_come_in_any_order() -> None:
@@ -69,7 +78,7 @@ def test_blocks_are_made_one_at_a_time() -> None:
     assert len(next(parts)) == 512
     assert len(next(parts)) == 512
     assert [len(part) for part in source().blocks(1100)] == [512, 512, 76]
-    assert [len(part) for part in source(["dms"]).blocks(130)] == [64, 64, 2]
+    assert [len(part) for part in source(["dms"]).blocks(130)] == [16, 32, 64, 18]
 
 
 def test_what_is_drawn_for_different_ends_is_independent() -> None:
