@@ -58,13 +58,13 @@ def measured(code: str, *commands: list[Any]) -> tuple[float, float]:
     return max(seconds for seconds, _ in found), max(memory for _, memory in found)
 
 
-def main(amount: int, repeat: int, folder: Path | None) -> None:
+def main(amount: int, repeat: int, folder: Path | None, formats: list[str]) -> None:
     """Take turns, and print medians."""
     root = Path(tempfile.mkdtemp(prefix="modcog-export-", dir=folder))
     kinds = {
         "np.save, 1 process": (PLAIN, [[root / "x", amount, 0, 1]]),
         "np.save, 2 processes": (PLAIN, [[root / "x", amount, 0, 2], [root / "x", amount, 1, 2]]),
-        **{f"{form}, {jobs}": (OURS, [[root / "x", amount, form, jobs]]) for form in FORMATS for jobs in (1, 2)},
+        **{f"{form}, {jobs}": (OURS, [[root / "x", amount, form, jobs]]) for form in formats for jobs in (1, 2)},
     }
     times: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     sizes: dict[str, float] = {}
@@ -93,14 +93,15 @@ def main(amount: int, repeat: int, folder: Path | None) -> None:
     print(
         ", ".join(f"{n}: {median[f'np.save, {n} process' + 'es' * (n > 1)] / median[f'npy, {n}']:.2f}" for n in (1, 2))
     )
-    print("Two workers beside one:", ", ".join(f"{f} {median[f + ', 1'] / median[f + ', 2']:.2f}" for f in FORMATS))
+    print("Two workers beside one:", ", ".join(f"{f} {median[f + ', 1'] / median[f + ', 2']:.2f}" for f in formats))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials-per-task", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--folder", type=Path, default=None, help="where to export to; default: the system's own")
     arguments = parser.parse_args()
     print_machine()
-    main(arguments.trials_per_task, arguments.repeat, arguments.folder)
+    main(arguments.trials_per_task, arguments.repeat, arguments.folder, arguments.formats)
