@@ -42,6 +42,9 @@ _LAZY = {
     "remove_base": "modcog.own_task",
 }
 
+_PARTS = ("data", "evaluation", "models", "plot", "training")
+"""Modules that are imported when they are first used, as in ``modcog.models.build(...)``."""
+
 __all__ = [
     "COLLECTIONS",
     "TASKS",
@@ -71,11 +74,13 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = value
         return value
+    if name in _PARTS:
+        return importlib.import_module(f"modcog.{name}")
     raise AttributeError(f"module 'modcog' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted((*__all__, *_PARTS))
 
 
 def _register() -> None:

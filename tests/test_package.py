@@ -61,6 +61,15 @@ def test_every_name_in_all_can_be_had() -> None:
     assert sorted(set(modcog.__all__)) == sorted(modcog.__all__)
 
 
+@pytest.mark.parametrize(
+    "use",
+    ["data.export", "data.load", "evaluation", "models.build", "plot.plot_trials", "training.train",
+     "training.TrainConfig"],
+)  # fmt: skip
+def test_import_modcog_is_enough_for_its_modules(use: str) -> None:
+    assert "modcog" in modules_after(f"import modcog; modcog.{use}")
+
+
 def test_any_other_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'modcog' has no attribute 'batery'"):
         modcog.batery  # noqa: B018

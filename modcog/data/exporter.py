@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from modcog import __version__
 from modcog.data.columns import meaning
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format, missing_extra
-from modcog.data.journal import Journal
+from modcog.data.journal import Journal, flush_all
 from modcog.data.manifest import MANIFEST, ArrayEntry, Identity, Manifest, ShardEntry, file_entries, file_entry
 from modcog.data.plan import Plan, Shard
 from modcog.data.progress import Progress
@@ -141,8 +142,9 @@ def make_shard(job: Job, index: int) -> int:
     shard = plan.shards[index]
     data = plan.data(shard)
     name = shard.name + fmt.ENDING
-    with journal.shard(shard.name) as part:
+    with journal.shard(shard.name) as part, ThreadPoolExecutor(1) as beside:
         fmt.write(data, part, job.identity.model_dump_json())
+        flushed = beside.submit(flush_all, part)  # the disk is slow, and so are the hashes
         trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
         arrays = {
             key: ArrayEntry(shape=array.shape, dtype=array.dtype.name)
@@ -152,6 +154,7 @@ def make_shard(job: Job, index: int) -> int:
             path=name, items=shard.stop - shard.start, trials=tuple(trials.tolist()), arrays=arrays,
             files=file_entries(part, name),
         )  # fmt: skip
+        flushed.result()
         journal.finish(shard.name, part, entry)
     return sum(file.bytes for file in entry.files)
 

@@ -129,8 +129,7 @@ class Journal:
                 remove(part)
 
     def finish(self, name: str, part: Path, entry: ShardEntry) -> None:
-        """Bring a written shard to the disk, record it, and give it its name."""
-        _flush_all(part)
+        """Record a shard that is written and on the disk, and give it its name."""
         self.record(name, entry)
         path = self.place(name)
         try:
@@ -159,7 +158,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flush_all(path: Path) -> None:
+def flush_all(path: Path) -> None:
     """Flush a file, or a folder and all in it; many small files at once, since each waits for the disk."""
     if path.is_file():
         return flush(path)

@@ -16,6 +16,9 @@ from modcog.trials.timing import Durations
 if TYPE_CHECKING:
     from modcog.battery import Battery
 
+TOGETHER = 4
+"""Batches whose trials are drawn at once: drawing costs nearly the same for many trials as for few."""
+
 _STREAM = 1  # sets a stream's random numbers apart from those of a sample with the same seed
 
 
@@ -50,6 +53,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         self._seed = Seed.of(seed, _STREAM, *key)
         self._source = TrialSource(battery.tables, self._seed)
         self._call = self._seed.sequence(_CALL)
+        self._drawn: tuple[int, Drawn, list[int]] | None = None
         self._mean_length = max(float(battery.tables.mean_length.mean()), 1.0)
 
     @property
@@ -81,9 +85,16 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def draw(self, index: int) -> Drawn:
         """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
-        tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
-        index = check_count("index", index, at_least=0)
-        layout = self._seed.rng(_LAYOUT, index)
+        number, place = divmod(check_count("index", index, at_least=0), TOGETHER)
+        if self._drawn is None or self._drawn[0] != number:
+            self._drawn = (number, *self._draw_together(number))
+        _, drawn, offsets = self._drawn
+        return drawn.part(offsets[place], offsets[place + 1])
+
+    def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
+        """The trials of ``TOGETHER`` batches, and at which of them each batch begins."""
+        tables, lanes, length = self.battery.tables, self.batch_size * TOGETHER, self.seq_len
+        layout = self._seed.rng(_LAYOUT, number)
         rounds: list[tuple[NDArray[np.int64], Durations]] = []
         filled = np.zeros(lanes, np.int64)
         while filled.min() < length:
@@ -93,21 +104,26 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
             rounds.append((task, durations))
             filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
         task, durations = _by_lane(rounds, lanes)
-        end = np.cumsum(durations.steps.reshape(lanes, -1), axis=1)
-        np.minimum(end, length, out=end)
-        steps = end.copy()
-        steps[:, 1:] -= end[:, :-1]
-        steps = steps.reshape(len(task), -1)
-        used = np.flatnonzero(steps.any(axis=1))
+        lasts = durations.steps.sum(axis=1)
+        end = np.cumsum(lasts.reshape(lanes, -1), axis=1)
+        begins = (end.ravel() - lasts).reshape(lanes, -1) < length
+        used, trials = np.flatnonzero(begins), begins.sum(axis=1)
         presets = {name: column[used] for name, column in durations.presets.items()}
         whole = Durations(durations.ms[used], durations.steps[used], presets)
-        drawn = batch.draw_conditions(tables, task[used], whole, self._seed.rng(_CONDITIONS, index))
-        whole.steps = steps[used]  # only now: the interval extension counts the whole period
-        return drawn
+        drawn = batch.draw_conditions(tables, task[used], whole, self._seed.rng(_CONDITIONS, number))
+        last = np.cumsum(trials) - 1  # of each lane; cut only now: the interval extension counts the whole period
+        whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
+        return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]
 
     def _trials_needed(self, steps: int) -> int:
         """Trials per lane that fill ``steps`` steps in nearly every lane."""
         return int(steps / self._mean_length * 1.2) + 3
+
+
+def _cut(steps: NDArray[np.int64], excess: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Period durations (m, P) without the last ``excess`` (m,) steps of each trial."""
+    end = np.minimum(np.cumsum(steps, axis=1), (steps.sum(axis=1) - excess)[:, None])
+    return np.diff(end, axis=1, prepend=0)
 
 
 def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> tuple[NDArray[np.int64], Durations]:

@@ -36,6 +36,12 @@ class Group:
     stimuli: tuple[Stimulus, ...]
     conditions: dict[str, NDArray[Any]]
 
+    def part(self, start: int, stop: int) -> Group:
+        """Those of the batch's trials ``start`` … ``stop`` − 1, counted from there."""
+        rows = slice(*np.searchsorted(self.trial, (start, stop)).tolist())
+        conditions = {name: column[rows] for name, column in self.conditions.items()}
+        return Group(self.trial[rows] - start, tuple(shown.part(rows) for shown in self.stimuli), conditions)
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -58,6 +64,19 @@ class Drawn:
     respond: NDArray[np.bool_]
     interval_ms: NDArray[np.floating]
     groups: tuple[Group, ...]
+
+    def part(self, start: int, stop: int) -> Drawn:
+        """Trials ``start`` … ``stop`` − 1."""
+        rows = slice(start, stop)
+        return Drawn(
+            self.task[rows],
+            self.durations.part(rows),
+            self.target[rows],
+            self.base_target[rows],
+            self.respond[rows],
+            self.interval_ms[rows],
+            tuple(group.part(start, stop) for group in self.groups),
+        )
 
 
 def draw_conditions(

@@ -32,6 +32,11 @@ class Stimulus:
     direction: ArrayLike
     strength: ArrayLike = 1.0
 
+    def part(self, rows: slice) -> Stimulus:
+        """The same in some of the trials."""
+        columns = (self.modality, self.direction, self.strength)
+        return Stimulus(self.which, *(c if np.ndim(c) == 0 else np.asarray(c)[rows] for c in columns))
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -92,7 +92,7 @@ def observations(
     """
     painted = frames(tables, drawn)
     found = painted.values.take(frame.reshape(lanes, -1).T.ravel(), 0, out, "clip")  # "raise" would copy to out
-    add_noise(tables, painted.noise.take(frame), found, rng, lanes)
+    add_noise(tables, painted, frame, found, rng, lanes)
     return found
 
 
@@ -142,13 +142,19 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
 
 
 def add_noise(
-    tables: Tables, mask: NDArray[np.uint8], values: NDArray[np.float32], rng: np.random.Generator, lanes: int
+    tables: Tables,
+    painted: Frames,
+    frame: NDArray[np.intp],
+    values: NDArray[np.float32],
+    rng: np.random.Generator,
+    lanes: int,
 ) -> None:
     """Add Gaussian noise, sd sigma / sqrt(dt), to the noisy channels of ``values``, in place.
 
     Args:
         tables: the battery.
-        mask: (S,) noise mask of each step, trials one after the other.
+        painted: the frames that ``values`` are made of.
+        frame: (S,) frame of each step, trials one after the other.
         values: (S, C) float32, arranged by ``lanes``.
         rng: source of the noise.
         lanes: see ``observations``.
@@ -157,15 +163,16 @@ def add_noise(
     if settings.sigma == 0:
         return
     sd = np.float32(settings.sigma / np.sqrt(settings.dt))
+    mask = painted.noise.take(frame)
     for value, span in noisy_channels(settings.dim_ring).items():
         step = np.flatnonzero(mask == value)
         if len(step):
             noise = rng.standard_normal((len(step), span.stop - span.start), dtype=np.float32)
             noise *= sd
+            quiet = _rows(painted.values, span)[frame[step]]  # near at hand, unlike the rows of ``values``
+            noise += quiet.view(np.float32).reshape(noise.shape)
             lane, at = np.divmod(step, len(mask) // lanes)
-            row, noisy = at * lanes + lane, _rows(values, span)
-            noise += noisy[row].view(np.float32).reshape(noise.shape)
-            noisy[row] = _items(noise)
+            _rows(values, span)[at * lanes + lane] = _items(noise)
 
 
 def noisy_channels(dim_ring: int) -> dict[int, slice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,10 @@ class Durations:
     ms: NDArray[np.float64]
     steps: NDArray[np.int64]
     presets: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def part(self, rows: slice) -> Durations:
+        """Those of some of the trials."""
+        return Durations(self.ms[rows], self.steps[rows], {name: c[rows] for name, c in self.presets.items()})
 
     def presets_of(self, trial: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """The presets of ``trial`` (m,), trials that share a draw function."""
@@ -60,14 +65,26 @@ class TimingTable:
 
         Slots are drawn one after the other, so that a task's durations do not depend on which others share its table.
         """
-        u = rng.random((self.low.shape[1], len(task))).T
-        ms = self.low[task] + u * self.span[task]
-        if len(self.values):
-            count = self.count[task]
-            trial, slot = np.nonzero(count)
-            index = (u[trial, slot] * count[trial, slot]).astype(np.int64)
-            ms[trial, slot] = self.values[self.start[task[trial], slot] + index]
+        u = rng.random((self.low.shape[1], len(task)))
+        ms = self.low.take(task, axis=0)
+        for slot in self.uniform_slots:
+            ms[:, slot] += u[slot] * self.span[:, slot].take(task)
+        for slot in self.choice_slots:
+            trial = np.flatnonzero(self.count[:, slot].take(task))
+            own = task[trial]
+            index = self.start[own, slot] + (u[slot, trial] * self.count[own, slot]).astype(np.int64)
+            ms[trial, slot] = self.values[index]
         return ms
+
+    @cached_property
+    def uniform_slots(self) -> tuple[int, ...]:
+        """The slots that some task draws uniformly."""
+        return tuple(np.flatnonzero(self.span.any(axis=0)).tolist())
+
+    @cached_property
+    def choice_slots(self) -> tuple[int, ...]:
+        """The slots for which some task chooses among values."""
+        return tuple(np.flatnonzero(self.count.any(axis=0)).tolist())
 
 
 def compile_timing(timings: Sequence[Mapping[str, Timing]]) -> TimingTable:

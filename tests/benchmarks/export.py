@@ -89,11 +89,12 @@ def main(amount: int, repeat: int, folder: Path | None, formats: list[str]) -> N
     ]  # fmt: skip
     header = ["format, workers", "s", "trials/s", "MB/s", "MB on disk", "peak MB"]
     print_table(f"Export of 132 tasks × {amount:,} trials, median of {repeat}", header, rows)
-    print("\nRate beside np.save with as many processes:", end=" ")
-    print(
-        ", ".join(f"{n}: {median[f'np.save, {n} process' + 'es' * (n > 1)] / median[f'npy, {n}']:.2f}" for n in (1, 2))
-    )
-    print("Two workers beside one:", ", ".join(f"{f} {median[f + ', 1'] / median[f + ', 2']:.2f}" for f in formats))
+    plain = {1: median["np.save, 1 process"], 2: median["np.save, 2 processes"]}
+    print(f"\nTwo processes beside one: np.save {plain[1] / plain[2]:.2f}")
+    for form in formats:
+        rates = ", ".join(f"{n}: {plain[n] / median[f'{form}, {n}']:.2f}" for n in plain)
+        print(f"{form}: rate beside np.save with as many processes {rates}", end="; ")
+        print(f"two workers beside one {median[form + ', 1'] / median[form + ', 2']:.2f}")
 
 
 if __name__ == "__main__":
