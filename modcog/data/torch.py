@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from modcog.data.dataset import set_rule_input
+from modcog.data.stream import Stream
 from modcog.errors import ModcogError, unknown
 from modcog.trials.source import Seed, TrialSource, check_count
 from modcog.trials.trials import IGNORE, Trials
@@ -179,7 +181,7 @@ class LiveDataset(IterableDataset[Any]):
 
     def _sequences(self, index: int) -> tuple[Tensor, Tensor]:
         """Batch ``index`` of the stream; in a worker, painted into memory that its process shares with the loader's."""
-        stream = self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
+        stream = self._stream
         if get_worker_info() is None:
             observations, labels = stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
@@ -188,6 +190,15 @@ class LiveDataset(IterableDataset[Any]):
         shared = torch.empty(0).set_(storage).view(steps, channels)
         _, labels = stream.paint(stream.draw(index), index, shared.numpy())
         return shared.view(*labels.shape, channels), torch.from_numpy(labels)
+
+    @cached_property
+    def _stream(self) -> Stream:
+        """Kept, since it draws the trials of several batches at once."""
+        return self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the stream: a worker process makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
 
     def __iter__(self) -> Iterator[Any]:
         """The batches from ``position`` on; in a worker process, every n-th of them."""

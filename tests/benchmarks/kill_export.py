@@ -76,9 +76,13 @@ def run(settings: dict[str, Any]) -> float:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """The hash of every file in a folder, by its path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    """The hash of every file in a folder, by its path; a worker that still lives may be at temporary ones."""
+    found = {}
+    for where, _, names in os.walk(folder):  # which does not mind folders that disappear
+        for path in (Path(where) / name for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
 def looks_complete(folder: Path) -> dict[str, str]:
