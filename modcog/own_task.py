@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown
-from modcog.names import variants
+from modcog.names import COLLECTIONS, variants
 from modcog.trials import table
 from modcog.trials.batch import DURATION, STEPS
 from modcog.trials.draw import Draw, Outcome, Stimulus
@@ -33,13 +34,14 @@ def add_base(base: Base) -> tuple[str, ...]:
         The names of its tasks: with the sequence extension, and if a period is timed with the interval extension.
 
     Raises:
-        ModcogError: if the name is taken, a period or duration is wrong, or the draw function does not return what it
-            must.
+        ModcogError: if the name is taken, a field is of the wrong kind, a period or duration is wrong, or the draw
+            function does not return what it must.
     """
     from modcog.spec import read_timing
 
     if not isinstance(base, Base):
         raise ModcogError(f"base: got {shown(base)}, must be a modcog.Base")
+    _check_kinds(base)
     for period, duration in base.periods.items():
         read_timing(period, duration)
     table.add_base(base)
@@ -74,6 +76,26 @@ def remove_base(name: str) -> None:
         registry = sys.modules["gymnasium"].envs.registration.registry
         for task in tasks:
             registry.pop(environment_id(task), None)
+
+
+def _check_kinds(base: Base) -> None:
+    """Refuse fields that are not what the table takes, and a name that already stands for a collection."""
+    kinds: tuple[tuple[str, Any, str], ...] = (
+        ("name", str, "text"),
+        ("family", str, "text"),
+        ("periods", Mapping, "a dict of period names and durations in ms"),
+        ("shows", (tuple, list), "a tuple of period names"),
+        ("draw", Callable, "a function"),
+        ("params", Mapping, "a dict"),
+    )
+    for field, kind, allowed in kinds:
+        if not isinstance(value := getattr(base, field), kind):
+            raise ModcogError(f"{field}: got {shown(value)}, must be {allowed}")
+    for period in base.periods:
+        if not isinstance(period, str):
+            raise ModcogError(f"periods: got a period called {shown(period)}, names must be text")
+    if base.name in COLLECTIONS:
+        raise ModcogError(f"name: {base.name!r} is the name of a collection; take another")
 
 
 def _try_out(base: Base) -> None:

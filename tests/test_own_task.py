@@ -262,3 +262,24 @@ print(sum("midpoint" in name for name in ids), len(ids))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("9 141\n", "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("name", 3, "name: got 3, must be text"),
+        ("name", "match", "name: 'match' is the name of a collection"),
+        ("name", "modcog82", "name: 'modcog82' is the name of a collection"),
+        ("family", 3, "family: got 3, must be text"),
+        ("periods", ["fixation", "decision"], "periods: got .*, must be a dict"),
+        ("periods", {3: 300, "decision": 500}, "periods: got a period called 3, names must be text"),
+        ("shows", "stim1", "shows: got 'stim1', must be a tuple of period names"),
+        ("draw", 3, "draw: got 3, must be a function"),
+        ("params", 3, "params: got 3, must be a dict"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_refused(midpoint, field, value, says) -> None:
+    before = names.known_tasks()
+    with pytest.raises(modcog.ModcogError, match=says):
+        modcog.add_base(replace(midpoint["midpoint"], **{"name": "other", field: value}))
+    assert names.known_tasks() == before

@@ -62,7 +62,8 @@ def sample(
     with whole_file(out) as part, part.open("wb") as file:
         np.savez(file, **arrays(trials, battery, seed))  # type: ignore[arg-type]  # none is called allow_pickle
     padded = trials.observations.shape
-    typer.echo(f"{len(trials)} trials of {len(battery.tasks)} tasks, observations {padded} float32, in {out}")
+    of = battery.tasks[0] if len(battery.tasks) == 1 else f"{len(battery.tasks)} tasks"
+    typer.echo(f"{len(trials)} trials of {of}, observations {padded} float32, in {out}")
 
 
 def draw(battery: Battery, n: int, per_task: int | None, seed: int) -> Trials:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from modcog.battery import Battery
-from modcog.cli.options import settings_options
+from modcog.cli.options import settings_options, tasks_of
 from modcog.cli.tasks import aligned
 from modcog.describe import Description, describe
 from modcog.envs.registration import environment_id
@@ -20,7 +20,7 @@ from modcog.trials.trials import Trials, concatenate
 
 @settings_options(BatterySettings, leave=("tasks",))
 def show(
-    tasks: Annotated[list[str], typer.Argument(metavar="TASK", help="Names; modcog list has them all.")],
+    tasks: Annotated[list[str], typer.Argument(metavar="TASK", help="Tasks or collections; modcog list has them all.")],
     settings: dict[str, Any],
     trials: Annotated[int, typer.Option(metavar="N", help="Example trials, in words and in the picture.")] = 3,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the example trials.")] = 0,
@@ -38,15 +38,16 @@ def show(
       modcog show dms --plot dms.png --trials 4 --seed 7
       modcog show ctxdm1 --rules published --dt 20 --dim-ring 32
     """
-    battery = Battery(**{**settings, "tasks": list(dict.fromkeys(tasks))})
+    battery = Battery(**{**settings, "tasks": tasks_of(tasks)})
     examples = [battery.sample(check_count("--trials", trials), seed=seed, task=task) for task in battery.tasks]
+    if plot is not None:  # first, so that a wrong request says so and nothing else
+        from modcog.plot import plot_trials, save
+
+        save(plot_trials(concatenate(examples)), plot)
     for task, example in zip(battery.tasks, examples, strict=True):
         description = describe(task, **{name: value for name, value in settings.items() if name != "tasks"})
         typer.echo(f"{as_text(description)}\n\nExamples (seed {seed})\n{as_examples(example, description)}\n")
     if plot is not None:
-        from modcog.plot import plot_trials, save
-
-        save(plot_trials(concatenate(examples)), plot)
         typer.echo(f"Drawn to {plot}")
 
 

@@ -75,3 +75,17 @@ def test_an_ending_that_is_no_picture(run, tmp_path) -> None:
     assert code == 2
     assert "unknown kind of picture 'pmg' (nearest: 'png')" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_drawn_stops_it_before_a_word(run, tmp_path) -> None:
+    code, out, err = run("show", "go", "--trials", "65", "--plot", tmp_path / "picture.png")
+    assert (code, out) == (2, "")
+    assert "trials: got 65, must be from 1 to 64" in err
+
+
+def test_a_collection_stands_for_its_tasks(run) -> None:
+    code, out, err = run("show", "match", "dms", "--trials", "1")
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines() if ": If test" in line or ": If the test" in line] == list(
+        modcog.collection("match")
+    )
