@@ -52,7 +52,7 @@ def test_help_of_a_command_keeps_its_examples_on_lines_of_their_own(run, command
         (["list", "--base", "dmss"], "unknown base task 'dmss' (nearest: 'dms')"),
         (["list", "extra"], "unexpected extra argument"),
         (["show"], "Missing argument 'TASK"),
-        (["show", "dlygoint"], "unknown task 'dlygoint' (nearest: 'dlygointr')"),
+        (["show", "dlygoint"], "unknown task or collection 'dlygoint' (nearest: 'dlygointr')"),
         (["show", "rtgointr"], "rtgo has no timed period"),
         (["show", "go", "--seed", "-1"], "seed: got -1"),
         (["show", "go", "--trials", "0"], "--trials: got 0, must be a whole number, at least 1"),
