@@ -42,7 +42,7 @@ _LAZY = {
     "remove_base": "modcog.own_task",
 }
 
-_PARTS = ("data", "evaluation", "models", "plot", "training")
+_PARTS = ("analysis", "benchmark", "claims", "data", "evaluation", "models", "plot", "sweeps", "training")
 """Modules that are imported when they are first used, as in ``modcog.models.build(...)``."""
 
 __all__ = [

@@ -1,4 +1,4 @@
-r"""The command line: ``modcog list | show | sample | export | verify | train | evaluate | ceiling``.
+r"""The command line: ``modcog list | show | sample | export | verify | train | sweep | evaluate | validate | ceiling``.
 
 A command is a function in a module of this folder, and a row of ``COMMANDS``. Its parameters become arguments and
 options (typer), its docstring its ``--help``; in an r-docstring, a line ``\b`` before a block keeps the block's line
@@ -33,7 +33,9 @@ COMMANDS = {
     "export": ("modcog.cli.data:export", "A data set: splits, shards, hashes; resumable."),
     "verify": ("modcog.cli.data:verify", "Whether a data set is whole and undamaged."),
     "train": ("modcog.cli.train:train", "A network on the battery."),
+    "sweep": ("modcog.cli.sweep:sweep", "Many networks from one file; resumable."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Scores of a trained network, beside the ceiling."),
+    "validate": ("modcog.cli.validate:validate", "The paper's claims, put to the test."),
     "ceiling": ("modcog.cli.evaluation:ceiling", "What an ideal observer scores on each task."),
 }
 """Name of each command, where it is, and what it gives or does in a few words."""

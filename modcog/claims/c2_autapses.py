@@ -1,0 +1,116 @@
+"""C2: autapses fail on the interval and sequence tasks where an LM-RNN of the same size does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from modcog.claims.claim import Claim, Finding, Verdict
+from modcog.claims.estimate import Estimate, difference
+from modcog.claims.figures import percent_axis
+from modcog.claims.protocol import ALL_TASKS, LOCAL, SEEDS, SMALL, network
+from modcog.claims.tables import by_extension, per_cell
+from modcog.sweeps import Grid
+from modcog.training.report import COLOURS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRESETS = {
+    "small": Grid(settings=SMALL, arms=(network("lm-rnn", 64, LOCAL), network("autapse", 64)), axes={"seed": [0, 1]}),
+    "full": Grid(
+        settings=ALL_TASKS, arms=(network("lm-rnn", 256, LOCAL), network("autapse", 256)), axes={"seed": SEEDS}
+    ),
+}
+
+FAILS = 0.5
+"""A network fails on a task if its score is nearer to chance than to the ceiling."""
+
+
+def score(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
+    """Per extension the difference of accuracies; per task, whether one fails where the other does not."""
+    extended = results["extension"] != "none"
+    findings = [_gap(results[~extended], "base tasks")]
+    for extension in ("interval", "sequence", "interval-sequence"):
+        if (results["extension"] == extension).any():
+            findings.append(_gap(results[results["extension"] == extension], f"{extension} tasks"))
+    overall = _gap(results[extended], "extended tasks")
+    only = Estimate.of(_only_autapse_fails(results[extended]))
+    findings += [overall, Finding("extended tasks on which the autapses fail and the LM-RNN does not", only)]
+    surely = sum(low > 0 for _, low, _ in task_gaps(results[extended]).values())
+    n_tasks = results[extended]["task"].nunique()
+    low, high = overall.estimate.low, overall.estimate.high
+    because = (
+        f"Over the extended tasks the LM-RNN is {100 * overall.estimate.mean:.1f} points better, and surely better on "
+        f"{surely} of {n_tasks} taken one by one; the autapses fail where it does not on {only.mean:.0%} of them."
+    )
+    if high <= 0 or (low > 0 and only.high < 0.5):
+        return Verdict("does not hold", because, tuple(findings))
+    return Verdict("holds" if low > 0 and only.low > 0.5 else "cannot tell", because, tuple(findings))
+
+
+def task_gaps(results: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+    """For each task LM-RNN − autapse: mean, low and high over seeds."""
+    wide = _wide(results, "decision_accuracy")
+    gaps = wide.xs("lm-rnn", level="arch") - wide.xs("autapse", level="arch")
+    return {task: Estimate.of(gaps[task].dropna()).values for task in gaps}
+
+
+def _wide(results: pd.DataFrame, column: str) -> pd.DataFrame:
+    return results.pivot_table(index=["arch", "seed"], columns="task", values=column, sort=False)
+
+
+def _gap(results: pd.DataFrame, name: str) -> Finding:
+    means = results.groupby(["arch", "seed"])["decision_accuracy"].mean()
+    return Finding(f"LM-RNN − autapses, {name}", difference(means["lm-rnn"], means["autapse"]), "points")
+
+
+def _only_autapse_fails(results: pd.DataFrame) -> pd.Series:
+    """For each seed, the share of tasks on which the autapses fail and the LM-RNN does not."""
+    share = _wide(results, "decision_share")
+    fails = share.xs("autapse", level="arch") < FAILS
+    does_not = share.xs("lm-rnn", level="arch") >= FAILS
+    return (fails & does_not).mean(axis=1)
+
+
+def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """LM-RNN against autapses, task by task and by extension."""
+    drawing = Figure(figsize=(11, 4.8), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    means = results.groupby(["arch", "task", "extension"], sort=False)["decision_accuracy"].mean()
+    for extension, colour in COLOURS.items():
+        if (results["extension"] == extension).any():
+            x, y = (means[arch].xs(extension, level="extension") for arch in ("autapse", "lm-rnn"))
+            left.scatter(x, y[x.index], color=colour, s=20, label=extension)
+    left.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    left.set_xlim(0, 1.02)
+    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.set_xlabel("decision accuracy of the autapses")
+    percent_axis(left, "of the LM-RNN")
+    left.legend(title="extension", frameon=False, loc="lower right")
+    groups = by_extension(results)
+    arch = per_cell(results)["arch"]
+    present = [name for name in COLOURS if name in groups]
+    for shift, name, colour in ((-0.18, "lm-rnn", "#0072B2"), (0.18, "autapse", "#D55E00")):
+        rows = groups.loc[arch[arch == name].index, present]
+        right.bar([k + shift for k in range(len(present))], rows.mean(), 0.34, color=colour, label=name)
+        for k, extension in enumerate(present):
+            right.scatter([k + shift] * len(rows), rows[extension], color="black", s=10, zorder=3)
+    right.set_xticks(range(len(present)), present)
+    percent_axis(right)
+    right.legend(frameon=False)
+    return drawing
+
+
+C2 = Claim(
+    name="C2",
+    title="Autapses fail where an LM-RNN of the same size does not",
+    says="On the interval and sequence tasks a pool of autapses fails, and an LM-RNN with as many units does not.",
+    test="It holds if the LM-RNN is surely better over the extended tasks, and if on surely more than half of them the "
+    "autapses' score is nearer to chance than to the ceiling and the LM-RNN's is not.",
+    presets=PRESETS,
+    score=score,
+    figure=figure,
+)

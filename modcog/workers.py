@@ -1,0 +1,96 @@
+"""The same call for many items, on the processes of this machine or on the workers of a dask cluster."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from modcog.errors import ModcogError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DASK_WAIT = "10s"
+"""How long to wait for a scheduler to answer."""
+
+
+def spread(
+    call: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None, again: str = ""
+) -> Iterator[tuple[int, Result]]:
+    """Call ``call`` for each item; yields the item's index and what came back, as they get ready.
+
+    Args:
+        call: a function of a module, which workers can import.
+        items: what it is called with.
+        jobs: processes of this machine, one thread each; 1: this process.
+        dask: address of a dask scheduler whose workers do it instead.
+        again: what to do when a worker is lost, for the error.
+
+    Raises:
+        ModcogError: if the scheduler cannot be reached, or workers are lost.
+    """
+    if dask:
+        return _dask(call, items, dask, again)
+    return _local(call, items, min(jobs, len(items)) if jobs > 0 else jobs, again)
+
+
+def _local(
+    call: Callable[[Item], Result], items: Sequence[Item], jobs: int, again: str
+) -> Iterator[tuple[int, Result]]:
+    if jobs in (0, 1):  # joblib would do it in this process too, which must not watch itself
+        yield from ((index, call(item)) for index, item in enumerate(items))
+        return
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    try:
+        with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
+            yield from parallel(delayed(_numbered)(call, i, item, os.getpid()) for i, item in enumerate(items))
+    except TerminatedWorkerError:
+        raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
+
+
+def _dask(
+    call: Callable[[Item], Result], items: Sequence[Item], address: str, again: str
+) -> Iterator[tuple[int, Result]]:
+    """What a lost worker was at is done by another."""
+    try:
+        from distributed import CancelledError, Client, KilledWorker, as_completed
+        from distributed.comm.core import CommClosedError
+    except ImportError as error:
+        raise ModcogError(f"dask needs the package {error.name}; pip install 'modcog[dask]'") from None
+    try:
+        client = Client(address, timeout=DASK_WAIT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {' '.join(str(error).split())}") from None
+    with client:
+        futures = client.map(_numbered, [call] * len(items), range(len(items)), items, pure=False, retries=3)
+        try:
+            for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
+                yield future.result()
+                future.release()
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise ModcogError(f"dask: lost the cluster at {address!r} ({type(error).__name__}); {again}") from None
+
+
+def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int | None = None) -> tuple[int, Result]:
+    if parent is not None:
+        _end_with(parent)
+    return index, call(item)
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this worker process soon after its parent has ended, however that came; loky itself lets it live on."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

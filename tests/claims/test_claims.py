@@ -1,0 +1,149 @@
+"""Verdicts on tables whose truth is known: claims hold, fail or stay open as the numbers in them do."""
+
+from __future__ import annotations
+
+import pytest
+from made_up import by_arch, tables
+
+from modcog.claims import CLAIMS
+from modcog.claims.c2_autapses import task_gaps
+from modcog.claims.protocol import LOCAL
+from modcog.sweeps.grid import Cell
+
+FULL = {name: claim.presets["full"] for name, claim in CLAIMS.items()}
+
+
+def answer(name: str, *made: object) -> str:
+    return CLAIMS[name].score(*tables(FULL[name], *made)).answer
+
+
+class TestC1:
+    def test_the_smallest_pool_that_solves_the_tasks_is_named(self) -> None:
+        made = tables(
+            FULL["C1"], lambda cell, task: 0.97 + 0.001 * cell.config.seed if cell.config.hidden >= 64 else 0.8
+        )
+        verdict = CLAIMS["C1"].score(*made)
+        assert verdict.answer == "holds"
+        assert "has 64 units" in verdict.because
+
+    def test_one_task_that_is_not_learned_is_enough_to_fail(self) -> None:
+        assert answer("C1", lambda cell, task: 0.5 if task == "dms" else 1.0) == "does not hold"
+
+    def test_seeds_that_disagree_leave_it_open(self) -> None:
+        assert answer("C1", lambda cell, task: (0.99, 0.90, 0.97)[cell.config.seed]) == "cannot tell"
+
+
+class TestC2:
+    def test_it_holds_where_autapses_fail_and_the_other_does_not(self) -> None:
+        def accuracy(cell: Cell, task: str) -> float:
+            extended = task.endswith(("r", "l"))
+            return 0.2 if extended and cell.config.arch == "autapse" else 0.9 + 0.01 * cell.config.seed
+
+        verdict = CLAIMS["C2"].score(*tables(FULL["C2"], accuracy))
+        assert verdict.answer == "holds"
+        found = {finding.what: finding.estimate.mean for finding in verdict.findings}
+        assert found["LM-RNN − autapses, base tasks"] == pytest.approx(0)
+        assert found["LM-RNN − autapses, extended tasks"] == pytest.approx(0.71)
+        assert found["extended tasks on which the autapses fail and the LM-RNN does not"] == 1
+
+    def test_better_on_all_but_failing_on_few_is_not_enough(self) -> None:
+        assert answer("C2", by_arch({"lm-rnn": 0.9, "autapse": 0.7})) == "does not hold"
+
+    def test_it_does_not_hold_the_other_way_round(self) -> None:
+        assert answer("C2", by_arch({"lm-rnn": 0.3, "autapse": 0.9})) == "does not hold"
+
+    def test_gaps_are_per_task_and_paired_by_seed(self) -> None:
+        results, _ = tables(
+            FULL["C2"], lambda c, task: 0.1 * c.config.seed + (c.config.arch == "lm-rnn") * len(task) / 50
+        )
+        gaps = task_gaps(results)
+        assert gaps["dlygo"] == pytest.approx((0.1, 0.1, 0.1))
+        assert len(gaps) == 132
+
+
+def steep(best: float):
+    """Accuracy that falls by 5 points for every doubling of the density away from ``best``."""
+    from math import log2
+
+    return lambda cell, task: 0.9 + 0.001 * cell.config.seed - 0.05 * abs(log2((cell.config.density or 1) / best))
+
+
+class TestC3:
+    def test_a_best_density_that_learns_faster_than_dense(self) -> None:
+        def trials(cell: Cell) -> float:
+            return (100_000 if cell.config.density == 0.04 else 200_000) + 1000 * cell.config.seed
+
+        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), trials))
+        assert verdict.answer == "holds"
+        assert "lm-rnn 4 % 256; it needs 0.50 times" in verdict.because
+
+    def test_no_faster_than_dense(self) -> None:
+        assert answer("C3", steep(0.04), lambda cell: 1000 if cell.config.density is None else 2000) == "does not hold"
+
+    def test_the_sparsest_is_best(self) -> None:
+        assert answer("C3", steep(0.01), lambda cell: 1000 if cell.config.density else 2000) == "does not hold"
+
+    def test_a_dense_network_that_never_gets_there_counts_with_its_whole_run(self) -> None:
+        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density else None))
+        ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
+        assert ratio.estimate.mean == pytest.approx(128_000 / 512_000)
+        assert "(reached by 3 of 3 and 0 of 3 runs)" in ratio.what
+
+    def test_nothing_reached(self) -> None:
+        assert answer("C3", steep(0.04)) == "cannot tell"
+
+
+class TestC4:
+    def test_local_better_than_random(self) -> None:
+        means = by_arch({"lm-rnn": 0.8, "random": 0.7, "shuffled": 0.8})
+        slow = {"lm-rnn": 1000, "random": 2000, "shuffled": 1000}
+        assert answer("C4", means, lambda cell: slow[cell.config.arch] + cell.config.seed) == "holds"
+
+    def test_random_as_good(self) -> None:
+        means = by_arch({"lm-rnn": 0.8, "random": 0.8, "shuffled": 0.8}, spread=0)
+        assert answer("C4", means, lambda cell: 1000) == "does not hold"
+
+    def test_better_by_less_than_the_seeds_differ(self) -> None:
+        def accuracy(cell: Cell, task: str) -> float:
+            return 0.8 + (0.02 * cell.config.seed if cell.config.arch == "lm-rnn" else 0)
+
+        def trials(cell: Cell) -> float:
+            return 1000 + (300 * cell.config.seed - 300 if cell.config.arch == "lm-rnn" else 0)
+
+        assert answer("C4", accuracy, trials) == "cannot tell"
+
+
+class TestC5:
+    def test_every_local_network_has_to_be_better(self) -> None:
+        def trials(cell: Cell) -> float:
+            return 1000 if cell.config.arch == "lm-rnn" else 1500
+
+        assert answer("C5", by_arch({"lm-rnn": 0.8, "dense": 0.7}), trials) == "holds"
+
+        def one_worse(cell: Cell, task: str) -> float:
+            return 0.6 if cell.config.hidden == 512 else by_arch({"lm-rnn": 0.8, "dense": 0.7})(cell, task)
+
+        assert answer("C5", one_worse, trials) == "cannot tell"
+        assert answer("C5", by_arch({"lm-rnn": 0.6, "dense": 0.7}), trials) == "does not hold"
+
+    def test_its_networks_have_the_same_number_of_synapses(self) -> None:
+        from modcog.models import build, describe
+
+        counts = []
+        for cell in FULL["C5"].cells("nowhere"):
+            options = {} if cell.config.density is None else {"density": cell.config.density}
+            counts.append(describe(build(cell.config.arch, 33, 17, hidden=cell.config.hidden, **options)).synapses)
+        assert max(counts) / min(counts) < 1.08
+
+
+@pytest.mark.parametrize("preset", ["small", "full"])
+def test_claims_share_the_networks_that_they_both_need(preset: str) -> None:
+    cells = {name: {cell.name for cell in claim.presets[preset].cells("x")} for name, claim in CLAIMS.items()}
+    assert len(cells["C4"] & cells["C3"]) == len({s for s in CLAIMS["C4"].presets[preset].axes["seed"]})
+    assert cells["C5"] & cells["C3"]
+    assert LOCAL in {cell.config.density for cell in FULL["C2"].cells("x")}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_full_preset_has_enough_seeds(name: str) -> None:
+    assert len(FULL[name].axes["seed"]) >= 3

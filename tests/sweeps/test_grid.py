@@ -1,0 +1,110 @@
+"""A sweep as data: which cells a description stands for, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modcog import ModcogError, UnknownNameError
+from modcog.sweeps import Grid
+
+TOML = """
+n_trials = 30
+[settings]
+steps = 10
+[[arms]]
+arch = "lm-rnn"
+density = 0.1
+[[arms]]
+arch = "dense"
+hidden = 32
+[axes]
+tasks = ["yang19", ["go", "dms"]]
+seed = [0, 1, 2]
+"model.init" = ["identity", "degree"]
+"""
+
+
+def test_every_arm_at_every_point_of_the_axes(tmp_path: Path) -> None:
+    (tmp_path / "grid.toml").write_text(TOML)
+    cells = Grid.of(tmp_path / "grid.toml").cells(tmp_path)
+    found = {
+        (c.config.arch, c.config.density, c.config.hidden, len(c.config.tasks), c.config.seed, c.config.model["init"])
+        for c in cells
+    }
+    arms = [("lm-rnn", 0.1, 256), ("dense", None, 32)]
+    assert found == {
+        (*arm, tasks, seed, init)
+        for arm, tasks, seed, init in itertools.product(arms, (20, 2), range(3), ("identity", "degree"))
+    }
+    assert len(cells) == 24
+    assert {c.config.steps for c in cells} == {10}
+    assert {c.n_trials for c in cells} == {30}
+    assert {c.tasks for c in cells} == {"yang19", "go+dms"}
+    assert all(c.config.out == tmp_path / c.name for c in cells)
+
+
+def test_settings_without_arms_and_axes_are_one_cell(tmp_path: Path) -> None:
+    (cell,) = Grid.of({"settings": {"tasks": "yang19", "preset": None, "hidden": 8}}).cells(tmp_path)
+    assert (cell.config.hidden, cell.tasks, cell.config.threads) == (8, "yang19", 1)
+
+
+def test_a_preset_may_be_the_start(tmp_path: Path) -> None:
+    (cell,) = Grid.of({"settings": {"preset": "quick", "steps": 7}}).cells(tmp_path)
+    assert (cell.config.arch, cell.config.learning_rate, cell.config.steps) == ("autapse", 3e-3, 7)
+
+
+def test_cells_that_are_the_same_run_are_one(tmp_path: Path) -> None:
+    grid = Grid.of({"arms": [{"arch": "dense"}, {"arch": "dense"}], "axes": {"seed": [0, 0]}})
+    assert len(grid.cells(tmp_path)) == 1
+
+
+def test_what_decides_the_run_decides_its_folder_and_nothing_else_does(tmp_path: Path) -> None:
+    def name(**settings: object) -> str:
+        return Grid.of({"settings": settings}).cells(tmp_path)[0].name
+
+    assert name(arch="gru") == name(arch="gru", threads=2, accelerator="cpu")
+    others = [name(arch="gru", **{key: value}) for key, value in [("steps", 9), ("battery.dt", 50), ("warmup", 1)]]
+    assert len({name(arch="gru"), *others}) == 4
+    assert name(arch="gru", hidden=12, seed=4).startswith("gru-h12-modcog132-s4-")
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), st.integers(1, 3))
+def test_the_number_of_cells_is_the_product(seeds: list[int], arms: int) -> None:
+    grid = Grid.of({"arms": [{"hidden": 8 + k} for k in range(arms)], "axes": {"seed": seeds, "steps": [5, 6]}})
+    cells = grid.cells("out")
+    assert len(cells) == len({cell.name for cell in cells}) == arms * len(seeds) * 2
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"axis": {}}, r"unknown setting 'axis' \(nearest: 'axes'\)"),
+        ({"axes": {"seed": []}}, r"axes.*1 or more values"),
+        ({"axes": {"seed": 3}}, r"axes.*list"),
+        ({"arms": []}, r"arms.*1 or more values"),
+        ({"n_trials": 0}, r"n_trials: got 0, must be .*1"),
+        ({"settings": {"hiden": 3}}, r"cell .*unknown setting 'hiden' \(nearest: 'hidden'\)"),
+        ({"axes": {"tasks": ["yang91"]}}, r"cell \{.*'tasks': 'yang91'\}: .*nearest: 'yang19'"),
+        ({"arms": [{"density": 2}]}, r"cell \{.*'density': 2\}: density"),
+        ({"settings": {"preset": "lm123"}}, r"unknown preset 'lm123' \(nearest: 'lm132'\)"),
+    ],
+)
+def test_a_wrong_description_is_refused_in_one_line(values: dict, said: str) -> None:
+    with pytest.raises(ModcogError, match=said) as caught:
+        Grid.of(values).cells("out")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModcogError, match=r"cannot read .*none\.toml: No such file"):
+        Grid.of(tmp_path / "none.toml")
+
+
+def test_the_unknown_name_error_is_kept() -> None:
+    with pytest.raises(UnknownNameError):
+        Grid.of({"axis": {}})

@@ -1,0 +1,160 @@
+"""Sweeps that are really run: what is redone, what is not, what fails, and what the tables say."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import modcog
+from modcog.cli import main
+from modcog.sweeps import Grid, curves, results, sweep
+from modcog.sweeps.cell import RESULT, run_cell
+from modcog.training import train
+
+SETTINGS = {
+    "tasks": ["go", "dm1", "dmsintr"], "hidden": 12, "steps": 6, "batch_size": 8, "eval_every": 3, "eval_trials": 2,
+    "warmup": 1,
+}  # fmt: skip
+GRID = {
+    "n_trials": 10,
+    "settings": SETTINGS,
+    "arms": [{"arch": "lm-rnn", "density": 0.3}, {"arch": "own_networks:sometimes"}],
+    "axes": {"seed": [0, 1]},
+}
+OWN = """
+import torch
+def sometimes(n_inputs, n_outputs, hidden, seed):
+    if seed == 1:
+        raise RuntimeError("no luck\\ntoday")
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.out = torch.nn.RNN(n_inputs, hidden), torch.nn.Linear(hidden, n_outputs)
+        def forward(self, x):
+            return self.out(self.rnn(x)[0])
+    return Net()
+def blows_up(n_inputs, n_outputs, hidden, seed):
+    net = sometimes(n_inputs, n_outputs, hidden, 0)
+    net.out.register_forward_hook(lambda module, args, output: output * float("nan") if module.training else output)
+    return net
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory):
+    """A folder with the sweep done in it, two cells at a time, which is the working directory of the module's tests."""
+    path = tmp_path_factory.mktemp("sweep")
+    (path / "own_networks.py").write_text(OWN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        patch.syspath_prepend(str(path))
+        done = sweep(Grid.of(GRID), path / "out", jobs=2, progress=False)
+        yield path, done
+
+
+def test_a_failed_cell_is_reported_and_the_others_are_there(folder) -> None:
+    _, done = folder
+    assert done.statuses() == {"finished": 3, "failed": 1}
+    ((name, error),) = done.failed.items()
+    assert name.startswith("own_networks.sometimes-h12-go+dm1+dmsintr-s1-")
+    assert "it failed: no luck today" in error
+    assert "\n" not in error
+
+
+def test_finished_cells_are_not_redone_and_failed_ones_are_tried_again(folder, monkeypatch) -> None:
+    path, done = folder
+    tried = []
+    monkeypatch.setattr("modcog.sweeps.runner.run_cell", lambda cell: tried.append(cell.name) or run_cell(cell))
+    again = sweep(Grid.of(GRID), path / "out", progress=False)
+    assert tried == list(done.failed)
+    assert again.records[:3] == done.records[:3]
+
+
+def test_other_trials_to_score_on_do_not_train_again(folder) -> None:
+    path, done = folder
+    more = sweep(Grid.of({**GRID, "n_trials": 20, "arms": GRID["arms"][:1]}), path / "out", progress=False)
+    assert [len(record["scores"]) for record in more.records] == [3, 3]
+    assert more.records[0]["scores"]["go"]["n_trials"] == 20
+    assert more.records[0]["curve"] == done.records[0]["curve"]
+    assert len((done.cells[0].config.out / "metrics.jsonl").read_text().splitlines()) == 3
+    sweep(Grid.of(GRID), path / "out", progress=False)
+
+
+def test_a_cell_is_the_run_that_the_trainer_makes(folder, tmp_path: Path) -> None:
+    _, done = folder
+    alone = train(done.cells[0].config.model_copy(update={"out": tmp_path / "run"}), progress_bar=False)
+    assert done.records[0]["progress"]["trials"] == alone.record["progress"]["trials"]
+    assert done.records[0]["progress"]["loss"] == alone.record["progress"]["loss"]
+    model = modcog.load_model(tmp_path / "run")
+    scores = modcog.evaluate(model, model.battery, 10, seed=1_000)
+    assert {task: score["decision_accuracy"] for task, score in done.records[0]["scores"].items()} == scores.per_task()
+
+
+def test_an_interrupted_cell_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    cell = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}}).cells(tmp_path)[0]
+    train(cell.config.model_copy(update={"steps": 3, "schedule": "constant"}), progress_bar=False)
+    (cell.config.out / "run.json").unlink()  # as if it had been killed before the record was whole
+    record = run_cell(cell)
+    assert record["status"] == "finished"
+    assert record["progress"]["step"] == 6
+    assert [point["step"] for point in record["curve"]] == [0, 3, 6]
+
+
+def test_a_diverging_network_is_a_failed_cell(folder, tmp_path: Path) -> None:
+    grid = Grid.of({**GRID, "arms": [{"arch": "own_networks:blows_up"}], "axes": {}})
+    done = sweep(grid, tmp_path, progress=False)
+    (error,) = done.failed.values()
+    assert "the loss became nan at step 0" in error
+
+
+def test_a_damaged_result_is_made_again(folder) -> None:
+    path, done = folder
+    (done.cells[1].config.out / RESULT).write_text("{")
+    again = sweep(Grid.of(GRID), path / "out", progress=False)
+    assert again.records[1]["scores"] == done.records[1]["scores"]
+
+
+def test_the_table_has_a_row_for_each_run_and_task(folder) -> None:
+    _, done = folder
+    table = results(done.records)
+    assert len(table) == 3 * 3 + 1
+    failed = table[table["status"] == "failed"]
+    assert failed["task"].isna().all()
+    assert failed["error"].str.contains("no luck").all()
+    row = table[(table["arch"] == "lm-rnn") & (table["seed"] == 1) & (table["task"] == "dmsintr")].iloc[0]
+    score = done.records[1]["scores"]["dmsintr"]
+    assert row["decision_accuracy"] == score["decision_accuracy"]
+    assert [row["decision_low"], row["decision_high"]] == list(score["decision_interval"])
+    assert (row["family"], row["extension"], row["hidden"], row["trials"]) == ("match", "interval", 12, 48)
+    assert row["synapses"] == round(row["synapses"]) < 12 * 12
+    assert table["trials_to_95"].isna().all()
+    assert set(curves(done.records)["step"]) == {0, 3, 6}
+
+
+def test_the_command_writes_tables_that_can_be_read(folder, capsys) -> None:
+    path, _ = folder
+    (path / "grid.json").write_text(json.dumps(GRID))
+    code = main(["sweep", "grid.json", "--out", "out", "--table", "parquet"])
+    said = capsys.readouterr()
+    assert code == 1  # one cell failed
+    assert "3 finished, 1 failed" in said.out
+    assert "no luck today" in said.err
+    assert "Traceback" not in said.err
+    code = main(["sweep", "grid.json", "--out", "out"])
+    assert code == 1
+    csv, parquet = pd.read_csv("out/results.csv"), pd.read_parquet("out/results.parquet")
+    assert list(csv["task"].dropna()) == list(parquet["task"].dropna())
+    assert math.isclose(csv["decision_accuracy"].mean(), parquet["decision_accuracy"].mean(), abs_tol=1e-5)
+    assert len(pd.read_csv("out/curves.csv")) == 9
+
+
+def test_a_wrong_grid_runs_nothing(folder, capsys) -> None:
+    path, _ = folder
+    (path / "wrong.yaml").write_text("axes:\n  sed: [1]\n")
+    assert main(["sweep", "wrong.yaml", "--out", "new"]) == 2
+    assert "unknown setting 'sed' (nearest: 'seed')" in capsys.readouterr().err
+    assert not (path / "new").exists()

@@ -1,0 +1,60 @@
+"""One call for many items: in this process, in others, and what is said when workers are lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from modcog import ModcogError
+from modcog.workers import spread
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def whose(x: int) -> int:
+    return os.getpid()
+
+
+def die(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def fail(x: int) -> int:
+    raise ModcogError(f"item {x} is wrong")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_item_comes_back_with_its_index(jobs: int) -> None:
+    assert sorted(spread(square, [3, 1, 2], jobs)) == [(0, 9), (1, 1), (2, 4)]
+
+
+def test_one_job_is_this_process_and_two_are_others() -> None:
+    assert {pid for _, pid in spread(whose, [0, 1], 1)} == {os.getpid()}
+    assert os.getpid() not in {pid for _, pid in spread(whose, [0, 1, 2], 2)}
+
+
+def test_no_items() -> None:
+    assert list(spread(square, [], 2)) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_the_call_is_passed_on(jobs: int) -> None:
+    with pytest.raises(ModcogError, match="item 5 is wrong"):
+        list(spread(fail, [5, 5], jobs))
+
+
+def test_a_killed_worker_is_reported_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModcogError, match=r"a worker process was killed, .*; try it again"):
+        list(spread(die, [1, 2], 2, again="try it again"))
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modcog.workers.DASK_WAIT", "200ms")
+    with pytest.raises(ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
+        list(spread(square, [1], dask="tcp://127.0.0.1:9"))
