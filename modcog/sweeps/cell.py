@@ -34,11 +34,10 @@ def run_cell(cell: Cell) -> Record:
         record = _run(cell)
     except Exception as error:  # the other cells go on
         said = " ".join(str(error).split())
-        record = {
-            "status": "failed",
-            "error": said if isinstance(error, ModcogError) else f"{type(error).__name__}: {said}",
-            "cell": about(cell),
-        }
+        said = said if isinstance(error, ModcogError) else f"{type(error).__name__}: {said}"
+        record = {"status": "failed", "error": said, "cell": about(cell)}
+    if record["status"] == "interrupted":
+        return record
     write_json(cell.config.out / RESULT, record)
     return read_result(cell.config.out) or record  # as the next sweep will read it
 
@@ -67,9 +66,15 @@ def about(cell: Cell) -> Record:
 
 
 def _run(cell: Cell) -> Record:
+    import torch
+
     from modcog.training import train
 
-    run = train(cell.config, resume=True, progress_bar=False)
+    threads = torch.get_num_threads()
+    try:
+        run = train(cell.config, resume=True, progress_bar=False)
+    finally:
+        torch.set_num_threads(threads)  # the cell's own number may be another, and this process may be the user's
     record: Record = {"status": run.status, "error": None, "cell": about(cell)}
     if run.status not in DONE:
         return record

@@ -59,6 +59,7 @@ def sweep(
 
     Raises:
         ModcogError: if the settings of a cell are wrong (nothing is run then), or workers are lost.
+        KeyboardInterrupt: after SIGINT or SIGTERM, when the cells that were being trained have saved a checkpoint.
     """
     out = Path(out).absolute()
     cells = grid.cells(out)
@@ -68,6 +69,8 @@ def sweep(
     again = "run the same sweep again to go on"
     with _bar(len(cells), len(known), progress) as advance:
         for index, record in spread(run_cell, todo, jobs, dask, again):
+            if record["status"] == "interrupted":  # the signal was meant for the sweep
+                raise KeyboardInterrupt
             known[todo[index].name] = record
             advance(todo[index], record)
     return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -104,6 +109,24 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint(tmp_path: Path) -> None
     assert [point["step"] for point in record["curve"]] == [0, 3, 6]
 
 
+def test_ctrl_c_saves_the_cell_and_stops_the_sweep(tmp_path: Path) -> None:
+    grid = {**GRID, "settings": {**SETTINGS, "steps": 100_000, "eval_every": 50}, "arms": GRID["arms"][:1]}
+    (tmp_path / "grid.json").write_text(json.dumps(grid))
+    words = [sys.executable, "-m", "modcog", "sweep", "grid.json", "--out", "out"]
+    process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while not any(path.stat().st_size for path in tmp_path.glob("out/*/metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(60) == 130
+    assert "Traceback" not in process.stderr.read()
+    (run,) = tmp_path.glob("out/*/run.json")
+    assert not list(tmp_path.glob("out/*/result.json"))
+    saved = json.loads(run.read_text())
+    assert saved["status"] == "interrupted"
+    assert 0 <= saved["progress"]["step"] < 100_000
+
+
 def test_a_diverging_network_is_a_failed_cell(folder, tmp_path: Path) -> None:
     grid = Grid.of({**GRID, "arms": [{"arch": "own_networks:blows_up"}], "axes": {}})
     done = sweep(grid, tmp_path, progress=False)
@@ -116,6 +139,17 @@ def test_a_damaged_result_is_made_again(folder) -> None:
     (done.cells[1].config.out / RESULT).write_text("{")
     again = sweep(Grid.of(GRID), path / "out", progress=False)
     assert again.records[1]["scores"] == done.records[1]["scores"]
+
+
+def test_the_workers_of_a_cluster_make_the_same_cells(folder, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    _, done = folder
+    grid = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}})
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, worker_dashboard_address=None
+    ) as cluster:
+        there = sweep(grid, tmp_path, dask=cluster.scheduler_address, progress=False)
+    assert there.records[0]["scores"] == done.records[0]["scores"]
 
 
 def test_the_table_has_a_row_for_each_run_and_task(folder) -> None:
