@@ -1,7 +1,7 @@
 """How all networks of the claims C2 to C5 are trained: alike, so that they differ in their connections alone.
 
-The learning rate is the best of 0.001, 0.002, 0.004 and 0.008 after 2,500 updates (seed 0) for the dense network, for
-the autapses and for LM-RNNs of 2 and 8 %; see the page on results for the figures.
+The learning rate is the one of 0.001, 0.002, 0.004 and 0.008 that was best for the dense network after 2,500 updates on
+132 tasks (seed 0); LM-RNNs and autapses do about as well with it as with 0.008. The page on results has the figures.
 """
 
 from __future__ import annotations
