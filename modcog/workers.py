@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -19,7 +20,12 @@ DASK_WAIT = "10s"
 
 
 def spread(
-    call: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None, again: str = ""
+    call: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int = 1,
+    dask: str | None = None,
+    again: str = "",
+    backend: Any = None,
 ) -> Iterator[tuple[int, Result]]:
     """Call ``call`` for each item; yields the item's index and what came back, as they get ready.
 
@@ -29,29 +35,30 @@ def spread(
         jobs: processes of this machine, one thread each; 1: this process.
         dask: address of a dask scheduler whose workers do it instead.
         again: what to do when a worker is lost, for the error.
+        backend: joblib's, of the processes of this machine; None: fresh processes of one thread.
 
     Raises:
         ModcogError: if the scheduler cannot be reached, or workers are lost.
     """
     if dask:
         return _dask(call, items, dask, again)
-    return _local(call, items, min(jobs, len(items)) if jobs > 0 else jobs, again)
+    return _local(call, items, min(jobs, len(items)) if jobs > 0 else jobs, again, backend)
 
 
 def _local(
-    call: Callable[[Item], Result], items: Sequence[Item], jobs: int, again: str
+    call: Callable[[Item], Result], items: Sequence[Item], jobs: int, again: str, backend: Any
 ) -> Iterator[tuple[int, Result]]:
     if jobs in (0, 1):  # joblib would do it in this process too, which must not watch itself
         yield from ((index, call(item)) for index, item in enumerate(items))
         return
     from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    chosen = {"backend": backend} if backend else {"backend": "loky", "inner_max_num_threads": 1}
     try:
-        with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+        with parallel_config(n_jobs=jobs, **chosen):
             parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
             yield from parallel(delayed(_numbered)(call, i, item, os.getpid()) for i, item in enumerate(items))
-    except TerminatedWorkerError:
+    except BrokenProcessPool:
         raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
 
 
@@ -79,7 +86,7 @@ def _dask(
 
 
 def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int | None = None) -> tuple[int, Result]:
-    if parent is not None:
+    if parent not in (None, os.getpid()):  # joblib falls back to this process where it may not start others
         _end_with(parent)
     return index, call(item)
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from modcog.data.config import ExportConfig
     from modcog.data.dataset import DataSet, load
     from modcog.data.exporter import export
+    from modcog.data.live import LiveDataset
     from modcog.data.stream import Stream
-    from modcog.data.torch import LiveDataset
     from modcog.data.verification import verify
 
 __all__ = ["DataSet", "ExportConfig", "LiveDataset", "Stream", "export", "load", "verify"]
@@ -18,7 +18,7 @@ __all__ = ["DataSet", "ExportConfig", "LiveDataset", "Stream", "export", "load",
 _LAZY = {
     "DataSet": "dataset",
     "ExportConfig": "config",
-    "LiveDataset": "torch",
+    "LiveDataset": "live",
     "Stream": "stream",
     "export": "exporter",
     "load": "dataset",

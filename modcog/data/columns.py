@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from modcog import describe
+
 ARRAYS = {
     "observations": "channels on the last axis: fixation cue, ring of modality 1, ring of modality 2",
     "labels": "the right action at each step: 0 hold fixation, 1 + k respond in direction k; −100 in padding",
@@ -17,34 +19,9 @@ OWN_COLUMNS = {
 }
 """A value for each trial, beside the conditions."""
 
-_CONDITIONS = {
-    "direction": "direction of the stimulus, 0 … dim_ring − 1",
-    "modality": "modality that shows the stimulus, 1 or 2",
-    "direction1": "first of the two directions",
-    "direction2": "second of the two directions",
-    "sample_direction": "direction of the sample",
-    "test_direction": "direction of the test",
-    "target": "direction asked for, before the interval extension moves it",
-    "respond": "1: respond; 0: hold fixation through the decision",
-    "interval_ms": "ms that the interval extension counts",
-    "match": "1: match; 0: non-match",
-    "coin": "which direction is called right in a tie, 1 or 2",
-}
-_PREFIXES = {
-    "duration_": "ms that the period {} was drawn to last",
-    "steps_": "steps that the period {} lasts",
-    "strength1_mod": "strength of direction 1 in modality {}",
-    "strength2_mod": "strength of direction 2 in modality {}",
-}
 _ABSENT = "; −1 or NaN where the task has no such thing"
 
 
 def meaning(name: str) -> str:
     """What a stored array or column holds, in a few words."""
-    own = {**ARRAYS, **OWN_COLUMNS}
-    if name in own:
-        return own[name]
-    for prefix, text in _PREFIXES.items():
-        if name.startswith(prefix):
-            return text.format(name.removeprefix(prefix)) + _ABSENT
-    return _CONDITIONS.get(name, f"the condition {name}") + _ABSENT
+    return {**ARRAYS, **OWN_COLUMNS}.get(name) or describe.meaning(name) + _ABSENT

@@ -232,7 +232,7 @@ class Split:
             rule_input: append the one-hot columns of the tasks; None: as ``load`` was told.
             batch_first: the collate function gives (B, T, …) instead of (T, B, …).
 
-        Example:
+        Examples:
             >>> dataset = data["train"].torch(rule_input=True)  # doctest: +SKIP
             >>> loader = DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)  # doctest: +SKIP
         """
@@ -378,7 +378,7 @@ class _Shard:
 
 
 def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The whole numbers start[i] … start[i] + count[i] − 1 for each i, one after the other."""
+    """The whole numbers start[i] … start[i] + count[i] − 1 for each i, one after the other; both (n,)."""
     before = np.cumsum(count) - count
     return np.repeat(start - before, count) + np.arange(int(count.sum()))
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ import numpy as np
 from modcog import __version__
 from modcog.data.columns import meaning
 from modcog.data.config import ExportConfig
-from modcog.data.formats import get_format, missing_extra
-from modcog.data.journal import Journal, flush_all
+from modcog.data.formats import get_format
+from modcog.data.journal import Journal
 from modcog.data.manifest import MANIFEST, ArrayEntry, Identity, Manifest, ShardEntry, file_entries, file_entry
 from modcog.data.plan import Plan, Shard
 from modcog.data.progress import Progress
@@ -29,6 +28,7 @@ from modcog.files import whole_file
 from modcog.names import TASKS, parse
 from modcog.trials.source import check_count
 from modcog.trials.table import BASES, Base
+from modcog.workers import spread
 
 if TYPE_CHECKING:
     from modcog.data.dataset import DataSet
@@ -66,7 +66,7 @@ def export(
         ModcogError: for a wrong value, a folder that cannot be written or holds something else, a full disk, or an
             optional package that is not installed.
 
-    Example:
+    Examples:
         >>> data = export("rings", tasks="yang19", trials_per_task=10)  # doctest: +SKIP
         >>> len(data["train"]), len(data["test"])  # doctest: +SKIP
         (160, 20)
@@ -82,10 +82,6 @@ def export(
     from modcog.data.dataset import load
 
     return load(out)
-
-
-DASK_WAIT = "10s"
-"""How long to wait for a scheduler to answer."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +124,32 @@ def _plan(identity: str) -> Plan:
     return Plan(Identity.model_validate_json(identity).config_checked())
 
 
+@dataclass(frozen=True)
+class Written:
+    """A shard that is written, under a temporary name.
+
+    Attributes:
+        name: of the shard.
+        part: where it stands.
+        entry: its record.
+    """
+
+    name: str
+    part: Path
+    entry: ShardEntry
+
+
 def make_shard(job: Job, index: int) -> int:
-    """Make one shard; runs in a worker. Returns its size in bytes.
+    """Make one shard, to the end. Returns its size in bytes."""
+    with job.journal().at_work():
+        return finish_shard(job, write_shard(job, index))
+
+
+def write_shard(job: Job, index: int) -> Written:
+    """Write one shard, but leave it to ``finish_shard`` to bring it to the disk and give it its name.
 
     Raises:
-        ModcogError: if the worker has other versions than the export.
+        ModcogError: if this process has other versions than the export.
     """
     fmt = get_format(job.identity.config["format"])
     here = job.identity.model_copy(update={"version": __version__, "library": fmt.library()})
@@ -142,9 +159,8 @@ def make_shard(job: Job, index: int) -> int:
     shard = plan.shards[index]
     data = plan.data(shard)
     name = shard.name + fmt.ENDING
-    with journal.shard(shard.name) as part, ThreadPoolExecutor(1) as beside:
+    with journal.shard(shard.name) as part:
         fmt.write(data, part, job.identity.model_dump_json())
-        flushed = beside.submit(flush_all, part)  # the disk is slow, and so are the hashes
         trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
         arrays = {
             key: ArrayEntry(shape=array.shape, dtype=array.dtype.name)
@@ -154,9 +170,13 @@ def make_shard(job: Job, index: int) -> int:
             path=name, items=shard.stop - shard.start, trials=tuple(trials.tolist()), arrays=arrays,
             files=file_entries(part, name),
         )  # fmt: skip
-        flushed.result()
-        journal.finish(shard.name, part, entry)
-    return sum(file.bytes for file in entry.files)
+    return Written(shard.name, part, entry)
+
+
+def finish_shard(job: Job, written: Written) -> int:
+    """Bring a shard to the disk, record it and give it its name. Returns its size in bytes."""
+    job.journal().finish(written.name, written.part, written.entry)
+    return sum(file.bytes for file in written.entry.files)
 
 
 def _missing(job: Job) -> list[int]:
@@ -188,70 +208,41 @@ def _make(job: Job, missing: list[int], jobs: int, dask: str | None, progress: b
     done = n_items - sum(plan.shards[i].stop - plan.shards[i].start for i in missing)
     unit = "trials" if plan.config.layout == "trials" else "sequences"
     with Progress(job.out.name, unit, n_items, done, shown=progress) as bar:
-        for index, size in _dask(job, missing, dask) if dask else _local(job, missing, jobs):
-            bar.advance(plan.shards[index].stop - plan.shards[index].start, size)
+        if dask:
+            made = spread(partial(make_shard, job), missing, dask=dask, again=_AGAIN)
+        else:
+            written = spread(partial(write_shard, job), missing, jobs, again=_AGAIN, backend=_backend(jobs))
+            made = _finished(job, written)
+        for place, size in made:
+            shard = plan.shards[missing[place]]
+            bar.advance(shard.stop - shard.start, size)
 
 
-def _numbered(job: Job, index: int, parent: int | None = None) -> tuple[int, int]:
-    if parent is not None:
-        _end_with(parent)
-    return index, make_shard(job, index)
+_AGAIN = "run the same export again to finish it, with fewer jobs or a smaller shard_mb if it happens again"
 
 
-@lru_cache(maxsize=1)
-def _end_with(parent: int) -> None:
-    """End this worker process soon after its parent has ended, however that came; loky itself lets it live on."""
+def _backend(jobs: int) -> Any:
+    if jobs == 1:
+        return None
+    from modcog.data.forks import quick_backend  # imports joblib
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return quick_backend()
 
 
-def _local(job: Job, missing: list[int], jobs: int) -> Iterator[tuple[int, int]]:
-    """Make shards in processes of this machine, one thread each; yields index and size as they get ready."""
-    jobs = min(jobs, len(missing))
-    if jobs == 1:  # joblib would do it in this process too, which must not watch itself
-        yield from (_numbered(job, index) for index in missing)
-        return
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    try:
-        with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
-            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-            yield from parallel(delayed(_numbered)(job, index, os.getpid()) for index in missing)
-    except TerminatedWorkerError:
-        raise ModcogError(
-            "a worker process was killed, perhaps for lack of memory; run the same export again to finish it, "
-            "with fewer jobs or a smaller shard_mb if it happens again"
-        ) from None
+def _finished(job: Job, shards: Iterator[tuple[int, Written]]) -> Iterator[tuple[int, int]]:
+    """Finish shards while the next ones are made: the disk takes half as long as a worker."""
+    with ThreadPoolExecutor(_DISK) as beside:
+        finishing: deque[tuple[int, Future[int]]] = deque()
+        for place, written in shards:
+            finishing.append((place, beside.submit(finish_shard, job, written)))
+            if len(finishing) > _DISK:
+                first, size = finishing.popleft()
+                yield first, size.result()
+        yield from ((place, size.result()) for place, size in finishing)
 
 
-def _dask(job: Job, missing: list[int], address: str) -> Iterator[tuple[int, int]]:
-    """Make shards on the workers of a dask cluster; what a lost worker was at is made by another."""
-    try:
-        from distributed import CancelledError, Client, KilledWorker, as_completed
-        from distributed.comm.core import CommClosedError
-    except ImportError as error:
-        raise missing_extra("dask", error, "dask") from None
-    try:
-        client = Client(address, timeout=DASK_WAIT, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {' '.join(str(error).split())}") from None
-    with client:
-        futures = client.map(_numbered, [job] * len(missing), missing, pure=False, retries=3)
-        try:
-            for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
-                yield future.result()
-                future.release()
-        except (KilledWorker, CancelledError, CommClosedError) as error:
-            raise ModcogError(
-                f"dask: the cluster at {address!r} has lost the export ({type(error).__name__}); run the same export "
-                "again to finish it"
-            ) from None
+_DISK = 3
+"""Shards that are brought to the disk at the same time: records and folders of one wait while data of another goes."""
 
 
 def _finish(job: Job) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ if sys.platform != "win32":  # there, two exports into one folder are not kept a
 
 _PART = ".part"
 _WAIT = 60.0  # s, for workers of a killed export to finish the shard they are at
+_GONE = 2.0  # s, for its forked workers to notice that it is gone; until then they hold its lock with it
 
 
 class Journal:
@@ -50,7 +51,7 @@ class Journal:
         """
         self._check(identity)
         self.inside.mkdir(parents=True, exist_ok=True)
-        with _lock(self.inside / "export.lock", 0.0, self.folder):
+        with _lock(self.inside / "export.lock", _GONE, self.folder):
             self._check(identity)
             self.clean()
             with whole_file(self._settings) as part:
@@ -116,28 +117,36 @@ class Journal:
         remove(path)
         return None
 
+    def at_work(self) -> AbstractContextManager[None]:
+        """A context in which no other export cleans up here."""
+        return _lock(self.inside / "workers.lock", _WAIT, self.folder, shared=True)
+
     @contextmanager
     def shard(self, name: str) -> Iterator[Path]:
-        """A temporary name to write a shard to, while no other export cleans up here."""
+        """A temporary name to write a shard to; what fails is removed."""
         path = self.place(name)
         part = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_PART}")
-        with _lock(self.inside / "workers.lock", _WAIT, self.folder, shared=True):
+        with self.at_work():
             path.parent.mkdir(exist_ok=True)
             try:
                 yield part
-            finally:
+            except BaseException:
                 remove(part)
+                raise
 
     def finish(self, name: str, part: Path, entry: ShardEntry) -> None:
-        """Record a shard that is written and on the disk, and give it its name."""
-        self.record(name, entry)
+        """Bring a written shard to the disk, record it, and give it its name."""
         path = self.place(name)
         try:
+            flush_all(part)
+            self.record(name, entry)
             part.replace(path)
         except OSError:
             if not path.is_dir():
                 raise
             # Somebody else has put the same shard there, as dask may run a task twice: ours is not needed.
+        finally:
+            remove(part)
         flush(path.parent)
 
     def record(self, name: str, entry: ShardEntry) -> None:

@@ -23,7 +23,7 @@ from modcog.data import load
 FORMATS = ("npy", "hdf5", "zarr", "parquet")
 OURS = r"""
 import re, sys, time
-import modcog.data, modcog.data.exporter
+import modcog.data, modcog.data.exporter, modcog.data.forks
 from modcog.data.formats import get_format
 out, amount, form, jobs = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 get_format(form)

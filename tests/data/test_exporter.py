@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ import pytest
 from small_data import FORMATS, hashes, small
 
 import modcog
-from modcog.data import DataSet, ExportConfig, export, exporter, load, verify
+from modcog.data import DataSet, ExportConfig, export, exporter, journal, load, verify
 
 Made = Callable[..., DataSet]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -53,6 +56,17 @@ def test_the_order_of_shards_does_not_matter(made: Made, tmp_path: Path, form: s
             exporter.make_shard(job, index)
     export(tmp_path, config)
     assert hashes(tmp_path) == hashes(made("ragged", form).path)
+
+
+@linux
+def test_a_process_that_may_not_start_others_works_alone(made: Made, tmp_path: Path) -> None:
+    """A worker of a pool, say, is a daemon, which may have no children."""
+    settings = small("ragged", jobs=2)
+    process = get_context("fork").Process(target=export, args=(tmp_path,), kwargs=settings, daemon=True)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert hashes(tmp_path) == hashes(made("ragged").path)
 
 
 def test_another_seed_gives_other_trials(made: Made, tmp_path: Path) -> None:
@@ -152,6 +166,28 @@ def test_a_full_disk_ends_in_one_line_and_can_be_finished(
     assert hashes(tmp_path) == expected
 
 
+@pytest.mark.parametrize("shards_before", [0, 2])
+def test_a_disk_that_turns_out_full_when_it_is_flushed(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_before: int
+) -> None:
+    """File systems that allocate late accept what is written, and refuse it then; the next shard is under way."""
+    flush, numbers = journal.flush_all, count()
+
+    def refuse(path: Path) -> None:
+        if next(numbers) >= shards_before:
+            raise OSError(errno.ENOSPC, "")
+        flush(path)
+
+    monkeypatch.setattr(journal, "flush_all", refuse)
+    with pytest.raises(modcog.ModcogError, match="No space left on device; free some space"):
+        export(tmp_path, **small("ragged"))
+    monkeypatch.undo()
+    assert len(list(tmp_path.glob("*/0*"))) == shards_before
+    assert not list(tmp_path.glob("*/.0*"))
+    export(tmp_path, **small("ragged"))
+    assert hashes(tmp_path) == hashes(made("ragged").path)
+
+
 @contextmanager
 def somebody_else() -> Iterator[Path]:
     """A folder that this process may read and not write, whoever runs the tests: root gives up its rights."""
@@ -210,7 +246,7 @@ def test_killed_at_a_shard(made: Made, tmp_path: Path, kind: str, jobs: int) -> 
 
 @linux
 def test_a_killed_worker_is_reported(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "_numbered", kill_this_process)
+    monkeypatch.setattr(exporter, "write_shard", kill_this_process)
     with pytest.raises(modcog.ModcogError, match=r"a worker process was killed, .* run the same export again"):
         export(tmp_path, **small("ragged"), jobs=2)
     monkeypatch.undo()
@@ -262,7 +298,7 @@ def test_a_worker_of_a_dask_cluster_is_killed_midway(tmp_path: Path) -> None:
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "DASK_WAIT", "0.2s")
+    monkeypatch.setattr("modcog.workers.DASK_WAIT", "0.2s")
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
@@ -301,13 +337,13 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
 
 def test_what_a_lost_worker_left_is_removed(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker of a cluster that is killed while the export goes on leaves a shard half-written."""
-    make_shard = exporter.make_shard
+    write_shard = exporter.write_shard
 
-    def leave_something(job: exporter.Job, index: int) -> int:
+    def leave_something(job: exporter.Job, index: int) -> exporter.Written:
         (job.out / "train").mkdir(exist_ok=True)
         (job.out / "train" / f".0000{index}.0123456789ab.part").write_text("half")
-        return make_shard(job, index)
+        return write_shard(job, index)
 
-    monkeypatch.setattr(exporter, "make_shard", leave_something)
+    monkeypatch.setattr(exporter, "write_shard", leave_something)
     export(tmp_path, **small("ragged"))
     assert hashes(tmp_path) == hashes(made("ragged").path)
