@@ -1,4 +1,4 @@
-r"""The command line: ``modcog list | show | sample | export | verify | train | sweep | evaluate | validate | ceiling``.
+r"""The command line: ``modcog COMMAND``, for each command of ``COMMANDS``.
 
 A command is a function in a module of this folder, and a row of ``COMMANDS``. Its parameters become arguments and
 options (typer), its docstring its ``--help``; in an r-docstring, a line ``\b`` before a block keeps the block's line
@@ -35,6 +35,7 @@ COMMANDS = {
     "train": ("modcog.cli.train:train", "A network on the battery."),
     "sweep": ("modcog.cli.sweep:sweep", "Many networks from one file; resumable."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Scores of a trained network, beside the ceiling."),
+    "benchmark": ("modcog.cli.benchmark:benchmark", "A report on a network of one's own, beside references."),
     "validate": ("modcog.cli.validate:validate", "The paper's claims, put to the test."),
     "ceiling": ("modcog.cli.evaluation:ceiling", "What an ideal observer scores on each task."),
 }

@@ -1,0 +1,98 @@
+"""Means and intervals of a network's seeds, against the scores' own tables and by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modcog import Battery, evaluate
+from modcog.benchmark.measured import Measured, cost, curve
+from modcog.evaluation import levels
+
+
+def guesses(share: float):
+    """A network that is right in about this share of trials of goes: it answers with the stimulus, or not at all."""
+    rng = np.random.default_rng(0)
+
+    def predict(observations):
+        seen = observations[..., 1:].sum(axis=1).reshape(len(observations), 2, -1).sum(axis=1)
+        answer = np.where(rng.random(len(seen)) < share, 1 + seen.argmax(axis=-1), 0)
+        return np.where(observations[..., 0] > 0.5, 0, answer[:, None])
+
+    return predict
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """One network's scores on two tasks, as the evaluation tells them, and as a record."""
+    battery = Battery(["go", "dmc"])
+    known = levels(battery)
+    table = evaluate(guesses(0.7), battery, 300, seed=1).table(known)
+    record = {"scores": {task: asdict(table[task]) for task in battery.tasks}}
+    return table, Measured([record], known)
+
+
+def test_of_one_network_the_intervals_are_those_of_the_bootstrap(alone) -> None:
+    table, measured = alone
+    for name, tasks in (("go", ["go"]), ("battery", ["go", "dmc"])):
+        for kind, found in (("decision", table[name].decision_interval), ("trial", table[name].trial_interval)):
+            ours = measured.accuracy(kind, tasks)
+            assert ours.mean == pytest.approx(getattr(table[name], f"{kind}_accuracy"))
+            assert (ours.low, ours.high) == pytest.approx(found, abs=0.006)
+        share = measured.share(tasks)
+        assert share is not None
+        assert share.mean == pytest.approx(table[name].decision_share)
+        assert (share.low, share.high) == pytest.approx(table[name].decision_share_interval, abs=0.01)
+        assert measured.level(tasks) == pytest.approx((table[name].decision_chance, table[name].decision_ceiling))
+
+
+def record(accuracy: float) -> dict:
+    score = {"decision_accuracy": accuracy, "decision_interval": (0, 1), "trial_accuracy": 0, "trial_interval": (0, 0)}
+    return {"scores": {"go": score}}
+
+
+def test_over_seeds_the_interval_is_students() -> None:
+    found = Measured([record(0.5), record(0.6), record(0.7)], None).accuracy("decision", ["go"])
+    half = 4.302653 * 0.1 / np.sqrt(3)  # the t of 2 degrees of freedom, from a table
+    assert (found.mean, found.low, found.high) == pytest.approx((0.6, 0.6 - half, 0.6 + half))
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_intervals_hold_the_mean_and_keep_to_what_is_possible(accuracies: list[float]) -> None:
+    measured = Measured([record(accuracy) for accuracy in accuracies], levels(Battery(["go"])))
+    decision, share = measured.accuracy("decision", ["go"]), measured.share(["go"])
+    assert 0 <= decision.low <= decision.mean + 1e-12
+    assert decision.mean - 1e-12 <= decision.high <= 1
+    assert share is not None
+    assert -1 / 15 - 1e-9 <= share.low <= share.high <= 1 + 1e-9  # chance is 1/16, the ceiling 1
+    assert share.mean == pytest.approx((decision.mean - 1 / 16) * 16 / 15)
+
+
+def test_cost_is_the_mean_and_counts_who_reached_what() -> None:
+    progress = [
+        {"trials": 100, "seconds": 2.0, "milestones": {"50": {"trials": 10, "seconds": 1}}},
+        {"trials": 300, "seconds": 4.0, "milestones": {"50": {"trials": 30, "seconds": 1}, "75": {"trials": 200}}},
+    ]
+    found = cost([{"network": {"parameters": 7, "synapses": None}, "progress": one} for one in progress])
+    assert (found.parameters, found.synapses, found.trials, found.seconds) == (7, None, 200, 3)
+    assert {percent: (one.trials, one.seeds, one.of) for percent, one in found.reached.items()} == {
+        "50": (20, 2, 2),
+        "75": (200, 1, 2),
+    }
+
+
+def test_the_curve_has_the_points_that_all_seeds_have() -> None:
+    seeds = [
+        {"curve": [{"trials": t, "decision_accuracy": a} for t, a in points]}
+        for points in ([(0, 0.1), (8, 0.4), (16, 0.9)], [(0, 0.3), (8, 0.2)])
+    ]
+    assert [(one.trials, one.mean, one.low, one.high) for one in curve(seeds)] == [
+        (0, pytest.approx(0.2), 0.1, 0.3),
+        (8, pytest.approx(0.3), 0.2, 0.4),
+    ]
+    assert curve([{"scores": {}}]) == ()

@@ -1,0 +1,81 @@
+"""What is a network, and what makes one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from modcog import Battery
+from modcog.benchmark.networks import makes, of_object
+from modcog.errors import ModcogError
+
+GIVEN = {"n_inputs": 3, "n_outputs": 2, "hidden": 4, "seed": 0}
+
+
+def predict(observations):
+    return np.zeros(observations.shape[:2], int)
+
+
+class Callable:
+    def __call__(self, observations):
+        return predict(observations)
+
+
+@pytest.mark.parametrize("network", [predict, Callable(), torch.nn.Linear(3, 2), partial(predict), np.sin])
+def test_these_are_networks(network) -> None:
+    assert not makes(network, GIVEN)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: predict,
+        lambda n_inputs, n_outputs, seed: predict,
+        lambda n_outputs, depth=3: predict,
+        lambda **options: predict,
+        Callable,
+    ],
+)
+def test_these_make_networks(function) -> None:
+    assert makes(function, GIVEN)
+
+
+def made_with(function, **options) -> dict:
+    """What a function that makes a network was called with."""
+    seen = {}
+
+    def note(**given):
+        seen.update(given)
+        return predict
+
+    note.__signature__ = __import__("inspect").signature(function)
+    of_object(note, "noted", Battery(["go"]), 2, 0, 1, options)
+    return seen
+
+
+def test_a_function_gets_what_it_takes_and_keeps_its_own_defaults() -> None:
+    assert made_with(lambda n_outputs, hidden: 0) == {"n_outputs": 17, "hidden": 256}
+    assert made_with(lambda n_outputs, hidden=8: 0) == {"n_outputs": 17}
+    assert made_with(lambda hidden=8, depth=1: 0, hidden=5, depth=2) == {"hidden": 5, "depth": 2}
+    assert made_with(lambda **rest: 0, depth=2) == {
+        "n_inputs": 33, "n_outputs": 17, "hidden": 256, "seed": 0, "depth": 2,
+    }  # fmt: skip
+
+
+def test_a_network_as_it_is_and_as_it_is_made_score_the_same() -> None:
+    battery = Battery(["dms"])
+    (one,) = of_object(predict, "one", battery, 50, 3, 1, {})
+    (other,) = of_object(lambda: predict, "other", battery, 50, 3, 5, {})
+    assert one["scores"] == other["scores"]
+    assert 0.2 < one["scores"]["dms"]["decision_accuracy"] < 0.8
+
+
+def test_what_a_function_says_when_it_fails_is_kept() -> None:
+    def fails(n_inputs):
+        raise OSError("no\nweights")
+
+    with pytest.raises(ModcogError, match=r"^mine: called with n_inputs, it failed: OSError: no weights$"):
+        of_object(fails, "mine", Battery(["go"]), 2, 0, 1, {})
