@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
+from modcog.evaluation.network import Predict, as_predict, check_trials_apart, output_of
 from modcog.evaluation.scores import Scores, score
 from modcog.trials.source import Seed, TrialSource, check_count
 from modcog.trials.trials import Trials
 
 CHUNK = 1024
 """Trials that are predicted at once, at most."""
-
-Predict = Callable[[NDArray[np.float32]], Any]
 
 
 def evaluate(
@@ -32,8 +30,9 @@ def evaluate(
     Args:
         predict: maps observations (n, T, C) float32 to logits (n, T, A) or actions (n, T), as anything that
             ``np.asarray`` takes; trials of fewer than T steps are padded with zeros at their end, and what is put out
-            there does not count. Or a ``torch.nn.Module``, which is taken to be time-first, (T, n, C) to (T, n, A),
-            unless it or one of its parts has a true ``batch_first``; of a tuple, the first is taken.
+            there does not count. Every call brings new trials. Or a ``torch.nn.Module``, which is taken to be
+            time-first, (T, n, C) to (T, n, A), unless its ``batch_first`` is true, or, if it has none itself, that of
+            one of its parts; it gets its parameters' device and type, and of a tuple the first is taken.
         battery: with the rule input if the network is to know the task.
         n_trials: of each task.
         seed: of the trials; None: from the operating system.
@@ -43,7 +42,8 @@ def evaluate(
         Scores: per trial; ``.decision_accuracy``, ``.per_task()`` and ``.table()`` sum them up.
 
     Raises:
-        ModcogError: if the network fails, or its output has a wrong shape or is not finite, naming the shape expected.
+        ModcogError: if the network fails, if its output has a wrong shape or is not finite, naming the shape expected,
+            or if what it puts out for a trial depends on the trials beside it, as it does if it takes trials for steps.
         UnknownNameError: if one of ``tasks`` is not in the battery.
     """
     if not isinstance(battery, Battery):
@@ -52,19 +52,27 @@ def evaluate(
     chosen = np.repeat(index, check_count("n_trials", n_trials))
     if not len(chosen):
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
-    return _score_all(
-        predict, TrialSource(battery.tables, Seed.of(seed)).blocks(len(chosen), chosen), battery.n_actions
-    )
+    call = as_predict(predict, battery.n_actions)
+    parts = TrialSource(battery.tables, Seed.of(seed)).blocks(len(chosen), chosen)
+    return _score_all(call, parts, battery.n_actions, check=True)
 
 
 def evaluate_on(predict: Predict | Any, trials: Trials, n_actions: int) -> Scores:
-    """Score a network on given trials; see ``evaluate``."""
-    return _score_all(predict, (trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)), n_actions)
+    """Score a network on given trials; see ``evaluate``. Whether it keeps them apart is not checked."""
+    parts = (trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK))
+    return _score_all(as_predict(predict, n_actions), parts, n_actions)
 
 
-def _score_all(predict: Predict | Any, parts: Iterable[Trials], n_actions: int) -> Scores:
-    call = as_predict(predict)
-    found = [score(_output(call, part, n_actions), part, n_actions) for part in parts]
+def _score_all(call: Predict, parts: Iterable[Trials], n_actions: int, check: bool = False) -> Scores:
+    found: list[Scores] = []
+    largest: tuple[Trials, Any] | None = None
+    for trials in (piece for part in parts for piece in _uneven(part)):
+        output = output_of(call, trials, n_actions)
+        found.append(score(output, trials, n_actions))
+        if largest is None or len(trials) > len(largest[0]):
+            largest = trials, output
+    if check and largest is not None:  # only now, so that no call comes between those that count
+        check_trials_apart(call, *largest)
     return Scores(
         found[0].tasks,
         np.concatenate([part.task for part in found]),
@@ -73,52 +81,11 @@ def _score_all(predict: Predict | Any, parts: Iterable[Trials], n_actions: int) 
     )
 
 
-def _output(call: Predict, trials: Trials, n_actions: int) -> Any:
-    try:
-        return call(trials.observations)
-    except ModcogError:
-        raise
-    except Exception as error:
-        n, steps, _ = trials.observations.shape
-        raise ModcogError(
-            f"predict: failed on observations of shape (n, T, C) = {trials.observations.shape}, of which it must make "
-            f"logits of shape {(n, steps, n_actions)} or actions of shape {(n, steps)}: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
-
-
-def as_predict(network: Any) -> Predict:
-    """A function on arrays from a function or a torch module.
-
-    Raises:
-        ModcogError: if it is neither.
-    """
-    if hasattr(network, "state_dict") and hasattr(network, "parameters"):
-        return _torch_predict(network)
-    if not callable(network):
-        raise ModcogError(f"predict: got {type(network).__name__}, must be a function or a torch module")
-    return network
-
-
-def _torch_predict(module: Any) -> Predict:
-    import torch
-
-    batch_first = any(bool(getattr(part, "batch_first", False)) for part in module.modules())
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
-
-    def predict(observations: NDArray[np.float32]) -> Any:
-        x = torch.from_numpy(observations).to(device)
-        was_training = [(part, part.training) for part in module.modules()]
-        module.eval()
-        try:
-            with torch.no_grad():
-                output = module(x if batch_first else x.transpose(0, 1))
-        finally:
-            for part, training in was_training:
-                part.training = training
-        logits = output[0] if isinstance(output, tuple) else output
-        if batch_first or getattr(logits, "ndim", 0) < 2:
-            return logits
-        return logits.transpose(0, 1)
-
-    return predict
+def _uneven(trials: Trials) -> Iterator[Trials]:
+    """The trials in pieces of another number of trials than of steps, so that swapped axes show in the shape."""
+    n, steps = trials.mask.shape
+    if n == steps and n > 1:
+        yield from _uneven(trials[: n // 2])
+        yield from _uneven(trials[n // 2 :])
+    else:
+        yield trials

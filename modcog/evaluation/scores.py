@@ -241,7 +241,7 @@ def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.i
     n, length = trials.mask.shape
     a = n_actions or "A"
     wanted = f"must be logits of shape ({n}, {length}, {a}) or actions of shape ({n}, {length})"
-    values = _numbers(output, wanted)
+    values = numbers(output, wanted)
     logits = values.ndim == 3
     if values.ndim not in (2, 3) or values.shape[0] != n or values.shape[1] < length:
         raise ModcogError(f"output: got shape {values.shape}, {wanted}")
@@ -263,20 +263,26 @@ def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.i
     return np.where(trials.mask, values, 0).astype(np.int64)
 
 
-def _numbers(output: Any, wanted: str) -> NDArray[Any]:
-    """``output`` as an array of numbers.
+def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
+    """``output`` as an array of whole numbers, truth values or floats, of the same shape.
+
+    Args:
+        output: anything that ``np.asarray`` takes, or a tensor on any device.
+        wanted: the rest of the sentence if it is no such thing.
 
     Raises:
         ModcogError: if it is none.
     """
-    if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
-        output = output.detach().cpu()
-        output = output.float() if output.is_floating_point() else output
     try:
+        if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
+            output = output.detach().cpu()
+            output = output.float() if output.is_floating_point() and output.element_size() < 4 else output
         values = np.asarray(output)
-        if values.dtype.kind == "O":
-            raise TypeError
-        # JAX and TensorFlow have floats of 16 bits that NumPy does not know
-        return values if values.dtype.kind in "biuf" else values.astype(np.float32)
-    except (TypeError, ValueError):
-        raise ModcogError(f"output: got {type(output).__name__}, which is no array of numbers; {wanted}") from None
+        if values.dtype.kind in "biuf":
+            return values
+        if values.dtype.kind == "V":  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
+            return values.astype(np.float32)
+        found = f"an array of {values.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
+    except (TypeError, ValueError, RuntimeError):
+        found = type(output).__name__
+    raise ModcogError(f"output: got {found}, which is no array of real numbers; {wanted}") from None

@@ -90,7 +90,7 @@ def test_evaluate_takes_a_function_and_gives_every_task_its_trials(battery):
         return np.zeros(observations.shape[:2], int)
 
     scores = evaluate(hold, battery, n_trials=700, seed=3)
-    assert sum(seen) == 2100
+    assert sum(seen[:-1]) == 2100  # the last call is the check that trials are kept apart
     assert np.bincount(scores.task).tolist() == [700] * 3
 
 
@@ -149,7 +149,7 @@ def test_a_part_of_the_battery_keeps_its_place_in_the_rule_input():
         return np.zeros(observations.shape[:2])
 
     scores = evaluate(hold, battery, 30, tasks=["dms", "go"])
-    assert np.sum(seen, axis=0).tolist() == [30, 0, 30]
+    assert seen[0].tolist() == [30, 0, 30]
     assert set(scores.per_task()) == {"go", "dms"}
     assert scores.groups()["battery"] == ("go", "dms")
     with pytest.raises(UnknownNameError, match="anti"):
