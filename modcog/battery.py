@@ -29,7 +29,7 @@ class Battery:
         UnknownNameError: for a task, collection, rule set, period or setting that does not exist.
         ModcogError: for a value out of range, naming field, value and bound.
 
-    Example:
+    Examples:
         >>> battery = Battery("yang19", dt=50)
         >>> trials = battery.sample(100, seed=0)
         >>> trials.observations.shape[0], trials.observations.shape[2]

@@ -346,7 +346,11 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         return self._top.unwrapped.ob[0], reward, False, False, info
 
     def render(self, mode: str | None = None) -> NDArray[np.uint8] | None:
-        """A picture of the current step, (H, W, 3) uint8 in mode rgb_array; a window in mode human."""
+        """A picture of the current step, (H, W, 3) uint8 in mode rgb_array; a window in mode human.
+
+        Raises:
+            ModcogError: if there is no trial yet.
+        """
         if self.render_mode is None:
             gym.logger.warn("render: the environment was made without a render_mode, 'rgb_array' or 'human'")
             return None

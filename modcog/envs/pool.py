@@ -104,11 +104,11 @@ class Pool:
         return label, self._reward.take(outcome) / parts, self._ends.take(outcome)
 
     def step(self, go_on: NDArray[np.bool_]) -> None:
-        """Move the lanes in the mask ``go_on`` one step."""
+        """Move the lanes in the mask ``go_on``, (lanes,), one step."""
         self._position += go_on
 
     def advance(self, lanes: NDArray[np.intp]) -> None:
-        """Begin the next trial in ``lanes``."""
+        """Begin the next trial in ``lanes``, (k,) numbers of lanes."""
         self._place[lanes] += 1
         for lane in lanes[self._place[lanes] == self._size[lanes]].tolist():
             self._refill(lane)
@@ -116,11 +116,11 @@ class Pool:
         self._right[lanes] = 0
 
     def blank(self, lanes: NDArray[np.intp]) -> None:
-        """Let ``lanes`` stand at an observation of zeros until they advance."""
+        """Let ``lanes``, (k,) numbers of lanes, stand at an observation of zeros until they advance."""
         self._position[lanes] = len(self._label) - 1
 
     def performance(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Performance in the trials that are ending in ``lanes``, 0 … 1."""
+        """Performance in the trials that are ending in ``lanes``, (k,) numbers of lanes: (k,) from 0 to 1."""
         return self._right[lanes] / self._parts[self._position[lanes]]
 
     def trial_of(self, lane: int) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def step_codes(battery: Battery, trials: Trials) -> tuple[NDArray[np.int64], NDA
 
 
 def outcome_tables(options: EnvOptions) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Reward, end of the trial and right or not by (2 · code + last) · 4 + 2 · right + responded."""
+    """Reward, end of the trial and right or not, (40,), by (2 · code + last) · 4 + 2 · right + responded."""
     earned = options.rewards
     reward, ends, performs = np.zeros((5, 2, 2, 2)), np.zeros((5, 2, 2, 2), np.bool_), np.zeros((5, 2, 2, 2))
     reward[GUARDED, :, :, 1] = earned.abort

@@ -179,7 +179,11 @@ class GatedRNN(nn.Module):
 
 
 def time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
-    """Check the shape of observations and bring them to (T, B, C), contiguous, and to the type of the weights."""
+    """Check the shape of observations and bring them to (T, B, C), contiguous, and to the type of the weights.
+
+    Raises:
+        ModcogError: if they are not (T, B, C), or (B, T, C) with ``batch_first``.
+    """
     n_inputs = weight_in.shape[1]
     if x.ndim != 3 or x.shape[2] != n_inputs or 0 in x.shape:
         order = "(B, T, C)" if batch_first else "(T, B, C)"
@@ -188,7 +192,11 @@ def time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
 
 
 def checked_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
-    """``h0`` if it fits observations x (T, B, C), in the type of x."""
+    """``h0`` (B, N) if it fits observations x (T, B, C), in the type of x.
+
+    Raises:
+        ModcogError: if it does not.
+    """
     if h0 is not None and h0.shape != (x.shape[1], hidden):
         raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {hidden})")
     return None if h0 is None else h0.to(x.dtype)

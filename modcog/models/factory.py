@@ -87,6 +87,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "gru": Architecture(GatedConfig, None, "torch's GRU"),
     "lstm": Architecture(GatedConfig, None, "torch's LSTM"),
 }
+"""Reference architectures by name."""
 
 
 def configure(architecture: str, **options: Any) -> ModelConfig:

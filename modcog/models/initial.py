@@ -20,6 +20,9 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: torch.Generator) -> 
         init: a name in ``INITS``.
         gain: scale of what is drawn.
         rng: where the numbers come from.
+
+    Raises:
+        UnknownNameError: if there is no such init.
     """
     if init not in INITS:
         raise unknown("init", init, INITS)

@@ -44,7 +44,7 @@ class Sheet:
         return grid.reshape(2, -1).T.copy()
 
     def distances(self, target: NDArray[np.integer], source: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Euclidean distances between units given by index; the short way round on a torus."""
+        """Euclidean distances between units given by index, (k,) each; the short way round on a torus."""
         rows = np.abs(target // self.columns - source // self.columns)
         columns = np.abs(target % self.columns - source % self.columns)
         if self.torus:

@@ -104,7 +104,7 @@ def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Ca
 
 
 def by_length(trials: Trials, chosen: NDArray[np.integer], config: TrainConfig) -> Batch:
-    """The chosen ones of trials without rule input, as a batch: the shortest in one part, the longest in another."""
+    """The chosen ones, (B,), of trials without rule input, as a batch: the short in one part, the long in another."""
     order = chosen[np.argsort(trials.lengths[chosen], kind="stable")]
     parts = tuple(_padded(trials, part, config) for part in np.array_split(order, -(-len(order) // TOGETHER)))
     return Batch(parts, float(sum(part.weights.sum() for part in parts)), len(order))

@@ -52,7 +52,7 @@ def save(
         folder: of the checkpoints.
         model: whose weights to keep.
         optimizer: whose state to keep.
-        random: the random states of every process, as ``random_states`` gives them.
+        random: the random states of every process, of the shapes that ``random_states`` gives.
         progress: how far the run is.
     """
     path = folder / f"step-{progress.step:08d}"

@@ -98,7 +98,7 @@ class Order:
 
 
 def side_by_side(trials: Trials, chosen: NDArray[np.integer], config: TrainConfig) -> Batch:
-    """The chosen ones of sequences of trials, stored one after the other, as a batch of one part."""
+    """The chosen ones, (B,), of sequences of trials, stored one after the other, as a batch of one part."""
 
     def lanes(packed: NDArray[Any]) -> NDArray[Any]:
         """(T, B, …) of (S, …)."""

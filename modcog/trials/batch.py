@@ -127,7 +127,7 @@ def draw_conditions(
 def fix_durations(
     tables: Tables, task: NDArray[np.integer], durations: Durations, given: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Put the durations among ``given`` (``duration_<period>``, ms) in place of the drawn ones.
+    """Put the durations among ``given`` (``duration_<period>``, ms), (n,) columns, in place of the drawn ones.
 
     Raises:
         ModcogError: for a period that the tasks do not have, or a duration that is not a finite number ≥ 0, or too
@@ -161,6 +161,9 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
 
     ``duration_<period>`` are ms as drawn, ``steps_<period>`` the whole steps they last; ``target`` is the direction
     asked for before the interval extension moved it, ``interval_ms`` the time T it moved by.
+
+    Raises:
+        ModcogError: if a draw function names a condition in some trials of a task and not in others.
     """
     n = len(drawn.task)
     found: dict[str, NDArray[Any]] = {name: np.full(n, missing) for name, missing in tables.missing.items()}

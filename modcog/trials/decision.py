@@ -32,7 +32,11 @@ Floats = NDArray[np.floating]
 
 
 def draw(t: Draw) -> Outcome:
-    """Draw two different directions and one row of strengths; the stronger direction is the target."""
+    """Draw two different directions and one row of strengths; the stronger direction is the target.
+
+    Raises:
+        ModcogError: if conditions that are given tie, contradict each other or are out of range.
+    """
     direction1, direction2, strength = conditions(t)
     advantage = advantage_of_first(t, strength)
     if t.given and np.any(np.abs(advantage) <= TIE):
@@ -41,7 +45,11 @@ def draw(t: Draw) -> Outcome:
 
 
 def conditions(t: Draw) -> tuple[Ints, Ints, Floats]:
-    """Draw direction 1 and 2, (n,), and the strengths, (4, n) in the order of ``STRENGTHS``."""
+    """Draw direction 1 and 2, (n,), and the strengths, (4, n) in the order of ``STRENGTHS``.
+
+    Raises:
+        ModcogError: if conditions that are given contradict each other or are out of range.
+    """
     n = t.dim_ring
     direction1 = t.rng.integers(0, n, t.n)
     direction2 = (direction1 + t.rng.integers(1, n, t.n)) % n
@@ -67,7 +75,7 @@ def _strength(t: Draw, name: str, drawn: Floats) -> Floats:
 
 
 def outcome(direction1: Ints, direction2: Ints, strength: Floats, first: NDArray[np.bool_]) -> Outcome:
-    """The trial that these conditions make; ``first``: whether direction 1 is the target."""
+    """The trials that these conditions make; ``first``, (n,): whether direction 1 is the target."""
     places = ((0, 1, direction1), (1, 1, direction2), (0, 2, direction1), (1, 2, direction2))
     stimuli = [Stimulus(*place, s) for place, s in zip(places, strength, strict=True)]
     return Outcome(np.where(first, direction1, direction2), stimuli)

@@ -20,6 +20,9 @@ def draw(t: Draw, sample_category: Callable[[Ints, int], Ints] = operator.floord
     """Draw match or non-match, modality, sample and test; the target is the test's direction.
 
     ``sample_category`` takes the sample's direction, (n,), and n/2, and returns its category, 0 or 1.
+
+    Raises:
+        ModcogError: if conditions that are given contradict each other or are out of range.
     """
     n, half, by_category = t.dim_ring, t.dim_ring // 2, t.param("category")
 

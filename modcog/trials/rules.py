@@ -84,11 +84,11 @@ class Rules:
         ms: NDArray[np.floating],
         settings: BatterySettings,
     ) -> NDArray[np.integer]:
-        """The target after the interval extension; see ``extensions.interval``."""
+        """The target, (n,), after an interval of ``ms`` ms, (n,); see ``extensions.interval``."""
         return extensions.interval(target, sign, ms, settings)
 
     def label(
         self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int
     ) -> NDArray[np.integer]:
-        """The label of a response to ``target`` after the sequence has moved it on."""
+        """The label, (m,), of a response to ``target``, (m,), after the sequence has moved it on."""
         return 1 + (target + moved) % dim_ring

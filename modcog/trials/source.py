@@ -128,7 +128,7 @@ class TrialSource:
         return concatenate(list(self.blocks(n, tasks)))
 
     def blocks(self, n: int, tasks: NDArray[np.integer] | None = None) -> Iterator[Trials]:
-        """The first n trials, block by block, so that memory stays flat."""
+        """The first n trials, of the tasks (n,) if they are given, block by block, so that memory stays flat."""
         start = index = 0
         while start < n:
             stop = min(start + self.block_size(index), n)

@@ -110,7 +110,7 @@ class Trials:
 
 
 def is_missing(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a condition is −1 or NaN: the trial's task has no such thing."""
+    """Where a condition, (n,), is −1 or NaN: the trial's task has no such thing."""
     return (column == -1) | (column != column)
 
 

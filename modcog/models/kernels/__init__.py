@@ -16,6 +16,7 @@ from modcog.models.masks import Mask
 KERNELS: dict[str, type[Kernel]] = {
     kernel.name: kernel for kernel in (DenseKernel, CompiledKernel, CsrKernel, DiagonalKernel)
 }
+"""Kernels by name."""
 
 __all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose", "make"]
 
@@ -32,7 +33,11 @@ def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:
 
 
 def make(name: str, mask: Mask) -> Kernel:
-    """The kernel of that name for a mask."""
+    """The kernel of that name for a mask.
+
+    Raises:
+        UnknownNameError: if there is no such kernel.
+    """
     if name not in KERNELS:
         raise unknown("kernel", name, ["auto", *KERNELS])
     return KERNELS[name](mask)

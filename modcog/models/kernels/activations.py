@@ -48,3 +48,4 @@ ACTIVATIONS = {
         Activation("softplus", _softplus, _softplus_pull),
     )
 }
+"""Nonlinearities by name."""

@@ -1,0 +1,68 @@
+"""Hooks of mkdocs: the pages of the site that are made from the package, and the navigation.
+
+mkdocs calls the functions named ``on_…`` while it builds. Each generator gives its pages and pictures as a dict,
+path within the site to content.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import commands
+import flow
+import gallery
+import reference
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+
+_NOTEST = re.compile(r"^(```\w+) notest$", re.MULTILINE)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages of a folder where the navigation names the folder; a folder without pages is left out."""
+    folders = {
+        "gallery/": gallery.navigation(),
+        "reference/": reference.navigation(),
+        "results/": _found("results/README.md") + _found("results/*/README.md"),
+    }
+    config.nav = _expanded(config.nav, folders)
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages and pictures to the files of the site."""
+    pages = {
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        "commands.md": commands.page(),
+        **flow.pages(),
+        **reference.pages(),
+        **gallery.pages(drawn=config.extra["pictures"]),
+    }
+    for path, content in pages.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Take away the mark of code blocks that the tests do not run; it is no language."""
+    return _NOTEST.sub(r"\1", markdown)
+
+
+def _found(pattern: str) -> list[str]:
+    """Paths of the pages that are stored, in the order of their names."""
+    docs = ROOT / "docs"
+    return sorted(str(page.relative_to(docs)) for page in docs.glob(pattern))
+
+
+def _expanded(entry: Any, folders: dict[str, list[Any]]) -> Any:
+    """An entry of the navigation with its folders' pages in their places; None if nothing is left of it."""
+    if isinstance(entry, list):
+        return [found for found in (_expanded(part, folders) for part in entry) if found]
+    if isinstance(entry, dict):
+        found = {title: _expanded(part, folders) for title, part in entry.items()}
+        return {title: part for title, part in found.items() if part}
+    return folders.get(entry, entry)

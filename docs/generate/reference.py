@@ -1,0 +1,102 @@
+"""The Python reference: a page for each package, with its modules one after the other, from their docstrings."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parents[2] / "modcog"
+
+LEFT_OUT = "modcog.cli"
+"""The commands have a page of their own."""
+
+_MODULE = "::: {name}\n"
+_PACKAGE = """\
+::: {name}
+    options:
+      members: {members}
+      show_root_heading: false
+      show_root_toc_entry: false
+"""
+
+
+def navigation() -> list[Any]:
+    """Paths of the pages, the package's own first."""
+    return [f"reference/{package}.md" for package in packages()]
+
+
+def pages() -> dict[str, str]:
+    """Path to Markdown; mkdocstrings puts the docstrings in."""
+    return {f"reference/{package}.md": _page(package) for package in packages()}
+
+
+def packages() -> list[str]:
+    """The packages by full name, ``modcog`` first."""
+    folders = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
+    return [name for folder in folders if not (name := _name(folder)).startswith(LEFT_OUT)]
+
+
+def modules(package: str) -> list[str]:
+    """The modules directly in a package, by full name."""
+    paths = sorted(path for path in _folder(package).glob("*.py") if not path.name.startswith("_"))
+    return [_name(path.with_suffix("")) for path in paths]
+
+
+def _page(package: str) -> str:
+    """What the package is, what can be imported from it, and its modules."""
+    tree = ast.parse((_folder(package) / "__init__.py").read_text(encoding="utf-8"))
+    parts = [f"# {package}\n", _PACKAGE.format(name=package, members=_own(tree)), _exported(package, tree)]
+    return "\n".join([*parts, *(_MODULE.format(name=name) for name in modules(package))])
+
+
+def _own(tree: ast.Module) -> list[str]:
+    """Public names that the package's own file defines, not imports."""
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    targets = [t for node in tree.body for t in _targets(node) if isinstance(t, ast.Name)]
+    return [name for name in (*defined, *(target.id for target in targets)) if not name.startswith("_")]
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    """What an assignment assigns to."""
+    if isinstance(node, ast.AnnAssign):
+        return [node.target]
+    return node.targets if isinstance(node, ast.Assign) else []
+
+
+def _exported(package: str, tree: ast.Module) -> str:
+    """A line with the names that a package offers from its modules, each linked to its place."""
+    sources = _imports(tree)
+    if not sources:
+        return ""
+    links = ", ".join(f"[`{name}`][{sources[name]}]" for name in sorted(sources, key=str.lower))
+    return f"**To import from `{package}`**: {links}\n"
+
+
+def _imports(tree: ast.Module) -> dict[str, str]:
+    """Full name of each thing that is imported from the package's modules and offered, by the name it has there."""
+    offered = _offered(tree)
+    return {
+        alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modcog.")
+        for alias in node.names
+        if alias.name in offered
+    }
+
+
+def _offered(tree: ast.Module) -> set[str]:
+    """The names in ``__all__``."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def _name(path: Path) -> str:
+    """Full name of the package or module at a path."""
+    return ".".join(path.relative_to(PACKAGE.parent).parts)
+
+
+def _folder(package: str) -> Path:
+    return PACKAGE.parent.joinpath(*package.split("."))

@@ -1,0 +1,172 @@
+"""The site builds strictly, all its links lead somewhere, and what is generated is complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import modcog
+from modcog.cli import COMMANDS, main
+from modcog.evaluation import levels
+
+ROOT = Path(__file__).parents[1]
+BASES = modcog.collection("yang19")
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a page of the site names and points to."""
+
+    text: str
+    ids: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids.update(found[name] for name in ("id", "name") if name in found)
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        elif tag in ("img", "script", "iframe", "source") and "src" in found:
+            self.loaded.append(found["src"])
+        elif tag == "link" and found.get("rel") != "canonical":
+            self.loaded.append(found["href"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, with small pictures in place of the drawn ones."""
+    out = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)],
+        cwd=ROOT, env={**os.environ, "MODCOG_DOCS_PICTURES": "false"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def site(folder: Path) -> dict[Path, Page]:
+    return {path: Page(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs/generate")
+        yield import_module("pictures")
+
+
+def test_every_link_leads_somewhere(site: dict[Path, Page], folder: Path) -> None:
+    dead = []
+    for path, page in site.items():
+        for link in (*page.links, *page.loaded):
+            if urlsplit(link).scheme or path.name == "404.html":  # that page is for any address
+                continue
+            target, anchor = urldefrag(link)
+            place = (path.parent / unquote(target)).resolve() if target else path
+            place = place / "index.html" if place.is_dir() else place
+            known = place.exists() and (not anchor or place not in site or unquote(anchor) in site[place].ids)
+            if not known:
+                dead.append(f"{path.relative_to(folder)}: {link}")
+    assert dead == []
+
+
+def test_nothing_is_loaded_from_elsewhere(site: dict[Path, Page], folder: Path) -> None:
+    outside = [link for page in site.values() for link in page.loaded if urlsplit(link).netloc]
+    styles = [path.read_text(encoding="utf-8") for path in folder.rglob("*.css")]
+    assert outside == []
+    assert [found for text in styles for found in re.findall(r"url\(\s*['\"]?(?:https?:)?//[^)]*", text)] == []
+
+
+def test_no_code_block_is_left_as_text(site: dict[Path, Page], folder: Path) -> None:
+    assert [str(path.relative_to(folder)) for path, page in site.items() if "```" in page.text] == []
+
+
+def test_the_gallery_has_a_page_for_each_base_task(folder: Path) -> None:
+    pages = {path.stem for path in (folder / "gallery").glob("*.html")}
+    assert pages == {"index", *BASES}
+    assert len(BASES) == 20
+
+
+def test_the_index_leads_to_a_picture_of_each_of_the_132(site: dict[Path, Page], folder: Path) -> None:
+    index = site[folder / "gallery/index.html"]
+    assert len(modcog.TASKS) == 132
+    for task in modcog.TASKS:
+        link = f"{modcog.parse(task).base}.html#{task}"
+        assert index.links.count(link) == 1
+        page = site[folder / "gallery" / link.partition("#")[0]]
+        assert task in page.ids
+        assert f"{task}.png" in page.loaded
+        assert (folder / f"gallery/{task}.png").exists()
+        assert (folder / f"gallery/small/{task}.png").exists()
+
+
+@pytest.mark.parametrize("base", ["dlygo", "dm1", "multidm", "dmc"])
+def test_a_task_page_has_its_periods_and_levels(base: str, site: dict[Path, Page], folder: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", site[folder / f"gallery/{base}.html"].text)
+    battery = modcog.Battery([base])
+    for period in battery.tables.timings[0]:
+        assert re.search(rf"\b{period}\s+\d", text)
+    level = levels(battery)[base]
+    assert f"{level.decision_chance:.1%}" in text
+    assert f"{level.decision_ceiling:.1%}" in text
+
+
+def test_the_command_reference_has_every_command_and_option(
+    site: dict[Path, Page], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = site[folder / "commands.html"]
+    sections = dict(zip(*[iter(re.split(r'<h2 id="([^"]+)">', page.text)[1:])] * 2, strict=True))
+    for command in COMMANDS:
+        assert main([command, "--help"]) == 0
+        options = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+        assert options
+        assert [option for option in options if option not in sections[command]] == []
+
+
+def test_the_reference_has_every_module_and_every_public_name(site: dict[Path, Page], folder: Path) -> None:
+    ids = {id for path, page in site.items() if "reference" in path.parts for id in page.ids}
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "modcog").rglob("[!_]*.py")]
+    assert [name for name in names if not name.startswith("modcog.cli") and name not in ids] == []
+    top = site[folder / "reference/modcog.html"].text
+    assert [name for name in modcog.__all__ if f">{name}</code></a>" not in top and name != "__version__"] == []
+
+
+def test_a_drawn_trial_shows_what_its_task_asks_for(pictures: ModuleType) -> None:
+    for task in modcog.TASKS:
+        spec, trial = modcog.parse(task), pictures.telling(task)
+        row, labels = trial.rows[0], trial.packed_labels[trial.decision_start[0] :]
+        interval = row.get("interval_ms", 0) // 100 if spec.interval else 0
+        course = 1 + row["target"] + spec.interval * interval + spec.sequence * np.arange(len(labels))
+        assert trial.tasks == (task,)
+        assert row["respond"] == 1
+        assert labels.tolist() == course.tolist()  # it never passes the end of the ring
+        assert not spec.interval or interval >= 4
+
+
+def test_pictures_are_pictures(pictures: ModuleType) -> None:
+    trial = pictures.telling("dlygointr")
+    drawn, small = (Image.open(BytesIO(draw(trial))) for draw in (pictures.drawn, pictures.small))
+    assert drawn.size[0] > 400
+    assert small.size[0] == 8 * trial.lengths[0]
+    moving = Image.open(BytesIO(pictures.moving("goseqr")))
+    assert moving.n_frames > 20  # 500 ms of fixation, 500 of stimulus, 1000 of decision
