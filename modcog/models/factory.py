@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from modcog.errors import ModcogError, unknown
@@ -26,6 +21,7 @@ from modcog.models.config import (
     RandomConfig,
 )
 from modcog.models.masks import Mask
+from modcog.models.own import build_own
 from modcog.spec import validated
 
 
@@ -138,7 +134,7 @@ def build(
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModcogError(f"{field}: got {value!r}, must be a whole number, at least 1")
     if isinstance(config, OwnConfig):
-        return _build_own(config, n_inputs, n_outputs)
+        return build_own(config, n_inputs, n_outputs)
     model = _build_reference(config, n_inputs, n_outputs)
     model.config = config  # type: ignore[assignment]
     return model
@@ -163,70 +159,6 @@ def _build_reference(config: ModelConfig, n_inputs: int, n_outputs: int) -> nn.M
         )
     fields = ("activation", "dt", "tau", "noise", "init", "gain", "seed", "batch_first", "kernel")
     return MaskedRNN(mask(config), n_inputs, n_outputs, **{field: getattr(config, field) for field in fields})
-
-
-def _build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
-    """Call the user's function with what it takes, and try what it gives on a small batch."""
-    name = config.architecture
-    function = _function(name)
-    options = {"n_inputs": n_inputs, "n_outputs": n_outputs, **_options_for(function, config)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        try:
-            model = function(**options)
-        except Exception as error:
-            said = " ".join(str(error).split())
-            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {said}") from error
-        if not isinstance(model, nn.Module):
-            raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
-        _try_out(name, model, n_inputs, n_outputs, config.batch_first)
-    return model
-
-
-def _options_for(function: Callable[..., Any], config: OwnConfig) -> dict[str, Any]:
-    """The user's options, and of those that every network has the ones that the function takes."""
-    taken = inspect.signature(function).parameters
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
-    options = config.model_dump(exclude={"architecture"})
-    common = {name for name in ("hidden", "seed", "batch_first") if name not in taken and not takes_all}
-    if config.batch_first:
-        common.discard("batch_first")  # a function that does not know it must not be taken to honour it
-    return {name: value for name, value in options.items() if name not in common}
-
-
-def _function(name: str) -> Callable[..., Any]:
-    module, _, function = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a script installed by pip does not look in the user's own folder
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except Exception as error:
-        said = " ".join(str(error).split())
-        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {said}") from None
-    if not callable(found):
-        raise ModcogError(f"architecture: got {name!r}, which is a {type(found).__name__} and no function")
-    return found
-
-
-def _try_out(name: str, model: nn.Module, n_inputs: int, n_outputs: int, batch_first: bool) -> None:
-    """Refuse a network that does not map (T, B, C) to (T, B, A)."""
-    sides = (2, 3) if batch_first else (3, 2)
-    order = "(B, T, {})" if batch_first else "(T, B, {})"
-    expected = f"{order.format('C')} to {order.format('A')} with C = {n_inputs} and A = {n_outputs}"
-    training = model.training
-    try:
-        with torch.no_grad():
-            logits = model.eval()(torch.zeros(*sides, n_inputs))
-    except Exception as error:
-        said = " ".join(str(error).split())
-        raise ModcogError(
-            f"{name}: the network must map {expected}; it failed with {type(error).__name__}: {said}"
-        ) from error
-    finally:
-        model.train(training)
-    if not isinstance(logits, torch.Tensor) or logits.shape != (*sides, n_outputs):
-        given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
-        raise ModcogError(f"{name}: the network must map {expected}; for {(*sides, n_inputs)} it gave {given}")
 
 
 @dataclass(frozen=True)

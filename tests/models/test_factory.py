@@ -133,6 +133,26 @@ OWN = """
         return Net(n_inputs + 1, n_outputs)
 
     constant = 3
+
+    class Odd(Net):
+        def __init__(self, how, n_inputs, n_outputs, **options):
+            super().__init__(n_inputs, n_outputs, 6)
+            self.how = how
+
+        def forward(self, x):
+            return self.how(super().forward(x))
+
+    def nan(n_inputs, n_outputs):
+        return Odd(lambda logits: logits / 0, n_inputs, n_outputs)
+
+    def detached(n_inputs, n_outputs):
+        return Odd(lambda logits: logits.detach(), n_inputs, n_outputs)
+
+    def mixing(n_inputs, n_outputs):
+        return Odd(lambda logits: logits.cumsum(1), n_inputs, n_outputs)
+
+    def noisy(n_inputs, n_outputs):
+        return Odd(lambda logits: logits + torch.randn_like(logits), n_inputs, n_outputs)
 """
 
 
@@ -171,12 +191,22 @@ def test_own_network_gets_what_it_takes():
         ("own_network:plain", {"batch_first": True}, "unexpected keyword argument 'batch_first'"),
         ("own_network:narrow", {}, r"must map \(T, B, C\) to \(T, B, A\) with C = 5 and A = 7; .* gave \(3, 2, 8\)"),
         ("own_network:failing", {}, "it failed with RuntimeError"),
+        ("own_network:nan", {}, "it gave NaN or infinite values before any training"),
+        ("own_network:detached", {}, "its output depends on no parameter that can be trained"),
+        ("own_network:mixing", {}, "the output of a trial changed with another trial of the batch"),
     ],
 )
 def test_own_network_that_does_not_fit_is_refused_in_one_line(name, options, message):
     with pytest.raises(ModcogError, match=message) as error:
         build(name, C, A, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("own")
+def test_own_network_may_have_noise_and_be_built_where_nothing_is_trained():
+    build("own_network:noisy", C, A)
+    with torch.no_grad():
+        build("own_network:plain", C, A)
 
 
 @pytest.mark.parametrize(
