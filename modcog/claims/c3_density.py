@@ -78,9 +78,8 @@ def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         reached = cells[cells[f"reached_{percent}"]]
         if len(reached):
             draw_seeds(left, reached, "density", f"trials_to_{percent}", colour, f"to {percent} %")
-    left.set_yscale("log")
+    left.set_ylim(bottom=0)
     left.yaxis.set_major_formatter(EngFormatter(sep=""))
-    left.yaxis.set_minor_formatter(EngFormatter(sep=""))
     left.set_ylabel("trials of training")
     tidy(left)
     left.legend(frameon=False)
