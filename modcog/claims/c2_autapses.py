@@ -9,9 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from modcog.claims.claim import Claim, Finding, Verdict
 from modcog.claims.estimate import Estimate, difference
-from modcog.claims.figures import percent_axis
+from modcog.claims.figures import draw_extensions, percent_axis
 from modcog.claims.protocol import ALL_TASKS, LOCAL, SEEDS, SMALL, network
-from modcog.claims.tables import by_extension, per_cell
 from modcog.sweeps import Grid
 from modcog.training.report import COLOURS
 
@@ -95,16 +94,7 @@ def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     left.set_xlabel("decision accuracy of the autapses")
     percent_axis(left, "decision accuracy of the LM-RNN")
     left.legend(title="extension", frameon=False, loc="lower right")
-    groups = by_extension(results)
-    arch = per_cell(results)["arch"]
-    present = [name for name in COLOURS if name in groups]
-    for shift, name, colour in ((-0.18, "lm-rnn", "#0072B2"), (0.18, "autapse", "#D55E00")):
-        rows = groups.loc[arch[arch == name].index, present]
-        right.bar([k + shift for k in range(len(present))], rows.mean(), 0.34, color=colour, label=name)
-        for k, extension in enumerate(present):
-            right.scatter([k + shift] * len(rows), rows[extension], color="black", s=10, zorder=3)
-    right.set_xticks(range(len(present)), present)
-    percent_axis(right)
+    draw_extensions(right, results, ("lm-rnn", "autapse"))
     right.legend(frameon=False)
     return drawing
 

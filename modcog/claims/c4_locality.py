@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from modcog.claims.claim import Answer, Claim, Verdict
-from modcog.claims.figures import PALETTE, draw_curves, percent_axis
+from modcog.claims.figures import draw_curves, draw_extensions
 from modcog.claims.protocol import FULL, LOCAL, SEEDS, SMALL, network
 from modcog.claims.speed import compare, last_ratio, reach
-from modcog.claims.tables import by_extension, per_cell
+from modcog.claims.tables import per_cell
 from modcog.sweeps import Grid
-from modcog.training.report import COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,15 +55,7 @@ def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     left, right = drawing.subplots(1, 2)
     cells = per_cell(results)
     draw_curves(left, cells, curves, by="arch")
-    groups = by_extension(results)
-    present = [name for name in COLOURS if name in groups]
-    for k, (mask, colour) in enumerate(zip(MASKS, PALETTE, strict=False)):
-        rows = groups.loc[cells.index[cells["arch"] == mask], present]
-        right.bar([x + 0.26 * (k - 1) for x in range(len(present))], rows.mean(), 0.24, color=colour, label=mask)
-        for x, extension in enumerate(present):
-            right.scatter([x + 0.26 * (k - 1)] * len(rows), rows[extension], color="black", s=10, zorder=3)
-    right.set_xticks(range(len(present)), present)
-    percent_axis(right)
+    draw_extensions(right, results, MASKS)
     return drawing
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, PercentFormatter
+
+from modcog.claims.tables import by_extension, per_cell
+from modcog.training.report import COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,3 +50,18 @@ def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, lab
     means = frame.groupby(x)[y].mean()
     axes.plot(means.index, means, color=colour, label=label)
     axes.scatter(frame[x], frame[y], color=colour, s=18, zorder=3)
+
+
+def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> None:
+    """Accuracy by extension: a bar for the mean over seeds of each architecture, and a dot for each seed."""
+    groups, arch = by_extension(results), per_cell(results)["arch"]
+    present = [name for name in COLOURS if name in groups]
+    room = 0.76 / len(archs)
+    for k, (name, colour) in enumerate(zip(archs, PALETTE, strict=False)):
+        rows = groups.loc[arch.index[arch == name], present]
+        places = [x + room * (k - (len(archs) - 1) / 2) for x in range(len(present))]
+        axes.bar(places, rows.mean(), 0.93 * room, color=colour, label=name)
+        for place, extension in zip(places, present, strict=True):
+            axes.scatter([place] * len(rows), rows[extension], color="black", s=10, zorder=3)
+    axes.set_xticks(range(len(present)), present)
+    percent_axis(axes)
