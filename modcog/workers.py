@@ -87,12 +87,12 @@ def _dask(
 
 def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int | None = None) -> tuple[int, Result]:
     if parent not in (None, os.getpid()):  # joblib falls back to this process where it may not start others
-        _end_with(parent)
+        end_with(parent)
     return index, call(item)
 
 
 @lru_cache(maxsize=1)
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this worker process soon after its parent has ended, however that came; loky itself lets it live on."""
 
     def watch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -9,6 +10,8 @@ from multiprocessing import current_process, get_context
 from typing import Any
 
 from joblib import ParallelBackendBase
+
+from modcog.workers import end_with
 
 
 class Forks(ParallelBackendBase):  # type: ignore[misc]
@@ -23,7 +26,9 @@ class Forks(ParallelBackendBase):  # type: ignore[misc]
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
         """Start a pool."""
         self.parallel = parallel
-        self._pool = ProcessPoolExecutor(n_jobs, get_context("fork"))
+        # From their first moment: one that waits for its first task when we are killed would wait, and hold the
+        # lock of the export that it has inherited, for ever.
+        self._pool = ProcessPoolExecutor(n_jobs, get_context("fork"), end_with, (os.getpid(),))
         return n_jobs
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Future[Any]], Any] | None = None) -> Future[Any]:

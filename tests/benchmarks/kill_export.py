@@ -44,6 +44,7 @@ PROCESSES.set_forkserver_preload(["modcog.data.exporter", *(f"modcog.data.format
 def child(settings: dict[str, Any], ready: Event) -> None:
     """An export in a process group of its own."""
     os.setpgid(0, 0)
+    said = os.fdopen(os.dup(sys.stderr.fileno()), "w")
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stderr.fileno())  # joblib is loud about workers that disappear
     ready.set()
@@ -51,7 +52,8 @@ def child(settings: dict[str, Any], ready: Event) -> None:
     try:
         modcog.data.export(**settings)
         code = 0
-    except modcog.ModcogError:  # a killed worker is reported so
+    except modcog.ModcogError as error:  # a killed worker is reported so
+        print(f"  {error}", file=said, flush=True)
         code = 0
     finally:
         os._exit(code)  # without waiting for joblib's workers, which stay for a while
