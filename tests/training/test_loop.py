@@ -199,3 +199,28 @@ def test_other_precisions_train(small):
         assert run.status == "finished"
         expected = torch.float64 if precision == "64-true" else torch.float32
         assert weights(config)["read_out.weight"].dtype == expected
+
+
+TIRED = """
+import torch
+
+class Tired(torch.nn.GRU):
+    def forward(self, x):
+        self.calls += self.training
+        if self.calls > 6:
+            raise IndexError("out of\\nluck")
+        return self.read_out(super().forward(x)[0])
+
+def make(n_inputs, n_outputs):
+    network = Tired(n_inputs, 4)
+    network.read_out, network.calls = torch.nn.Linear(4, n_outputs), 0
+    return network
+"""
+
+
+def test_a_users_network_that_fails_after_some_updates_is_refused_in_one_line(small, tmp_path, monkeypatch):
+    (tmp_path / "tired_network.py").write_text(TIRED, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = "^tired_network:make: after 6 updates it failed with IndexError: out of luck$"
+    with pytest.raises(ModcogError, match=message):
+        train(small(arch="tired_network:make", density=None))
