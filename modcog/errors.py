@@ -20,6 +20,11 @@ class UnknownNameError(ModcogError, KeyError):
     __str__ = ValueError.__str__  # KeyError would show the message in quotes
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())
+
+
 def shown(value: object, longest: int = 80) -> str:
     """A value as an error shows it: its ``repr`` on one line, cut after ``longest`` characters."""
     text = re.sub(r"\s*\n\s*", " ", repr(value))

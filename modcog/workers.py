@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ def _dask(
     try:
         client = Client(address, timeout=DASK_WAIT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {' '.join(str(error).split())}") from None
+        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {one_line(error)}") from None
     with client:
         futures = client.map(_numbered, [call] * len(items), range(len(items)), items, pure=False, retries=3)
         try:
@@ -93,7 +93,11 @@ def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int 
 
 @lru_cache(maxsize=1)
 def end_with(parent: int) -> None:
-    """End this worker process soon after its parent has ended, however that came; loky itself lets it live on."""
+    """End this worker process within half a second of its parent's end, however that came; pools let it live on.
+
+    Args:
+        parent: its process id. Called again with the same, it does nothing.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

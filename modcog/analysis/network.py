@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.models.cells import GatedRNN, MaskedRNN
 
 Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
@@ -136,11 +136,12 @@ class Recurrent:
         except ModcogError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split())
             given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}" + (
                 " and h0 (B, N)" if start else ""
             )
-            raise ModcogError(f"network: failed on {given}; {HOW}: {type(error).__name__}: {said}") from error
+            raise ModcogError(
+                f"network: failed on {given}; {HOW}: {type(error).__name__}: {one_line(error)}"
+            ) from error
         states = output[1] if isinstance(output, tuple) and len(output) == 2 else None
         if not isinstance(states, Tensor) or states.ndim != 3:
             raise ModcogError(f"network: gave no hidden states when asked for them; {HOW}")

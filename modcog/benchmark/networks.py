@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.sweeps.cell import score_network, score_run
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, read_run
@@ -92,8 +92,7 @@ def _make(function: Callable[..., Any], name: str, options: Mapping[str, Any]) -
         raise
     except Exception as error:
         called = f"called with {', '.join(options)}" if options else "called"
-        said = " ".join(str(error).split())
-        raise ModcogError(f"{name}: {called}, it failed: {type(error).__name__}: {said}") from error
+        raise ModcogError(f"{name}: {called}, it failed: {type(error).__name__}: {one_line(error)}") from error
 
 
 def _record(network: Any, name: str, seed: int | None, battery: Battery, n_trials: int, score_seed: int) -> Record:

@@ -23,7 +23,7 @@ from modcog.data.journal import Journal
 from modcog.data.manifest import MANIFEST, ArrayEntry, Identity, Manifest, ShardEntry, file_entries, file_entry
 from modcog.data.plan import Plan, Shard
 from modcog.data.progress import Progress
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.files import whole_file
 from modcog.names import TASKS, parse
 from modcog.trials.source import check_count
@@ -76,7 +76,7 @@ def export(
     config = config or ExportConfig.of(**settings)
     check_count("jobs", jobs)
     job = Job.of(config, Path(out).absolute())
-    with _one_line(job.out), job.journal().opened(job.identity):
+    with _system_errors(job.out), job.journal().opened(job.identity):
         _make(job, _missing(job), jobs, dask, progress)
         _finish(job)
     from modcog.data.dataset import load
@@ -295,13 +295,13 @@ def _describe(out: Path, manifest: Manifest, plan: Plan) -> Iterable[Any]:
 
 
 @contextmanager
-def _one_line(out: Path) -> Iterator[None]:
+def _system_errors(out: Path) -> Iterator[None]:
     """Turn what the operating system says into one line that names the folder."""
     try:
         yield
     except OSError as error:
         if error.errno is None and not error.strerror:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
         else:
             reason = os.strerror(error.errno) if error.errno else str(error.strerror)
         again = "; free some space and run the same export again to finish it" if error.errno in _FULL else ""

@@ -26,8 +26,8 @@ class Forks(ParallelBackendBase):  # type: ignore[misc]
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
         """Start a pool."""
         self.parallel = parallel
-        # From their first moment: one that waits for its first task when we are killed would wait, and hold the
-        # lock of the export that it has inherited, for ever.
+        # Workers watch us from their first moment: one still without a task when we are killed would wait for ever,
+        # and hold the lock of the export that it has inherited.
         self._pool = ProcessPoolExecutor(n_jobs, get_context("fork"), end_with, (os.getpid(),))
         return n_jobs
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.models.config import OwnConfig
 
 
@@ -30,8 +30,7 @@ def build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
         try:
             model = function(**options)
         except Exception as error:
-            said = " ".join(str(error).split())
-            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {said}") from error
+            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {one_line(error)}") from error
         if not isinstance(model, nn.Module):
             raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
         _try_out(name, model, n_inputs, n_outputs, config.batch_first)
@@ -56,8 +55,7 @@ def _function(name: str) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {said}") from None
+        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {one_line(error)}") from None
     if not callable(found):
         raise ModcogError(f"architecture: got {name!r}, which is a {type(found).__name__} and no function")
     return found
@@ -76,8 +74,7 @@ def _try_out(name: str, model: nn.Module, n_inputs: int, n_outputs: int, batch_f
         with torch.enable_grad():
             logits, again, beside = (model.eval()(observations) for observations in (x, x, other))
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise ModcogError(f"{must}; it failed with {type(error).__name__}: {said}") from error
+        raise ModcogError(f"{must}; it failed with {type(error).__name__}: {one_line(error)}") from error
     finally:
         model.train(training)
     if not isinstance(logits, torch.Tensor) or logits.shape != (*sides, n_outputs):

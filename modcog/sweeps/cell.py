@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.files import write_json
 from modcog.sweeps.grid import Cell
 
@@ -33,7 +33,7 @@ def run_cell(cell: Cell) -> Record:
     try:
         record = _run(cell)
     except Exception as error:  # the other cells go on
-        said = " ".join(str(error).split())
+        said = one_line(error)
         said = said if isinstance(error, ModcogError) else f"{type(error).__name__}: {said}"
         record = {"status": "failed", "error": said, "cell": about(cell)}
     if record["status"] == "interrupted":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, one_line
 from modcog.evaluation.evaluate import evaluate_on
 from modcog.training import checkpoint
 from modcog.training.batches import Batch, Part, held_out, make_batches
@@ -136,9 +136,7 @@ class _Loop:
             alone = part is not batch.parts[-1] and self.fabric.world_size > 1  # the last one shares all gradients
             with self.fabric.no_backward_sync(self.model, enabled=alone):
                 part = Part(*self.fabric.to_device((part.observations, part.labels, part.weights)))
-                with self._in_one_line():
-                    logits = self.model(part.observations)
-                value = loss(logits, part) / batch.weight
+                value = loss(self._call(self.model, part.observations), part) / batch.weight
                 self.fabric.backward(value)
             total += value.detach()
         return total
@@ -170,27 +168,27 @@ class _Loop:
         """Logits (n, T, A) for observations (n, T, C)."""
         x = torch.from_numpy(observations).transpose(0, 1)
         self.network.eval()
-        with torch.no_grad(), self.fabric.autocast(), self._in_one_line():
+        with torch.no_grad(), self.fabric.autocast():
             weight = next(self.network.parameters())
-            logits = self.network(x.to(weight.device, weight.dtype))
+            logits = self._call(self.network, x.to(weight.device, weight.dtype))
         self.network.train()
         if not logits.isfinite().all():
             self._diverged("the network's output became NaN or infinite")
         return logits.float().transpose(0, 1).cpu().numpy()
 
-    @contextmanager
-    def _in_one_line(self) -> Iterator[None]:
-        """Say in one line that a user's own network fails after some updates; its trial before the first passed."""
+    def _call(self, network: Callable[[Tensor], Tensor], observations: Tensor) -> Tensor:
+        """Logits (T, B, A) for observations (T, B, C).
+
+        Raises:
+            ModcogError: if a user's own network fails, though it did not before training.
+        """
         try:
-            yield
+            return network(observations)
         except Exception as error:
             if ":" not in self.config.arch:
                 raise
-            said = " ".join(str(error).split())
-            step = self.progress.step
-            raise ModcogError(
-                f"{self.config.arch}: after {step} updates it failed with {type(error).__name__}: {said}"
-            ) from error
+            failed = f"after {self.progress.step} updates it failed with {type(error).__name__}"
+            raise ModcogError(f"{self.config.arch}: {failed}: {one_line(error)}") from error
 
     def _reached(self) -> bool:
         target = self.config.target_accuracy
