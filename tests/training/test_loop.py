@@ -110,10 +110,16 @@ def test_a_killed_run_loses_at_most_an_interval_and_resumes_to_the_same_weights(
 def test_a_signal_saves_and_returns_and_the_run_goes_on_from_there(small, tmp_path, number):
     before = signal.getsignal(number)
     config = small(steps=100_000, eval_every=50_000, schedule="constant")
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), number))
-    timer.start()
+
+    def interrupt() -> None:
+        wait_for_step(config, 0)  # however long the imports took: the run listens by now
+        time.sleep(0.3)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     run = train(config)
-    timer.join()
+    thread.join()
     step = run.record["progress"]["step"]
     assert run.status == "interrupted"
     assert 0 < step < 50_000
