@@ -1,14 +1,25 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and locks that keep two writers apart."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from modcog.errors import ModcogError
+
+if sys.platform != "win32":  # there, two writers are not kept apart
+    import fcntl
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+"""What a file system without locks says, as some of clusters are."""
 
 
 @contextmanager
@@ -57,3 +68,36 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
     with whole_file(path) as part:
         part.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def locked(path: Path, busy: str, wait: float = 0.0, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock that ends with the process, whatever ends that; on a file system without locks, hold nothing.
+
+    Args:
+        path: of the lock, a file that is made if it is not there.
+        busy: what to say if somebody else holds it.
+        wait: s, for how long to try.
+        shared: hold it together with others that do the same.
+
+    Raises:
+        ModcogError: if somebody else holds it for longer than ``wait``.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    with path.open("a") as file:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise ModcogError(busy) from None
+                time.sleep(0.05)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                break
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -26,8 +26,12 @@ def spread(
     dask: str | None = None,
     again: str = "",
     backend: Any = None,
+    lost: Callable[[Item], Result] | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Call ``call`` for each item; yields the item's index and what came back, as they get ready.
+
+    A worker that is killed takes those beside it with it. What they were at is called again, each item by itself, and
+    an item whose worker is killed then as well is given to ``lost``.
 
     Args:
         call: a function of a module, which workers can import.
@@ -36,34 +40,75 @@ def spread(
         dask: address of a dask scheduler whose workers do it instead.
         again: what to do when a worker is lost, for the error.
         backend: joblib's, of the processes of this machine; None: fresh processes of one thread.
+        lost: what comes back for an item whose workers are killed; None: that is an error, which ends it all.
 
     Raises:
         ModcogError: if the scheduler cannot be reached, or workers are lost.
     """
     if dask:
-        return _dask(call, items, dask, again)
-    return _local(call, items, min(jobs, len(items)) if jobs > 0 else jobs, again, backend)
+        return _dask(call, items, dask, again, lost)
+    if lost is None and jobs > 0:
+        jobs = min(jobs, len(items))
+    if jobs in (0, 1):  # joblib would do it in this process too, which must not watch itself
+        return ((index, call(item)) for index, item in enumerate(items))
+    return _local(call, items, jobs, again, backend, lost)
 
 
 def _local(
-    call: Callable[[Item], Result], items: Sequence[Item], jobs: int, again: str, backend: Any
+    call: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int,
+    again: str,
+    backend: Any,
+    lost: Callable[[Item], Result] | None,
 ) -> Iterator[tuple[int, Result]]:
-    if jobs in (0, 1):  # joblib would do it in this process too, which must not watch itself
-        yield from ((index, call(item)) for index, item in enumerate(items))
-        return
+    from joblib import effective_n_jobs
+
+    left = dict(enumerate(items))
+    while left:
+        try:
+            for index, result in _pool(call, left, jobs, backend):
+                del left[index]
+                yield index, result
+        except BrokenProcessPool:
+            if lost is None:
+                raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
+            at_work = list(left)[: 2 * effective_n_jobs(jobs)]  # what had been handed out, in order
+            yield from _one_by_one(call, {index: left.pop(index) for index in at_work}, backend, lost)
+
+
+def _one_by_one(
+    call: Callable[[Item], Result], items: Mapping[int, Item], backend: Any, lost: Callable[[Item], Result]
+) -> Iterator[tuple[int, Result]]:
+    for index, item in items.items():
+        try:
+            yield from _pool(call, {index: item}, 2, backend)  # one job would be this process
+        except BrokenProcessPool:
+            yield index, lost(item)
+
+
+def _pool(
+    call: Callable[[Item], Result], items: Mapping[int, Item], jobs: int, backend: Any
+) -> Iterator[tuple[int, Result]]:
+    """What comes back from processes of this machine.
+
+    Raises:
+        BrokenProcessPool: if one of them is killed.
+    """
     from joblib import Parallel, delayed, parallel_config
 
     chosen = {"backend": backend} if backend else {"backend": "loky", "inner_max_num_threads": 1}
-    try:
-        with parallel_config(n_jobs=jobs, **chosen):
-            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-            yield from parallel(delayed(_numbered)(call, i, item, os.getpid()) for i, item in enumerate(items))
-    except BrokenProcessPool:
-        raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
+    with parallel_config(n_jobs=jobs, **chosen):
+        parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
+        yield from parallel(delayed(_numbered)(call, index, item, os.getpid()) for index, item in list(items.items()))
 
 
 def _dask(
-    call: Callable[[Item], Result], items: Sequence[Item], address: str, again: str
+    call: Callable[[Item], Result],
+    items: Sequence[Item],
+    address: str,
+    again: str,
+    lost: Callable[[Item], Result] | None,
 ) -> Iterator[tuple[int, Result]]:
     """What a lost worker was at is done by another."""
     try:
@@ -77,9 +122,16 @@ def _dask(
         raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {one_line(error)}") from None
     with client:
         futures = client.map(_numbered, [call] * len(items), range(len(items)), items, pure=False, retries=3)
+        index_of = {future.key: index for index, future in enumerate(futures)}
         try:
             for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
-                yield future.result()
+                try:
+                    yield future.result()
+                except KilledWorker:  # several workers, one after the other
+                    if lost is None:
+                        raise
+                    index = index_of[future.key]
+                    yield index, lost(items[index])
                 future.release()
         except (KilledWorker, CancelledError, CommClosedError) as error:
             raise ModcogError(f"dask: lost the cluster at {address!r} ({type(error).__name__}); {again}") from None

@@ -58,3 +58,16 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modcog.workers.DASK_WAIT", "200ms")
     with pytest.raises(ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         list(spread(square, [1], dask="tcp://127.0.0.1:9"))
+
+
+def die_if_odd(x: int) -> int:
+    return die(x) if x % 2 else x
+
+
+def test_items_whose_workers_are_killed_are_told_and_all_others_come_back() -> None:
+    found = dict(spread(die_if_odd, range(8), 2, lost=lambda x: -x))
+    assert found == {0: 0, 1: -1, 2: 2, 3: -3, 4: 4, 5: -5, 6: 6, 7: -7}
+
+
+def test_a_single_item_has_a_process_of_its_own_if_it_may_be_lost() -> None:
+    assert list(spread(die, [1], 2, lost=lambda x: "lost")) == [(0, "lost")]

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError, one_line
+from modcog.errors import ModcogError
 from modcog.models.cells import GatedRNN, MaskedRNN
+from modcog.user_code import FAILURES, said
 
 Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 """A run's folder, a torch module, or a function from observations (n, T, C) to states (n, T, N)."""
@@ -135,13 +136,11 @@ class Recurrent:
             output = self.module(x.transpose(0, 1) if self.batch_first else x, **start, return_states=True)
         except ModcogError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}" + (
                 " and h0 (B, N)" if start else ""
             )
-            raise ModcogError(
-                f"network: failed on {given}; {HOW}: {type(error).__name__}: {one_line(error)}"
-            ) from error
+            raise ModcogError(f"network: failed on {given}; {HOW}: {said(error)}") from error
         states = output[1] if isinstance(output, tuple) and len(output) == 2 else None
         if not isinstance(states, Tensor) or states.ndim != 3:
             raise ModcogError(f"network: gave no hidden states when asked for them; {HOW}")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError, one_line
+from modcog.errors import ModcogError
 from modcog.sweeps.cell import score_network, score_run
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, read_run
+from modcog.user_code import FAILURES, said
 
 Record = dict[str, Any]
 
@@ -90,9 +91,9 @@ def _make(function: Callable[..., Any], name: str, options: Mapping[str, Any]) -
         return function(**options)
     except ModcogError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         called = f"called with {', '.join(options)}" if options else "called"
-        raise ModcogError(f"{name}: {called}, it failed: {type(error).__name__}: {one_line(error)}") from error
+        raise ModcogError(f"{name}: {called}, it failed: {said(error)}") from error
 
 
 def _record(network: Any, name: str, seed: int | None, battery: Battery, n_trials: int, score_seed: int) -> Record:

@@ -24,6 +24,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from modcog import user_code
 from modcog.errors import ModcogError, nearest, unknown
 
 COMMANDS = {
@@ -101,13 +102,8 @@ def _import_modules(modules: list[str]) -> None:
     """Import modules that add base tasks, from the current folder too; worker processes will import them as well."""
     if not modules:
         return
-    if "" not in sys.path:
-        sys.path.insert(0, "")
     for module in modules:
-        try:
-            import_module(module)
-        except ImportError as error:
-            raise ModcogError(f"--import: cannot import {module!r}: {error}") from None
+        user_code.import_module(module)
     os.environ["MODCOG_IMPORT"] = ",".join(modules)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
 

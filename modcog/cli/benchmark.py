@@ -12,6 +12,7 @@ from modcog.cli.sweep import Dask, Jobs, Progress
 from modcog.errors import ModcogError, unknown
 from modcog.training.config import TrainConfig
 from modcog.training.presets import PRESETS
+from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
     from modcog.benchmark import Report
@@ -103,7 +104,7 @@ def _is_folder(network: str) -> bool:
     """Whether a network is the folder of a run; what is neither that, nor a place, nor an architecture is refused."""
     from modcog.models import ARCHITECTURES
 
-    if ":" in network or network in ARCHITECTURES:
+    if is_place(network) or network in ARCHITECTURES:
         return False
     if not Path(network).is_dir():
         raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])
@@ -127,11 +128,10 @@ def _scored(network: str, settings: dict[str, Any], seeds: int, scoring: dict[st
     """The report on ``MODULE:NAME``, which is trained already."""
     from modcog.battery import Battery
     from modcog.benchmark import score
-    from modcog.cli.evaluation import load_object
 
     battery = Battery.from_settings(TrainConfig.of(**settings).battery_settings())
     making = {**settings.get("model", {}), **{name: settings[name] for name in ("hidden",) if name in settings}}
-    return score(load_object(network), battery, name=network, seeds=seeds, **scoring, **making)
+    return score(object_at(network), battery, name=network, seeds=seeds, **scoring, **making)
 
 
 def summary(report: Report) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modcog.cli.options import settings_options, tasks_of
-from modcog.errors import ModcogError, shown, unknown
+from modcog.errors import ModcogError, shown
 from modcog.spec import BatterySettings
+from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
@@ -79,7 +77,7 @@ def _levels(battery: Battery, tasks: dict[str, float]) -> dict[str, Level] | Non
 
 
 def _is_run(network: str) -> bool:
-    if ":" in network and not Path(network).exists():
+    if is_place(network) and not Path(network).exists():
         return False
     if not Path(network).is_dir():
         raise ModcogError(f"{network!r} is neither the folder of a run nor a MODULE:NAME")
@@ -106,31 +104,7 @@ def _from_module(place: str, settings: dict[str, Any]) -> tuple[Any, Battery, No
     """What ``MODULE:NAME`` stands for, and the battery it is scored on."""
     from modcog.battery import Battery
 
-    return load_object(place), Battery(**settings), None
-
-
-def load_object(place: str) -> Any:
-    """The object that ``MODULE:NAME`` stands for; modules of the working directory are found, too.
-
-    Raises:
-        ModcogError: if there is no such module or name in it, or the module fails.
-    """
-    module, _, name = place.partition(":")
-    if not (module and name):
-        raise ModcogError(f"got {place!r}, must be MODULE:NAME")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = importlib.import_module(module)
-    except ModcogError:
-        raise
-    except Exception as error:
-        raise ModcogError(f"cannot import {module}: {type(error).__name__}: {error}") from error
-    try:
-        return reduce(getattr, name.split("."), found)
-    except AttributeError:
-        names = [name for name in vars(found) if not name.startswith("_")]
-        raise unknown(f"name in {module}", name, names) from None
+    return object_at(place), Battery(**settings), None
 
 
 @settings_options(BatterySettings, leave=("tasks", "rule_input"))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -20,10 +18,7 @@ from pydantic import ValidationError
 
 from modcog.data.manifest import JOURNAL, MANIFEST, Identity, Manifest, ShardEntry, files_in
 from modcog.errors import ModcogError
-from modcog.files import flush, whole_file
-
-if sys.platform != "win32":  # there, two exports into one folder are not kept apart
-    import fcntl
+from modcog.files import flush, locked, whole_file
 
 _PART = ".part"
 _WAIT = 60.0  # s, for workers of a killed export to finish the shard they are at
@@ -176,24 +171,5 @@ def flush_all(path: Path) -> None:
         list(pool.map(flush, everything))
 
 
-@contextmanager
-def _lock(path: Path, wait: float, folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a lock that ends with the process.
-
-    Raises:
-        ModcogError: if somebody else holds it for longer than ``wait`` seconds.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    with path.open("a") as file:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise ModcogError(f"out: another export is writing to {folder}") from None
-                time.sleep(0.05)
-        yield
+def _lock(path: Path, wait: float, folder: Path, *, shared: bool = False) -> AbstractContextManager[None]:
+    return locked(path, f"out: another export is writing to {folder}", wait, shared=shared)

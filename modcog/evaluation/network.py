@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import numbers
 from modcog.trials.trials import Trials
+from modcog.user_code import FAILURES, said
 
 Predict = Callable[[NDArray[np.float32]], Any]
 
@@ -50,7 +51,7 @@ def _torch_predict(module: Any, n_actions: int) -> Predict:
         with _evaluation_mode(module), torch.no_grad():
             try:
                 output = module(x)
-            except Exception as error:
+            except FAILURES as error:
                 raise _refusal(x, n_actions, batch_first, f"failed: {_said(error)}") from error
         logits = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(logits, torch.Tensor | np.ndarray):
@@ -90,8 +91,8 @@ def _refusal(x: Any, n_actions: int, batch_first: bool, what: str) -> ModcogErro
     )
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {shorten(str(error), LONGEST, placeholder=' …')}"
+def _said(error: BaseException) -> str:
+    return shorten(said(error), LONGEST, placeholder=" …")
 
 
 def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
@@ -104,7 +105,7 @@ def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
         return call(trials.observations)
     except ModcogError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         n, steps, _ = trials.observations.shape
         raise ModcogError(
             f"predict: failed on observations of shape (n, T, C) = {trials.observations.shape}, of which it must make "
@@ -135,7 +136,7 @@ def check_trials_apart(call: Predict, trials: Trials, output: Any) -> None:
     try:
         depends = not _alike(before, _of_others(call(changed), trials))
         depends = depends and _alike(before, _of_others(call(given), trials))
-    except Exception:  # it may well refuse a trial that runs backwards
+    except FAILURES:  # it may well refuse a trial that runs backwards
         return
     if depends:
         n, steps, _ = given.shape

@@ -23,6 +23,7 @@ from modcog.models.config import (
 from modcog.models.masks import Mask
 from modcog.models.own import build_own
 from modcog.spec import validated
+from modcog.user_code import is_place
 
 
 def _locality(config: Any) -> Mask:
@@ -97,7 +98,7 @@ def configure(architecture: str, **options: Any) -> ModelConfig:
         UnknownNameError: for an architecture or an option that does not exist.
         ModcogError: for a value that is out of range.
     """
-    if isinstance(architecture, str) and ":" in architecture:
+    if is_place(architecture):
         return OwnConfig(architecture=architecture, **options)
     if architecture not in ARCHITECTURES:
         raise unknown("architecture", architecture, [*ARCHITECTURES, "package.module:function"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from modcog.errors import ModcogError, one_line
+from modcog.errors import ModcogError
 from modcog.models.config import OwnConfig
+from modcog.user_code import FAILURES, object_at, said
 
 
 def build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
@@ -29,8 +27,8 @@ def build_own(config: OwnConfig, n_inputs: int, n_outputs: int) -> nn.Module:
         torch.manual_seed(config.seed)
         try:
             model = function(**options)
-        except Exception as error:
-            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {one_line(error)}") from error
+        except FAILURES as error:
+            raise ModcogError(f"{name}: called with {', '.join(options)}, it failed: {said(error)}") from error
         if not isinstance(model, nn.Module):
             raise ModcogError(f"{name}: it gave a {type(model).__name__}, must be a torch.nn.Module")
         _try_out(name, model, n_inputs, n_outputs, config.batch_first)
@@ -49,15 +47,12 @@ def _options_for(function: Callable[..., Any], config: OwnConfig) -> dict[str, A
 
 
 def _function(name: str) -> Callable[..., Any]:
-    module, _, function = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a script installed by pip does not look in the user's own folder
     try:
-        found = getattr(importlib.import_module(module), function)
-    except Exception as error:
-        raise ModcogError(f"architecture: got {name!r}, which cannot be imported: {one_line(error)}") from None
+        found = object_at(name)
+    except ModcogError as error:
+        raise ModcogError(f"architecture {name!r}: {error}") from None
     if not callable(found):
-        raise ModcogError(f"architecture: got {name!r}, which is a {type(found).__name__} and no function")
+        raise ModcogError(f"architecture {name!r} is a {type(found).__name__} and no function")
     return found
 
 
@@ -73,8 +68,8 @@ def _try_out(name: str, model: nn.Module, n_inputs: int, n_outputs: int, batch_f
     try:
         with torch.enable_grad():
             logits, again, beside = (model.eval()(observations) for observations in (x, x, other))
-    except Exception as error:
-        raise ModcogError(f"{must}; it failed with {type(error).__name__}: {one_line(error)}") from error
+    except FAILURES as error:
+        raise ModcogError(f"{must}; it failed with {said(error)}") from error
     finally:
         model.train(training)
     if not isinstance(logits, torch.Tensor) or logits.shape != (*sides, n_outputs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError, one_line
 from modcog.files import write_json
 from modcog.sweeps.grid import Cell
+from modcog.training.config import ELSEWHERE
+from modcog.user_code import FAILURES, said
 
 RESULT = "result.json"
 
@@ -32,21 +35,34 @@ def run_cell(cell: Cell) -> Record:
         return known
     try:
         record = _run(cell)
-    except Exception as error:  # the other cells go on
-        said = one_line(error)
-        said = said if isinstance(error, ModcogError) else f"{type(error).__name__}: {said}"
-        record = {"status": "failed", "error": said, "cell": about(cell)}
+    except FAILURES as error:  # the other cells go on
+        return failed(cell, one_line(error) if isinstance(error, ModcogError) else said(error))
     if record["status"] == "interrupted":
         return record
     write_json(cell.config.out / RESULT, record)
     return read_result(cell.config.out) or record  # as the next sweep will read it
 
 
+def lost_cell(cell: Cell) -> Record:
+    """The record of a cell whose process is killed whenever it is run."""
+    return failed(cell, "the process that trained it was killed, perhaps for lack of memory")
+
+
+def failed(cell: Cell, error: str) -> Record:
+    """The record of a cell that failed. It is written unless there is a result, which would be worth more."""
+    record: Record = {"status": "failed", "error": error, "cell": about(cell)}
+    known = read_result(cell.config.out)
+    if known is None or known["status"] not in DONE:
+        write_json(cell.config.out / RESULT, record)
+    return record
+
+
 def finished(cell: Cell) -> Record | None:
     """The result of a cell that is done, scored on the trials that the cell names; else None."""
     record = read_result(cell.config.out)
-    same = record is not None and record["status"] in DONE and record["cell"] == about(cell)
-    return record if same else None
+    if record is None or record["status"] not in DONE:
+        return None
+    return record if _decisive(record["cell"]) == _decisive(about(cell)) else None
 
 
 def read_result(folder: Path) -> Record | None:
@@ -65,6 +81,12 @@ def about(cell: Cell) -> Record:
     return {"name": cell.name, "tasks": cell.tasks, "config": config, **trials}
 
 
+def _decisive(cell: Record) -> Record:
+    """What a cell is, without where it ran."""
+    config = {name: value for name, value in cell["config"].items() if name not in ELSEWHERE}
+    return {**cell, "config": config}
+
+
 def _run(cell: Cell) -> Record:
     import torch
 
@@ -72,7 +94,7 @@ def _run(cell: Cell) -> Record:
 
     threads = torch.get_num_threads()
     try:
-        run = train(cell.config, resume=True, progress_bar=False)
+        run = train(cell.config, resume=True, progress_bar=False, wait=math.inf)  # for another sweep with this cell
     finally:
         torch.set_num_threads(threads)  # the cell's own number may be another, and this process may be the user's
     record: Record = {"status": run.status, "error": None, "cell": about(cell)}

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.errors import ModcogError, shown
 from modcog.spec import read_settings, validated
-from modcog.training.config import TrainConfig
+from modcog.training.config import ELSEWHERE, TrainConfig
 
 Settings = dict[str, Any]
 
-APART = {"out", "threads", "accelerator", "devices", "num_nodes"}
-"""Settings of a run that say where it runs, not what it is."""
+APART = {"out", "devices", "num_nodes", *ELSEWHERE}
+"""Settings of a run that its name leaves out: they say where it runs."""
 
 
 class Grid(BaseModel):

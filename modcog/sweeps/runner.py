@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modcog.files import write_json
-from modcog.sweeps.cell import DONE, Record, finished, run_cell
+from modcog.sweeps.cell import DONE, Record, finished, lost_cell, run_cell
 from modcog.sweeps.grid import Cell, Grid
 from modcog.workers import spread
 
@@ -47,8 +47,9 @@ def sweep(
     """Run the cells of a grid that are not finished; cells of other grids in the same folder are left alone.
 
     A cell is a training run in a folder of its own, named by what it is, so that one that two grids share is trained
-    once. An interrupted cell goes on from its last checkpoint. One that failed is tried again the next time; it does
-    not stop the others.
+    once, even if two sweeps want it at the same time: one waits for the other. An interrupted cell goes on from its
+    last checkpoint. One that failed is tried again the next time; it does not stop the others, even if its process is
+    killed, unless that is this one (``jobs=1``).
 
     Args:
         grid: what to run.
@@ -68,7 +69,7 @@ def sweep(
     todo = [cell for cell in cells if cell.name not in known]
     again = "run the same sweep again to go on"
     with _bar(len(cells), len(known), progress) as advance:
-        for index, record in spread(run_cell, todo, jobs, dask, again):
+        for index, record in spread(run_cell, todo, jobs, dask, again, lost=lost_cell):
             if record["status"] == "interrupted":  # the signal was meant for the sweep
                 raise KeyboardInterrupt
             known[todo[index].name] = record

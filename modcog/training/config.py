@@ -20,6 +20,9 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
 
+ELSEWHERE = {"threads", "accelerator"}
+"""Settings of a run that say where it is computed, and nothing else."""
+
 OWN_OPTIONS = {"architecture", "hidden", "density", "seed", "batch_first", "n_inputs", "n_outputs"}
 """Options of a network that the run's other settings decide."""
 

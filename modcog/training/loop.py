@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,16 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError, one_line
+from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
+from modcog.files import locked
 from modcog.training import checkpoint
 from modcog.training.batches import Batch, Part, held_out, make_batches
 from modcog.training.checkpoint import Progress
-from modcog.training.config import TrainConfig
+from modcog.training.config import ELSEWHERE, TrainConfig
 from modcog.training.metrics import SCORES, Metrics, read_metrics, scores_record
 from modcog.training.objective import learning_rate, loss, make_optimizer
 from modcog.training.report import Bar, draw_run
 from modcog.training.run import CHECKPOINTS, RUN, Run, build_model, read_run, write_run
+from modcog.user_code import FAILURES, is_place, said
+
+LOCK = ".lock"
 
 MILESTONES = (50, 75, 90, 95)
 """Mean decision accuracies, in percent, whose first reaching is recorded."""
@@ -36,7 +40,7 @@ class DivergedError(ModcogError):
     """The loss or a weight is no longer a number."""
 
 
-def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | None = None) -> Run:
+def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | None = None, wait: float = 0.0) -> Run:
     """Train a network.
 
     Args:
@@ -44,12 +48,14 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
         resume: go on from the newest checkpoint of the run in ``config.out``; an undisturbed run and a resumed one
             end with the same weights (same machine, same number of threads).
         progress_bar: show one; None: if the terminal can.
+        wait: s, for how long to wait for another process that is training in the same folder.
 
     Returns:
         Run: its folder, its status and its record. ``"interrupted"`` after SIGINT or SIGTERM.
 
     Raises:
-        ModcogError: if the folder holds a run and ``resume`` is not asked for, or holds another run than ``config``.
+        ModcogError: if the folder holds a run and ``resume`` is not asked for, or holds another run than ``config``,
+            or another process is training in it.
         DivergedError: if the loss became NaN or infinite; the last good checkpoint stays.
     """
     if config.threads:
@@ -58,7 +64,25 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
     fabric.launch()
     _check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked
-    return _Loop(config, fabric, resume).run(progress_bar)
+    loop = _Loop(config, fabric)
+    with _alone(config, fabric, wait):
+        return loop.run(resume, progress_bar)
+
+
+@contextmanager
+def _alone(config: TrainConfig, fabric: Fabric, wait: float) -> Iterator[None]:
+    """Hold the folder of a run for the processes of this call."""
+    with ExitStack() as held:
+        refused = None
+        if fabric.is_global_zero:
+            config.out.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(locked(config.out / LOCK, f"another process is training in {config.out}", wait))
+            except ModcogError as error:
+                refused = str(error)
+        if refused := fabric.broadcast(refused):
+            raise ModcogError(refused)
+        yield
 
 
 def _fabric(config: TrainConfig) -> Fabric:
@@ -74,7 +98,7 @@ def _fabric(config: TrainConfig) -> Fabric:
 class _Loop:
     """One run, from its first or its next step to its end."""
 
-    def __init__(self, config: TrainConfig, fabric: Fabric, resume: bool) -> None:
+    def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
         self.battery = Battery.from_settings(config.battery_settings())
         self.network = build_model(config, self.battery)
@@ -84,14 +108,15 @@ class _Loop:
         self.held_out = held_out(config, self.battery)
         self.checkpoints = config.out / CHECKPOINTS
         self.progress, self.scores = Progress(), dict[str, Any]()
-        self.fresh = not (resume and checkpoint.checkpoints(self.checkpoints))
-        torch.manual_seed(config.seed + fabric.global_rank)
-        if not self.fresh:
-            self._load()
+        self.fresh = True
 
-    def run(self, progress_bar: bool | None) -> Run:
-        """Train to the end, the target, a signal, or divergence."""
+    def run(self, resume: bool, progress_bar: bool | None) -> Run:
+        """Train to the end, the target, a signal, or divergence, from the newest checkpoint on if ``resume``."""
         config, leads = self.config, self.fabric.is_global_zero
+        torch.manual_seed(config.seed + self.fabric.global_rank)
+        if resume and checkpoint.checkpoints(self.checkpoints):
+            self.fresh = False
+            self._load()
         self._write("running")
         metrics = Metrics(config.out, -1 if self.fresh else self.progress.step) if leads else None
         bar = Bar(config.steps, self.progress.step, show=progress_bar if leads else False)
@@ -184,11 +209,11 @@ class _Loop:
         """
         try:
             return network(observations)
-        except Exception as error:
-            if ":" not in self.config.arch:
+        except FAILURES as error:
+            if not is_place(self.config.arch):
                 raise
-            failed = f"after {self.progress.step} updates it failed with {type(error).__name__}"
-            raise ModcogError(f"{self.config.arch}: {failed}: {one_line(error)}") from error
+            failed = f"after {self.progress.step} updates it failed with {said(error)}"
+            raise ModcogError(f"{self.config.arch}: {failed}") from error
 
     def _reached(self) -> bool:
         target = self.config.target_accuracy
@@ -238,7 +263,7 @@ class _Loop:
         return write_run(self.config, status, self.progress, self.scores)
 
 
-FREE = {"out", "data", "steps", "threads", "target_accuracy", "target"}
+FREE = {"out", "data", "steps", "target_accuracy", "target", *ELSEWHERE}
 """Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 

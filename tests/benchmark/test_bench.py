@@ -91,7 +91,7 @@ def test_a_network_that_always_fails_is_one_line(folder: Path, capsys) -> None:
     for network, said in (
         ("own_benchmarked:never", "all 2 seeds failed: own_benchmarked:never: called with n_inputs, n_outputs"),
         ("own_benchmarked:narrow", "gave (3, 2, 16)"),
-        ("no_such_module:net", "cannot be imported"),
+        ("no_such_module:net", "cannot import 'no_such_module'"),
         ("own_benchmarked:not_a_network", "no function"),
         ("lm-rn", "unknown network 'lm-rn' (nearest: 'lm-rnn')"),
     ):

@@ -42,6 +42,14 @@ def sometimes(n_inputs, n_outputs, hidden, seed):
         def forward(self, x):
             return self.out(self.rnn(x)[0])
     return Net()
+def leaves(n_inputs, n_outputs, hidden, seed):
+    import sys
+    sys.exit(f"seed {seed} leaves")
+def dies(n_inputs, n_outputs, hidden, seed):
+    import os
+    net = sometimes(n_inputs, n_outputs, hidden, 0)
+    net.out.register_forward_hook(lambda module, args, output: os._exit(1) if module.training else output)
+    return net
 def blows_up(n_inputs, n_outputs, hidden, seed):
     net = sometimes(n_inputs, n_outputs, hidden, 0)
     net.out.register_forward_hook(lambda module, args, output: output * float("nan") if module.training else output)
@@ -66,7 +74,7 @@ def test_a_failed_cell_is_reported_and_the_others_are_there(folder) -> None:
     assert done.statuses() == {"finished": 3, "failed": 1}
     ((name, error),) = done.failed.items()
     assert name.startswith("own_networks.sometimes-h12-go+dm1+dmsintr-s1-")
-    assert "it failed: no luck today" in error
+    assert "it failed: RuntimeError: no luck today" in error
     assert "\n" not in error
 
 
@@ -132,6 +140,61 @@ def test_a_diverging_network_is_a_failed_cell(folder, tmp_path: Path) -> None:
     done = sweep(grid, tmp_path, progress=False)
     (error,) = done.failed.values()
     assert "the loss became nan at step 0" in error
+
+
+def test_a_network_that_calls_exit_is_a_failed_cell(folder, tmp_path: Path) -> None:
+    done = sweep(Grid.of({**GRID, "arms": [{"arch": "own_networks:leaves"}]}), tmp_path, progress=False)
+    assert [error.split(": ", 1)[1] for error in done.failed.values()] == [
+        f"called with n_inputs, n_outputs, hidden, seed, it failed: SystemExit: seed {seed} leaves" for seed in (0, 1)
+    ]
+
+
+def test_a_network_that_ends_its_process_is_a_failed_cell_and_the_others_are_there(folder, tmp_path: Path) -> None:
+    grid = Grid.of({**GRID, "arms": [{"arch": "own_networks:dies"}, {"arch": "gru"}]})
+    done = sweep(grid, tmp_path, jobs=2, progress=False)
+    assert [record["status"] for record in done.records] == ["failed", "failed", "finished", "finished"]
+    assert set(done.failed.values()) == {"the process that trained it was killed, perhaps for lack of memory"}
+    assert json.loads((done.cells[0].config.out / RESULT).read_text())["status"] == "failed"
+
+
+def test_where_a_cell_is_computed_does_not_make_it_another(folder, monkeypatch) -> None:
+    path, done = folder
+    monkeypatch.setattr("modcog.sweeps.cell.train", None, raising=False)
+    monkeypatch.setattr("modcog.training.train", None)  # would fail
+    grid = {**GRID, "arms": GRID["arms"][:1], "settings": {**SETTINGS, "accelerator": "cpu", "threads": 2}}
+    assert sweep(Grid.of(grid), path / "out", progress=False).records == done.records[:2]
+
+
+def test_a_cell_goes_on_on_another_kind_of_device(tmp_path: Path) -> None:
+    cell = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}}).cells(tmp_path)[0]
+    train(cell.config.model_copy(update={"steps": 3}), progress_bar=False)
+    other = Grid.of({**GRID, "arms": [{**GRID["arms"][0], "accelerator": "cpu"}], "axes": {}}).cells(tmp_path)[0]
+    assert run_cell(other)["status"] == "finished"
+
+
+def test_a_failure_does_not_take_the_place_of_a_result(folder, monkeypatch) -> None:
+    path, done = folder
+    before = (done.cells[0].config.out / RESULT).read_text()
+    grid = Grid.of({**GRID, "n_trials": 11, "arms": GRID["arms"][:1], "axes": {}})  # would be scored anew
+    monkeypatch.setattr("modcog.sweeps.cell.score_run", None)
+    assert list(sweep(grid, path / "out", progress=False).failed) == [done.cells[0].name]
+    assert (done.cells[0].config.out / RESULT).read_text() == before
+
+
+def test_two_sweeps_with_the_same_cells_train_each_once(folder, tmp_path: Path) -> None:
+    """The second waits for the first, then finds its result; neither disturbs the other's files."""
+    settings = {**SETTINGS, "steps": 300, "eval_every": 20}
+    grid = {**GRID, "settings": settings, "arms": GRID["arms"][:1]}
+    (tmp_path / "grid.json").write_text(json.dumps(grid))
+    words = [sys.executable, "-m", "modcog", "sweep", "grid.json", "--out", "out", "--no-progress"]
+    both = [subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    alone = sweep(Grid.of(grid), tmp_path / "alone", progress=False)
+    for cell, record in zip(Grid.of(grid).cells(tmp_path / "out"), alone.records, strict=True):
+        there = json.loads((cell.config.out / RESULT).read_text())
+        assert there["scores"] == record["scores"]
+        assert [point["step"] for point in there["curve"]] == list(range(0, 301, 20))
 
 
 def test_a_damaged_result_is_made_again(folder) -> None:

@@ -166,6 +166,19 @@ def test_milestones_hold_the_trials_that_it_took(small):
     assert milestones["50"]["trials"] == reached[0]
 
 
+def test_two_processes_do_not_train_in_one_folder(small, tmp_path):
+    config = small(out=tmp_path / "busy", steps=100_000)
+    process = start(config)
+    try:
+        wait_for_step(config, config.eval_every)
+        with pytest.raises(ModcogError, match=r"another process is training in .*busy"):
+            train(config, resume=True, progress_bar=False)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_run_is_not_written_over_nor_resumed_with_other_settings(small):
     options = {"model": {"shape": (4, 4)}, "battery": {"timing": {"stimulus": ("uniform", (300, 900))}}}
     train(small(**options))
