@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from modcog.files import flush, whole_file, whole_folder, write_json
+from modcog.errors import ModcogError
+from modcog.files import flush, locked, whole_file, whole_folder, write_json
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -103,13 +107,46 @@ def test_json_is_readable_by_people_and_keeps_other_scripts(tmp_path: Path) -> N
     assert target.read_text(encoding="utf-8").endswith("}\n")
 
 
+def test_numbers_that_json_has_not_become_null(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    write_json(target, {"mean": float("nan"), "ends": (-float("inf"), 1.5), "deep": [{"x": float("inf")}]})
+    assert json.loads(target.read_text()) == {"mean": None, "ends": [None, 1.5], "deep": [{"x": None}]}
+    assert "NaN" not in target.read_text()
+
+
+def test_a_lock_is_held_by_one_and_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = f"from pathlib import Path; from modcog.files import locked\nwith locked(Path({str(path)!r}), ''): input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as other:
+        deadline = time.monotonic() + 60
+        while _free(path):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(ModcogError, match=r"^taken$"), locked(path, "taken", 0.1):
+            pass
+        other.kill()
+    with locked(path, "taken", 5):
+        assert not _free(path)
+
+
+def _free(path: Path) -> bool:
+    try:
+        with locked(path, "taken"):
+            return True
+    except ModcogError:
+        return False
+
+
+def test_a_lock_can_be_shared(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", "", shared=True), locked(tmp_path / "lock", "", shared=True):
+        assert not _free(tmp_path / "lock")
+
+
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     write_json(target, 1)
-    circle: list[object] = []
-    circle.append(circle)
-    with pytest.raises(ValueError, match="Circular"):
-        write_json(target, circle)
+    with pytest.raises(TypeError, match=r"^keys must be"):
+        write_json(target, {(1, 2): 3})
     assert target.read_text() == "1\n"
     assert os.listdir(tmp_path) == ["a.json"]
 

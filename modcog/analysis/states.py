@@ -126,12 +126,17 @@ class HiddenStates:
         rows = self.rows(task)
         columns = {name: column[rows] for name, column in self.trials.conditions.items()}
         allowed = [name for name, column in columns.items() if not is_missing(column).all()]
-        by = next((name for name in SEEN_FIRST if name in allowed), "target") if by is None else by
+        if by is None:  # a direction is a place on the ring, but the go family's of the published rules
+            by = next((name for name in SEEN_FIRST if name in allowed and _whole(columns[name])), "target")
         if by not in allowed:
             raise unknown(f"condition of {task}", by, allowed)
-        if columns[by].dtype.kind not in "iu":
+        if not _whole(columns[by]):
             raise ModcogError(f"by: got {by!r}, which is not a whole number; a direction is")
         return columns[by].astype(np.int64)
+
+
+def _whole(column: NDArray[Any]) -> bool:
+    return column.dtype.kind in "iu"
 
 
 def hidden_states(

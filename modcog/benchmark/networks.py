@@ -61,14 +61,20 @@ def of_object(
 
 
 def makes(network: Any, given: Mapping[str, Any]) -> bool:
-    """Whether this makes a network, rather than being one: what it must be given is among ``given``."""
+    """Whether this makes a network, rather than being one: what it must be given is among ``given``.
+
+    What takes any positional argument, as models of other libraries do, is one, unless it names one of ``given``.
+    """
     if not callable(network) or (hasattr(network, "state_dict") and not inspect.isclass(network)):
         return False
     try:
-        needed = [p.name for p in _parameters(network) if p.default is p.empty and p.kind not in _REST]
+        parameters = _parameters(network)
     except (TypeError, ValueError):  # of a function that is not written in Python nothing is known
         return False
-    return set(needed) <= set(given)
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters) and not inspect.isclass(network)
+    if takes_any and not any(p.name in given for p in parameters):
+        return False
+    return {p.name for p in parameters if p.default is p.empty and p.kind not in _REST} <= set(given)
 
 
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -60,10 +60,10 @@ def _fewer(faster: Estimate | None) -> str:
 
 
 def _answer(faster: Estimate | None, ends: list[Estimate]) -> Answer:
+    if any(end.high <= 0 for end in ends) or (faster is not None and faster.low >= 1):
+        return "does not hold"
     if faster is None:
         return "cannot tell"
-    if faster.low >= 1 or any(end.high <= 0 for end in ends):
-        return "does not hold"
     return "holds" if faster.high < 1 and all(end.low > 0 for end in ends) else "cannot tell"
 
 

@@ -29,7 +29,7 @@ def validate(
     """Run what a claim needs and judge it.
 
     The runs are in ``out/runs``, which all claims share, so that a network that two claims need is trained once. The
-    tables, the figure and the verdict go to ``out/<name>``.
+    tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``.
 
     Args:
         name: C1 … C5.
@@ -50,7 +50,7 @@ def validate(
     if done.failed:
         first, error = next(iter(done.failed.items()))
         raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
-    folder = Path(out) / claim.name
+    folder = Path(out) / (claim.name if preset == "full" else f"{claim.name}-{preset}")
     write_table(results(done.records), folder / RESULTS)
     write_table(curves(done.records), folder / CURVES)
     return judge(claim, folder, f"modcog validate {claim.name} --preset {preset}")

@@ -25,7 +25,8 @@ APART = {"out", "devices", "num_nodes", *ELSEWHERE}
 class Grid(BaseModel):
     """A sweep. Every arm is run at every combination of the axes' values.
 
-    A name may reach into a setting that is a table: ``model.init``, ``battery.dt``.
+    A name may reach into a setting that is a table: ``model.init``, ``battery.dt``. What an arm says goes before the
+    settings, and the axes before both.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,12 +64,11 @@ class Grid(BaseModel):
 
     def _combinations(self) -> Iterator[Settings]:
         for arm, *point in itertools.product(self.arms, *self.axes.values()):
-            yield {"threads": 1, **self.settings, **arm, **dict(zip(self.axes, point, strict=True))}
+            yield _nested({"threads": 1}, self.settings, arm, dict(zip(self.axes, point, strict=True)))
 
     def _cell(self, values: Settings, out: Path) -> Cell:
-        nested = _nested(values)
         try:
-            config = TrainConfig.of(**nested)
+            config = TrainConfig.of(**values)
         except ModcogError as error:
             raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
         label = _label(values.get("tasks"), config)
@@ -96,17 +96,18 @@ class Cell:
     score_seed: int
 
 
-def _nested(values: Settings) -> Settings:
-    """``{"model.init": x}`` as ``{"model": {"init": x}}``."""
+def _nested(*sources: Settings) -> Settings:
+    """Settings of which the later win, ``{"model.init": x}`` as ``{"model": {"init": x}}``.
+
+    A table takes the place of an earlier one; a name with a dot changes one value in it.
+    """
     found: Settings = {}
-    for name, value in values.items():
-        outer, dot, inner = name.partition(".")
-        if dot:
-            found[outer] = {**found.get(outer, {}), inner: value}
-        elif isinstance(value, Mapping):
-            found[name] = {**found.get(name, {}), **value}
-        else:
-            found[name] = value
+    for values in sources:
+        found |= {name: value for name, value in values.items() if "." not in name}
+        for name in values:
+            outer, dot, inner = name.partition(".")
+            if dot:
+                found[outer] = {**found.get(outer, {}), inner: values[name]}
     return found
 
 

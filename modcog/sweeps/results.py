@@ -37,7 +37,7 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
     """
     pandas = _pandas()
     rows = [row for record in records for row in _rows(record)]
-    return pandas.DataFrame(rows, columns=COLUMNS)
+    return pandas.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
 
 
 def curves(records: Iterable[Record]) -> pd.DataFrame:
@@ -68,6 +68,12 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 MILESTONES = ("50", "75", "90", "95")
+
+WHOLE = (
+    "hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials",
+    *(f"trials_to_{percent}" for percent in MILESTONES),
+)  # fmt: skip
+"""Columns of whole numbers, some of which may be missing."""
 
 COLUMNS = [
     "cell", "status", "error", "collection", *SETTINGS, *NETWORK, "trials", "seconds",

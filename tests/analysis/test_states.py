@@ -67,6 +67,14 @@ def test_directions_are_those_of_the_first_stimulus_unless_said() -> None:
     )
 
 
+def test_under_the_published_rules_angles_are_passed_over() -> None:
+    battery = Battery(["go", "dms"], rules="published")
+    states = hidden_states(observations_as_states, battery, n_trials=20)
+    for task, name in (("go", "target"), ("dms", "sample_direction")):
+        column = states.trials.conditions[name][states.rows(task)]
+        assert np.array_equal(states.directions(task), column)
+
+
 def test_private_noise_comes_from_the_seed() -> None:
     network = models.build("lm-rnn", noise=0.1, **SIZES)
     trials = BATTERY.sample(5, seed=0)

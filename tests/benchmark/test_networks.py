@@ -24,7 +24,16 @@ class Callable:
         return predict(observations)
 
 
-@pytest.mark.parametrize("network", [predict, Callable(), torch.nn.Linear(3, 2), partial(predict), np.sin])
+class Anything:
+    """As models of Keras do, it takes whatever it is called with."""
+
+    def __call__(self, *args, **kwargs):
+        return predict(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "network", [predict, Callable(), Anything(), lambda *args: 0, torch.nn.Linear(3, 2), partial(predict), np.sin]
+)
 def test_these_are_networks(network) -> None:
     assert not makes(network, GIVEN)
 
@@ -36,6 +45,8 @@ def test_these_are_networks(network) -> None:
         lambda n_inputs, n_outputs, seed: predict,
         lambda n_outputs, depth=3: predict,
         lambda **options: predict,
+        lambda *args, hidden=3, **options: predict,
+        Anything,
         Callable,
     ],
 )

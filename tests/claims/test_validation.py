@@ -31,15 +31,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_trains_judges_and_writes(tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "c2", "--preset", "tiny", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    verdict = json.loads((tmp_path / "C2" / "verdict.json").read_text())
+    verdict = json.loads((tmp_path / "C2-tiny" / "verdict.json").read_text())
     assert said.startswith(f"C2: {verdict['answer']}. ")
-    table = pd.read_csv(tmp_path / "C2" / "results.csv")
+    table = pd.read_csv(tmp_path / "C2-tiny" / "results.csv")
     assert len(table) == 4 * 8
     means = table[table["extension"] != "none"].groupby(["arch", "seed"])["decision_accuracy"].mean()
     gap = next(finding for finding in verdict["findings"] if finding["what"].endswith("extended tasks"))
     assert gap["mean"] == pytest.approx((means["lm-rnn"] - means["autapse"]).mean(), abs=1e-6)
-    assert (tmp_path / "C2" / "figure.png").stat().st_size > 10_000
-    page = (tmp_path / "C2" / "README.md").read_text()
+    assert (tmp_path / "C2-tiny" / "figure.png").stat().st_size > 10_000
+    page = (tmp_path / "C2-tiny" / "README.md").read_text()
     assert f"The verdict: {verdict['answer']}" in page
     assert verdict["command"] == "modcog validate C2 --preset tiny"
 
@@ -67,9 +67,11 @@ def test_a_verdict_can_be_had_again_from_its_tables(name: str, tmp_path: Path, c
 def test_a_failed_run_leaves_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = Grid(settings={**TINY, "tasks": ["go"]}, arms=({"arch": "no_such_module:f"},))
     monkeypatch.setitem(CLAIMS["C2"].presets, "broken", grid)
-    with pytest.raises(ModcogError, match=r"1 of 1 runs are not finished; no_such_module.*: architecture: got"):
+    with pytest.raises(
+        ModcogError, match=r"1 of 1 runs are not finished; no_such_module.*: architecture 'no_such_module:f': cannot"
+    ):
         validate("C2", "broken", tmp_path)
-    assert not (tmp_path / "C2").exists()
+    assert not list(tmp_path.glob("C2*"))
 
 
 def test_unknown_names(tmp_path: Path) -> None:

@@ -58,6 +58,19 @@ def test_a_preset_may_be_the_start(tmp_path: Path) -> None:
     assert (cell.config.arch, cell.config.learning_rate, cell.config.steps) == ("autapse", 3e-3, 7)
 
 
+def test_the_later_of_two_tables_or_values_wins(tmp_path: Path) -> None:
+    settings = {"model": {"gain": 2.0, "tau": 50.0}, "model.init": "identity"}
+    arms = [{}, {"model": {"init": "degree"}}, {"model.init": "degree"}]
+    cells = Grid.of({"settings": settings, "arms": arms}).cells(tmp_path)
+    assert [cell.config.model for cell in cells] == [
+        {"gain": 2.0, "tau": 50.0, "init": "identity"},
+        {"init": "degree"},
+        {"gain": 2.0, "tau": 50.0, "init": "degree"},
+    ]
+    (cell,) = Grid.of({"arms": arms[1:2], "axes": {"model.init": ["identity"]}}).cells(tmp_path)
+    assert cell.config.model == {"init": "identity"}
+
+
 def test_cells_that_are_the_same_run_are_one(tmp_path: Path) -> None:
     grid = Grid.of({"arms": [{"arch": "dense"}, {"arch": "dense"}], "axes": {"seed": [0, 0]}})
     assert len(grid.cells(tmp_path)) == 1

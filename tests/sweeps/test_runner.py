@@ -18,6 +18,7 @@ import modcog
 from modcog.cli import main
 from modcog.sweeps import Grid, curves, results, sweep
 from modcog.sweeps.cell import RESULT, run_cell
+from modcog.sweeps.results import write_table
 from modcog.training import train
 
 SETTINGS = {
@@ -230,6 +231,18 @@ def test_the_table_has_a_row_for_each_run_and_task(folder) -> None:
     assert row["synapses"] == round(row["synapses"]) < 12 * 12
     assert table["trials_to_95"].isna().all()
     assert set(curves(done.records)["step"]) == {0, 3, 6}
+
+
+def test_whole_numbers_stay_whole_though_some_are_missing(folder, tmp_path: Path) -> None:
+    _, done = folder
+    record = json.loads(json.dumps(done.records[0]))
+    record["progress"]["trials"] = record["progress"]["milestones"]["95"] = 1_234_567_890
+    record["progress"]["milestones"] = {"95": {"trials": 1_234_567, "seconds": 1.0}}
+    write_table(results([record, done.records[3]]), tmp_path / "table.csv")
+    head, first, *_ = (tmp_path / "table.csv").read_text().splitlines()
+    row = dict(zip(head.split(","), first.split(","), strict=True))
+    assert (row["trials"], row["trials_to_95"], row["trials_to_90"]) == ("1234567890", "1234567", "")
+    assert row["hidden"] == "12"
 
 
 def test_the_command_writes_tables_that_can_be_read(folder, capsys) -> None:
