@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 from modcog.describe import summary
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
@@ -22,8 +23,6 @@ from modcog.trials.trials import Trials
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
-GREY = "#8A8A8A"
 
 MOST_TRIALS = 64
 """More panels than these cannot be read in one picture."""
@@ -107,7 +106,7 @@ def _draw_trial(cell: Any, trial: Trials, caption: str, ring: int, top: float) -
     axes = cell.subplots(4, 1, sharex=True, height_ratios=_HEIGHTS)
     observations = trial.packed_observations.T
     parts = (observations[:1], observations[1 : 1 + ring], observations[1 + ring : 1 + 2 * ring])
-    for axis, values, colour, most in zip(axes, parts, (BLACK, BLUE, ORANGE), (1.4, top, top), strict=False):
+    for axis, values, colour, most in zip(axes, parts, (BLACK, BLUE, VERMILLION), (1.4, top, top), strict=False):
         axis.imshow(
             values, cmap=_shades(colour), vmin=0, vmax=most, aspect="auto", origin="lower", interpolation="nearest",
             extent=(0, ends[-1], -0.5, len(values) - 0.5),
@@ -168,7 +167,7 @@ def _label(cell: Any, axes: Any, trial: Trials, caption: str, ring: int, ends: l
     axes[3].set_yticks([_HOLD, *ticks], ["hold", *map(str, ticks)])
     axes[3].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes[3].set_xlabel("time (ms)", fontsize=8)
-    names = (("cue", BLACK), ("modality 1", BLUE), ("modality 2", ORANGE), ("right answer", GREEN))
+    names = (("cue", BLACK), ("modality 1", BLUE), ("modality 2", VERMILLION), ("right answer", GREEN))
     for axis, (name, colour) in zip(axes, names, strict=True):
         axis.set_ylabel(name, color=colour, fontsize=8)
     cell.align_ylabels()

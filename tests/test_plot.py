@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 import modcog
-from modcog.plot import GREEN, GREY, dim_ring, plot_trials, save
+from modcog.colours import GREEN, GREY
+from modcog.plot import dim_ring, plot_trials, save
 from modcog.trials.source import Seed, TrialSource
 
 TASKS = ["go", "dlygointl", "ctxdm1", "dmsintrseql"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from importlib import import_module
 from io import BytesIO
@@ -18,10 +20,17 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 
 import modcog
 from modcog.cli import COMMANDS, main
+from modcog.data.config import ExportConfig
+from modcog.envs.options import EnvOptions
 from modcog.evaluation import levels
+from modcog.models.config import LocalityConfig, OwnConfig
+from modcog.spec import BatterySettings
+from modcog.sweeps.grid import Grid
+from modcog.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 BASES = modcog.collection("yang19")
@@ -149,6 +158,36 @@ def test_the_reference_has_every_module_and_every_public_name(site: dict[Path, P
     assert [name for name in names if not name.startswith("modcog.cli") and name not in ids] == []
     top = site[folder / "reference/modcog.html"].text
     assert [name for name in modcog.__all__ if f">{name}</code></a>" not in top and name != "__version__"] == []
+
+
+def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) -> None:
+    for model in (BatterySettings, ExportConfig, TrainConfig, Grid, EnvOptions, LocalityConfig, OwnConfig):
+        package = model.__module__.rpartition(".")[0]
+        page = site[folder / f"reference/{package}.html"].text
+        section = page.partition(f'id="{model.__module__}.{model.__name__}" class="doc doc-heading">')[2]
+        text = unescape(re.sub(r"<[^>]+>", "", section.partition('class="doc doc-heading">')[0]))
+        own = {name: field for name, field in model.model_fields.items() if name in model.__annotations__}
+        told = [field.description for field in own.values() if field.description]
+        assert [words for words in (*own, *told) if words.replace("`", "") not in text] == []
+        assert model.__base__ is BaseModel or f"Also the fields of {model.__base__.__name__}" in text
+
+
+def test_the_notebooks_are_pages_with_their_output(site: dict[Path, Page], folder: Path) -> None:
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert len(paths) >= 3
+    for path in paths:
+        page = site[folder / f"notebooks/{path.stem}.html"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+        pictures = [name for name in page.loaded if name.startswith(f"{path.stem}-")]
+        assert len(pictures) == sum("image/png" in data for data in outputs) > 0
+        assert path.name in page.links
+        assert "%matplotlib" not in page.text
+
+
+def test_a_picture_leads_to_itself(site: dict[Path, Page], folder: Path) -> None:
+    for name, picture in (("results/C3/index.html", "figure.png"), ("contributing/flow.html", "flow.png")):
+        assert picture in site[folder / name].links
 
 
 def test_a_drawn_trial_shows_what_its_task_asks_for(pictures: ModuleType) -> None:

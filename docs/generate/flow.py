@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 import modcog
-from modcog.plot import BLACK, BLUE, GREEN, GREY, ORANGE
+from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 
 TASK = "dlygointrseqr"
 
@@ -90,7 +90,7 @@ def _arrays(axes: Any, trial: modcog.Trials) -> None:
     axes.imshow(pictures.stripes(trial), aspect="auto", interpolation="nearest")
     axes.set(xticks=(), yticks=())
     right = {"x": 1.012, "va": "center", "fontsize": 8, "transform": axes.transAxes}
-    for y, name, colour in ((0.84, "ring 1", BLUE), (0.52, "ring 2", ORANGE), (0.2, "label", GREEN)):
+    for y, name, colour in ((0.84, "ring 1", BLUE), (0.52, "ring 2", VERMILLION), (0.2, "label", GREEN)):
         axes.text(s=name, y=y, color=colour, **right)
     left, bottom, width, height = axes.get_position().bounds
     axes.set_position((left, bottom, width - 0.07, height))

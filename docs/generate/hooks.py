@@ -13,6 +13,7 @@ from typing import Any
 import commands
 import flow
 import gallery
+import notebook
 import reference
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -20,6 +21,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[2]
 
 _NOTEST = re.compile(r"^(```\w+) notest$", re.MULTILINE)
+_PICTURE = re.compile(r'<p>(<img [^>]*\bsrc="([^"]+)"[^>]*>)</p>')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -39,6 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "commands.md": commands.page(),
         **flow.pages(),
+        **notebook.pages(),
         **reference.pages(),
         **gallery.pages(drawn=config.extra["pictures"]),
     }
@@ -50,6 +53,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Take away the mark of code blocks that the tests do not run; it is no language."""
     return _NOTEST.sub(r"\1", markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Link a picture that is a paragraph of its own to itself, so that a phone can show it in its full size."""
+    return _PICTURE.sub(r'<p class="picture"><a href="\2">\1</a></p>', html)
 
 
 def _found(pattern: str) -> list[str]:

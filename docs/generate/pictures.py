@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import modcog
+from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 from modcog.envs.registration import environment_id
-from modcog.plot import BLACK, BLUE, GREEN, GREY, ORANGE, plot_trials
+from modcog.plot import plot_trials
 
 DPI = 110
 
@@ -90,7 +91,7 @@ def stripes(trial: modcog.Trials) -> NDArray[np.float64]:
     answer[labels[labels > 0] - 1, np.flatnonzero(labels)] = 1
     parts = [
         _coloured(observations[:1], BLACK), _coloured(observations[1 : 1 + ring], BLUE),
-        _coloured(observations[1 + ring :], ORANGE), _coloured(answer, GREEN), _coloured(labels[None] == 0, GREY),
+        _coloured(observations[1 + ring :], VERMILLION), _coloured(answer, GREEN), _coloured(labels[None] == 0, GREY),
     ]  # fmt: skip
     border = np.full((1, len(labels), 3), to_rgb(_BORDER))
     return np.concatenate([row for part in parts for row in (part, border)][:-1])

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from modcog.analysis.network import Network, opened
 from modcog.analysis.style import panel
+from modcog.colours import BLUE, PALE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels.diagonal import DiagonalKernel
 
-KINDS = {"forgets at once": "#BBBBBB", "forgets slowly": "#0072B2", "grows": "#D55E00"}
+KINDS = {"forgets at once": PALE, "forgets slowly": BLUE, "grows": VERMILLION}
 """What units do while active, by r ≤ 0, 0 < r < 1 and r ≥ 1, and their colours."""
 
 

@@ -15,6 +15,7 @@ from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states, mean_over_trials
 from modcog.analysis.style import CYCLE, TIME, panel
 from modcog.battery import Battery
+from modcog.colours import PALE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.trials.source import check_count
 
@@ -87,7 +88,7 @@ def trajectories(
     n_trials: int = 400,
     seed: int = 0,
 ) -> Trajectories:
-    """The path of a network's state in a task, for each direction.
+    """The path of a network's state in a task, for each direction, in its principal components (Pearson 1901).
 
     Args:
         network: see ``hidden_states``.
@@ -110,7 +111,7 @@ def trajectories(
 def principal(
     points: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Principal components of points (S, N).
+    """Principal components of points (S, N) (Pearson 1901).
 
     Returns:
         Their mean (N,), the components (R, N) as unit vectors, and the variance along each (R,), falling; R is the
@@ -138,7 +139,7 @@ def plot_trajectories(result: Trajectories) -> Figure:
         by_direction.plot(along, across, "-", color=colour, linewidth=1.2)
         last = np.isfinite(along).sum() - 1
         by_direction.plot(along[last], across[last], "o", color=colour, markersize=5)
-        by_time.plot(along, across, "-", color="#BBBBBB", linewidth=0.7, zorder=1)
+        by_time.plot(along, across, "-", color=PALE, linewidth=0.7, zorder=1)
     points = by_time.scatter(x, y, c=np.broadcast_to(result.time, x.shape), cmap=TIME, s=12, zorder=2)
     panel(by_direction, f"{where}: by {result.by}")
     panel(by_time, f"{where}: by time")
@@ -153,10 +154,10 @@ def plot_trajectories(result: Trajectories) -> Figure:
 def _draw_explained(axes: Any, result: Trajectories) -> None:
     total = np.concatenate([[0], np.cumsum(result.explained)])[:21]
     axes.plot(range(len(total)), total, ".-", color="black", linewidth=1)
-    axes.axvline(result.participation_ratio, color="#D55E00", linestyle="--", linewidth=1)
+    axes.axvline(result.participation_ratio, color=VERMILLION, linestyle="--", linewidth=1)
     axes.text(
         result.participation_ratio + 0.3, 0.05, f"participation ratio {result.participation_ratio:.1f}",
-        color="#D55E00", fontsize=8,
+        color=VERMILLION, fontsize=8,
     )  # fmt: skip
     axes.set(xlabel="components", ylabel="share of the variance", ylim=(0, 1.03), xlim=(0, len(total) - 1))
     panel(axes, "explained together")

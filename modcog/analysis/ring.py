@@ -28,6 +28,7 @@ from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states, mean_over_trials
 from modcog.analysis.style import CYCLE, panel
 from modcog.battery import Battery
+from modcog.colours import PALE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.trials.source import check_count
 
@@ -65,7 +66,7 @@ class Ring:
 
     @property
     def p_value(self) -> float:
-        """Share of shuffles, and the order found among them, that reach ``ringness``."""
+        """Share of shuffles, and the order found among them, that reach ``ringness`` (Phipson and Smyth 2010)."""
         return float((1 + (self.null >= self.ringness - 1e-12).sum()) / (1 + len(self.null)))
 
     @property
@@ -126,6 +127,8 @@ def ringness(
 ) -> Ring:
     """How well a network's mean states in a period lie on a circle, in the order of the directions.
 
+    A Procrustes fit (Schönemann 1966); the formula is in ``modcog.analysis.ring``.
+
     Args:
         network: see ``hidden_states``.
         battery: that has the task; None: the one that the network was trained on.
@@ -145,7 +148,7 @@ def ringness(
 
 
 def fit_circle(means: Floats) -> tuple[float, float, Floats, float]:
-    """Fit a circle of evenly spaced points to mean states (n, N), in order.
+    """Fit a circle of evenly spaced points to mean states (n, N), in order (Schönemann 1966).
 
     Returns:
         ringness; the share of the first Fourier pair; the plane (N, 2), in which direction k belongs at 2πk/n; and the
@@ -171,8 +174,8 @@ def plot_ring(result: Ring) -> Figure:
     figure = Figure(figsize=(10.5, 3.4), layout="constrained")
     plane, null, over_time = figure.subplots(1, 3)
     _draw_plane(plane, result)
-    null.hist(result.null, bins=30, color="#BBBBBB")
-    null.axvline(result.ringness, color="#D55E00", linewidth=2)
+    null.hist(result.null, bins=30, color=PALE)
+    null.axvline(result.ringness, color=VERMILLION, linewidth=2)
     null.set(xlim=(0, 1), xlabel="ringness", ylabel="shuffles")
     panel(null, f"{result.ringness:.2f} (orange) and shuffled, p = {result.p_value:.2g}")
     over_time.plot(result.time, result.over_time, ".-", color="black", linewidth=1)
@@ -185,7 +188,7 @@ def plot_ring(result: Ring) -> Figure:
 def _draw_plane(axes: Any, result: Ring) -> None:
     n = len(result.coordinates)
     around = np.linspace(0, 2 * np.pi, 200)
-    axes.plot(result.radius * np.cos(around), result.radius * np.sin(around), color="#BBBBBB", linewidth=1)
+    axes.plot(result.radius * np.cos(around), result.radius * np.sin(around), color=PALE, linewidth=1)
     axes.plot(*np.vstack([result.coordinates, result.coordinates[:1]]).T, color="black", linewidth=0.6)
     axes.scatter(*result.coordinates.T, c=np.arange(n), cmap=CYCLE, vmin=0, vmax=n, s=40, zorder=2)
     for k in range(0, n, max(1, n // 8)):

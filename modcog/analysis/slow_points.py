@@ -27,6 +27,7 @@ from modcog.analysis.pca import principal
 from modcog.analysis.states import HiddenStates, sample
 from modcog.analysis.style import panel
 from modcog.battery import Battery
+from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.trials.source import check_count
 
@@ -36,7 +37,7 @@ AT_REST = 1e-8
 UNIT = 1e-6
 """An eigenvalue within this of the unit circle lies on it."""
 
-COLOURS = {"stable": "#0072B2", "marginal": "#E69F00", "unstable": "#D55E00"}
+COLOURS = {"stable": BLUE, "marginal": ORANGE, "unstable": VERMILLION}
 """Of points by their largest |λ|: below, on and above 1."""
 
 _STEPS, _RATE, _FALL = 1000, 0.05, 1e-4  # of Adam; its rate as a share of the scale of a unit, and how far it falls
@@ -114,7 +115,7 @@ def fixed_points(
     n_trials: int = 100,
     seed: int = 0,
 ) -> FixedPoints:
-    """Search a network's fixed and slow points under a constant input.
+    """Search a network's fixed and slow points under a constant input (Sussillo and Barak 2013).
 
     Args:
         network: a run's folder, a reference network, or any torch module that takes a state to start from and gives its
@@ -167,7 +168,7 @@ def fixed_points(
 
 
 def search(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """The minima (V, N) of ½ |F(h, x) − h|² that are reached from states h (V, N).
+    """The minima (V, N) of ½ |F(h, x) − h|² (Sussillo and Barak 2013) that are reached from states h (V, N).
 
     Args:
         system: F.
@@ -185,7 +186,10 @@ def search(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
 
 
 def descend(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """States (V, N) near to minima, which Adam comes to from states h (V, N); arguments as ``search``."""
+    """States (V, N) near to minima, which Adam (Kingma and Ba 2015) comes to from states h (V, N).
+
+    Arguments as ``search``.
+    """
     h = h.clone().requires_grad_()
     optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
@@ -197,7 +201,10 @@ def descend(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
 
 
 def least_squares(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """The minimum (N,) that Levenberg–Marquardt reaches from a state h (N,); arguments as ``search``."""
+    """The minimum (N,) that Levenberg–Marquardt (Marquardt 1963) reaches from a state h (N,).
+
+    Arguments as ``search``.
+    """
     damping, r, identity = _DAMPING, _residual(system, h, x), torch.eye(len(h), dtype=h.dtype)
     for _ in range(_ITERATIONS):
         slope = system.jacobian(h, x) - identity
@@ -272,7 +279,7 @@ def plot_fixed_points(result: FixedPoints) -> Figure:
     space, plane = figure.subplots(1, 2)
     mean, components, _ = principal(result.visited)
     visited, points = ((h - mean) @ components[:2].T for h in (result.visited, result.points))
-    space.plot(*visited.T, ".", color="#BBBBBB", markersize=3, label="visited")
+    space.plot(*visited.T, ".", color=PALE, markersize=3, label="visited")
     for kind, colour in COLOURS.items():
         for fixed, marker in ((True, "o"), (False, "x")):
             some = points[(result.kind == kind) & (result.fixed == fixed)]
@@ -288,7 +295,7 @@ def plot_fixed_points(result: FixedPoints) -> Figure:
 
 def _draw_eigenvalues(axes: Any, result: FixedPoints) -> None:
     around = np.linspace(0, 2 * np.pi, 200)
-    axes.plot(np.cos(around), np.sin(around), color="#BBBBBB", linewidth=1)
+    axes.plot(np.cos(around), np.sin(around), color=PALE, linewidth=1)
     for kind, colour in COLOURS.items():
         values = result.eigenvalues[result.kind == kind].ravel()
         axes.plot(values.real, values.imag, ".", color=colour, markersize=4, alpha=0.6)

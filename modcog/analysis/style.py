@@ -1,4 +1,4 @@
-"""What the figures of the analyses share: colours that colour-blind readers tell apart, and plain axes."""
+"""What the figures of the analyses share: colours of directions and of time, and plain axes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 from matplotlib.colors import LinearSegmentedColormap
 
-CYCLE = LinearSegmentedColormap.from_list("cycle", ["#0072B2", "#1A1A1A", "#D55E00", "#E3C84B", "#0072B2"])
+from modcog.colours import BLUE, VERMILLION
+
+CYCLE = LinearSegmentedColormap.from_list("cycle", [BLUE, "#1A1A1A", VERMILLION, "#E3C84B", BLUE])
 """Colours of directions, which come back to where they began: blue, black, orange, yellow, blue."""
 
 TIME = "viridis"

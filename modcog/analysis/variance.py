@@ -16,6 +16,7 @@ from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states
 from modcog.analysis.style import plain
 from modcog.battery import Battery
+from modcog.colours import VERMILLION
 from modcog.errors import ModcogError
 
 SILENT = 1e-3
@@ -80,12 +81,12 @@ def task_variance(
     n_trials: int = 200,
     seed: int = 0,
 ) -> TaskVariance:
-    """Task variance of every unit in every task of a battery, and clusters of units.
+    """Task variance of every unit in every task of a battery (Yang et al. 2019), and clusters of units.
 
     At each step of a task the variance over trials, which differ in stimuli, is taken; steps are aligned within their
     period, since periods differ in length. It is averaged over the steps after fixation, each weighed by the trials
-    that have it. Units are clustered by Ward's method on the normalised variance; the number of clusters is the one
-    with the largest mean silhouette.
+    that have it. Units are clustered by Ward's method (Ward 1963) on the normalised variance; the number of clusters
+    is the one with the largest mean silhouette (Rousseeuw 1987).
 
     Args:
         network: see ``hidden_states``.
@@ -101,7 +102,7 @@ def task_variance(
 
 
 def variance_in(states: HiddenStates, task: str) -> NDArray[np.float64]:
-    """The task variance of each unit in one task, (N,)."""
+    """The task variance of each unit in one task (Yang et al. 2019), (N,)."""
     total, weight = np.zeros(states.n_units), 0
     for period in states.trials.periods[states.trials.tasks.index(task)]:
         if period == "fixation":  # nothing has been seen yet
@@ -117,7 +118,9 @@ Clusters = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64], dict[
 
 
 def clusters(points: NDArray[np.float64]) -> Clusters:
-    """Cluster points (U, K) by Ward's method, into as many as give the largest mean silhouette.
+    """Cluster points (U, K) by Ward's method (Ward 1963), into as many as give the largest mean silhouette.
+
+    Their order is that of Bar-Joseph et al. (2001).
 
     Returns:
         An order (U,) with clusters together and near points near; the cluster of each point (U,), numbered in that
@@ -186,6 +189,6 @@ def plot_task_variance(result: TaskVariance) -> Figure:
 def _draw_silhouettes(axes: Any, result: TaskVariance) -> None:
     number, score = zip(*result.mean_silhouette.items(), strict=True)
     axes.plot(number, score, ".-", color="black", linewidth=1)
-    axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color="#D55E00")
+    axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color=VERMILLION)
     axes.set(xlabel="clusters", ylabel="mean silhouette")
     plain(axes)

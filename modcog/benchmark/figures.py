@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from modcog.benchmark.report import OWN, Point, Report, Row
-from modcog.claims.figures import PALETTE, percent_axis, tidy
+from modcog.claims.figures import percent_axis, tidy
+from modcog.colours import GREY, PALETTE
 from modcog.names import parse
 
-GREY = "#808080"
 """Of what frames a figure: to be seen on white and on black."""
 
 HEAT = matplotlib.colormaps["cividis"]

@@ -75,7 +75,9 @@ def _ends(records: Sequence[Record], tasks: Sequence[str], kind: str) -> Array:
 
 
 def _interval(accuracy: Array, low: Array, high: Array, bounds: tuple[float, float]) -> Interval:
-    """Over seeds, Student's; of a single network, from the bootstrap intervals of its tasks, which are independent.
+    """Over seeds, that of Student (1908); of a single network, from those of its tasks, which are independent.
+
+    The tasks' intervals are bootstrap ones (Efron 1979).
 
     Args:
         accuracy: (seeds, tasks).

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from modcog.claims.claim import Claim, Finding, Verdict
 from modcog.claims.estimate import Estimate
-from modcog.claims.figures import PALETTE, draw_seeds, percent_axis
+from modcog.claims.figures import draw_seeds, percent_axis
 from modcog.claims.protocol import SEEDS
 from modcog.claims.tables import by_seed, per_cell
+from modcog.colours import PALETTE
 from modcog.sweeps import Grid
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from modcog.claims.claim import Claim, Finding, Verdict
 from modcog.claims.estimate import Estimate, difference
 from modcog.claims.figures import draw_extensions, percent_axis
 from modcog.claims.protocol import ALL_TASKS, LOCAL, SEEDS, SMALL, network
+from modcog.colours import EXTENSIONS
 from modcog.sweeps import Grid
-from modcog.training.report import COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     drawing = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = drawing.subplots(1, 2)
     means = results.groupby(["arch", "task", "extension"], sort=False)["decision_accuracy"].mean()
-    for extension, colour in COLOURS.items():
+    for extension, colour in EXTENSIONS.items():
         if (results["extension"] == extension).any():
             x, y = (means[arch].xs(extension, level="extension") for arch in ("autapse", "lm-rnn"))
             left.scatter(x, y[x.index], color=colour, s=20, label=extension)

@@ -9,10 +9,11 @@ from matplotlib.ticker import EngFormatter
 
 from modcog.claims.claim import Answer, Claim, Finding, Verdict
 from modcog.claims.estimate import Estimate, difference
-from modcog.claims.figures import PALETTE, draw_seeds, percent_axis, tidy
+from modcog.claims.figures import draw_seeds, percent_axis, tidy
 from modcog.claims.protocol import FULL, SEEDS, SMALL, network
 from modcog.claims.speed import THRESHOLDS, compare, last_ratio, reach
 from modcog.claims.tables import per_cell
+from modcog.colours import PALETTE
 from modcog.sweeps import Grid
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from modcog.claims.claim import Answer, Claim, Verdict
-from modcog.claims.figures import PALETTE, draw_curves, percent_axis
+from modcog.claims.figures import draw_curves, percent_axis
 from modcog.claims.protocol import FULL, LOCAL, SEEDS, SMALL, network
 from modcog.claims.speed import compare, last_ratio, reach
 from modcog.claims.tables import per_cell
+from modcog.colours import PALETTE
 from modcog.sweeps import Grid
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Estimate:
-        """The mean of independent values, with Student's interval."""
+        """The mean of independent values, with the interval of Student (1908)."""
         x = np.asarray(list(values), float)
         n = len(x)
         if n < 2:

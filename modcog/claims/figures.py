@@ -9,13 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from modcog.claims.tables import by_extension, per_cell
-from modcog.training.report import COLOURS
+from modcog.colours import EXTENSIONS, PALETTE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Okabe and Ito's colours, which colour-blind readers tell apart, the darker first."""
 
 
 def percent_axis(axes: Axes, label: str = "decision accuracy") -> None:
@@ -55,7 +52,7 @@ def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, lab
 def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> None:
     """Accuracy by extension: a bar for the mean over seeds of each architecture, and a dot for each seed."""
     groups, arch = by_extension(results), per_cell(results)["arch"]
-    present = [name for name in COLOURS if name in groups]
+    present = [name for name in EXTENSIONS if name in groups]
     room = 0.76 / len(archs)
     for k, (name, colour) in enumerate(zip(archs, PALETTE, strict=False)):
         rows = groups.loc[arch.index[arch == name], present]

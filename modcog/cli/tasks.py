@@ -20,12 +20,15 @@ EXTENSIONS = ("none", "interval", "sequence", "interval-sequence")
 
 
 def list_tasks(
-    collection: Annotated[str | None, typer.Option(help="yang19, modcog82, modcog126 or modcog132.")] = None,
-    family: Annotated[str | None, typer.Option(help="go, decision or match.")] = None,
-    extension: Annotated[
-        str | None, typer.Option(help="Just these extensions: none, interval, sequence or interval-sequence.")
+    collection: Annotated[
+        str | None, typer.Option(metavar="NAME", help="yang19, modcog82, modcog126 or modcog132.")
     ] = None,
-    base: Annotated[str | None, typer.Option(help="A base task: it and its variants.")] = None,
+    family: Annotated[str | None, typer.Option(metavar="NAME", help="go, decision or match.")] = None,
+    extension: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Just these extensions: none, interval, sequence or interval-sequence."),
+    ] = None,
+    base: Annotated[str | None, typer.Option(metavar="NAME", help="A base task: it and its variants.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     r"""List the tasks of the battery; with several filters, those that pass them all.

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
+from modcog.colours import BLUE, VERMILLION
 from modcog.trials.source import Seed, TrialSource
 from modcog.trials.trials import Trials
 
 _CELL, _WIDTH, _GAP, _TOP, _LEFT = 5, 300, 40, 28, 90
-_RESPONSE, _CUE = "#D55E00", "#0072B2"  # vermillion and blue, which colour-blind readers tell apart
+_RESPONSE, _CUE = VERMILLION, BLUE
 _SHADES = 8  # observations are rounded to these, so that rounding errors cannot show
 _PICTURE_KEY = 23
 

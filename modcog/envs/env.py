@@ -1,4 +1,4 @@
-"""The single environment: a gymnasium environment that is a neurogym ``TrialEnv`` too."""
+"""The single environment: a gymnasium environment that is a neurogym ``TrialEnv`` (Molano-Mazón et al. 2022) too."""
 
 from __future__ import annotations
 

@@ -14,15 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
 from numpy.typing import NDArray
 
+from modcog.colours import BLUE, GREEN, SKY, VERMILLION
+
 SIZE = (6.4, 3.2)
 """Width and height in inches."""
 
 DPI = 100
 
-RIGHT, RESPONSE = "#009E73", "#D55E00"
+RIGHT, RESPONSE = GREEN, VERMILLION
 """From the palette of Okabe and Ito, which colour-blind people can tell apart; the shapes differ too."""
 
-_ACTIVITY = LinearSegmentedColormap.from_list("activity", ["#FFFFFF", "#56B4E9", "#0072B2", "#00334F"])
+_ACTIVITY = LinearSegmentedColormap.from_list("activity", ["#FFFFFF", SKY, BLUE, "#00334F"])
 _INNER, _OUTER = 0.62, 1.0  # of a ring
 _DIAL = 0.8  # radius at which responses stand
 

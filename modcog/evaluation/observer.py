@@ -37,7 +37,7 @@ Answers = Callable[[Hypotheses, NDArray[np.intp]], Floats]
 
 
 class IdealObserver:
-    """The ideal observer of one task.
+    """The ideal observer (Green and Swets 1966) of one task.
 
     Args:
         task: its name.

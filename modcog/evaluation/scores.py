@@ -31,7 +31,7 @@ Means = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Score:
-    """The two accuracies of one task or group, each with a 95 % bootstrap interval (low, high).
+    """The two accuracies of one task or group, each with a 95 % bootstrap interval (low, high) (Efron 1979).
 
     A group's accuracy is the mean over its tasks; its interval resamples trials within each task. The *share* is how
     far an accuracy is on the way from chance (0) to the ceiling (1), and a group's the mean over its tasks' shares.
@@ -98,7 +98,7 @@ class Scores:
         return {name: tuple(tasks) for name, tasks in found.items()}
 
     def table(self, levels: Mapping[str, Level] | None = None, seed: int = 0) -> dict[str, Score]:
-        """Scores of every task and of every group (``groups``), with intervals.
+        """Scores of every task and of every group (``groups``), with bootstrap intervals (Efron 1979).
 
         Args:
             levels: chance and ceiling of the tasks, from ``modcog.evaluation.levels``, to report shares too.

@@ -19,8 +19,9 @@ from modcog.models.sequence import Sequence
 class MaskedRNN(nn.Module):
     """Units with the connections of a mask, and a linear read-out.
 
-    h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + W_in x(t) + b + ξ(t)), logits(t) = W_out h(t) + b_out, with α = dt/τ.
-    Only the weights on the mask exist: ``weight_recurrent`` is (synapses,), in the order of the mask's rows.
+    h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + W_in x(t) + b + ξ(t)), logits(t) = W_out h(t) + b_out, with α = dt/τ
+    (Yang et al. 2019). Only the weights on the mask exist: ``weight_recurrent`` is (synapses,), in the order of the
+    mask's rows.
 
     Args:
         mask: which connections there are.
@@ -137,9 +138,10 @@ class MaskedRNN(nn.Module):
 
 
 class GatedRNN(nn.Module):
-    """torch's own GRU or LSTM with a linear read-out, with the interface of ``MaskedRNN``.
+    """torch's own GRU (Cho et al. 2014) or LSTM (Hochreiter and Schmidhuber 1997) with a linear read-out.
 
-    The states are the hidden states; the LSTM's cells start at 0, also where ``h0`` is given.
+    The interface is that of ``MaskedRNN``. The states are the hidden states; the LSTM's cells start at 0, also where
+    ``h0`` is given.
 
     Args:
         kind: ``"gru"`` or ``"lstm"``.

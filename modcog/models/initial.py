@@ -15,6 +15,10 @@ from modcog.models.masks import Mask
 def draw_recurrent(mask: Mask, init: str, gain: float, rng: torch.Generator) -> Tensor:
     """Recurrent weights (synapses,) float32 in the mask's order.
 
+    ``"degree"``: normal with variance gain² / (number of inputs of the unit) (Sompolinsky et al. 1988). ``"identity"``:
+    gain on self-connections, a tenth of ``"degree"`` elsewhere (Le et al. 2015). ``"orthogonal"``: gain times a random
+    orthogonal matrix (Saxe et al. 2014).
+
     Args:
         mask: which connections there are.
         init: a name in ``INITS``.

@@ -154,6 +154,8 @@ def locality(
 ) -> Mask:
     """Units on a sheet, each connected with those within a radius (Euclidean distance); a symmetric matrix.
 
+    The mask of the LM-RNNs of Khona et al. (2023).
+
     With ``density`` the sheet is filled from near to far until the number of connections is as near as can be to
     density · n²; every unit of a torus has the same number. Connections at the same distance are taken in pairs of
     opposite directions, first those at right angles to each other, so the matrix is symmetric wherever it stops.
@@ -193,7 +195,7 @@ def random(
     torus: bool = True,
     self_connections: bool = True,
 ) -> Mask:
-    """Erdős–Rényi: round(density · n²) connections, every choice of them equally likely.
+    """Round(density · n²) connections, every choice of them equally likely (Erdős and Rényi 1959).
 
     Args:
         n: number of units.
@@ -216,7 +218,7 @@ def random(
 
 
 def identity(n: int, *, shape: tuple[int, int] | None = None, torus: bool = True) -> Mask:
-    """Autapses: every unit is connected to itself only."""
+    """Autapses: every unit is connected to itself only (Khona et al. 2023)."""
     indptr = np.arange(_units(n) + 1, dtype=np.int64)
     return Mask("identity", indptr, np.arange(n, dtype=np.int32), _sheet_if_any(n, shape, torus))
 

@@ -14,6 +14,8 @@ from modcog.models.kernels import Dynamics, Kernel
 class Sequence(torch.autograd.Function):
     """Input, recurrence and read-out of T steps; backpropagation through time without a graph of steps.
 
+    The gradient is that of Werbos (1990), written out.
+
     From x (T, B, C), weights in the mask's order and an initial state (B, N) to logits (T, B, A) and states (T, B, N).
     The bias counts as the weight of an input that is always 1, so that its gradient costs no pass of its own.
     """

@@ -28,7 +28,10 @@ def loss(logits: Tensor, part: Part) -> Tensor:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of update ``step`` (from 0): a linear rise over the warm-up, then constant or half a cosine."""
+    """The rate of update ``step`` (from 0): a linear rise over the warm-up, then constant or half a cosine.
+
+    The cosine is that of Loshchilov and Hutter (2017), without restarts.
+    """
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.schedule == "constant":
         return config.learning_rate * rise
@@ -37,6 +40,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """Adam or AdamW over the model's parameters."""
+    """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019) over the model's parameters."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
     return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)

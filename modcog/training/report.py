@@ -12,14 +12,12 @@ from matplotlib.ticker import EngFormatter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from modcog.colours import EXTENSIONS
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.names import parse
 from modcog.training.checkpoint import Progress as RunProgress
 from modcog.training.metrics import read_metrics
-
-COLOURS = {"none": "#0072B2", "interval": "#E69F00", "sequence": "#009E73", "interval-sequence": "#CC79A7"}
-"""Okabe and Ito's colours, which colour-blind readers tell apart."""
 
 
 class Bar:
@@ -80,7 +78,7 @@ def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
     groups = _by_extension(records[-1])
     for name, tasks in groups.items() if len(groups) > 1 else ():
         means = [np.mean([record["decision_accuracy_per_task"][task] for task in tasks]) for record in records]
-        axes.plot(trials, means, color=COLOURS[name], lw=1.5, label=f"{_title(name)} ({len(tasks)})")
+        axes.plot(trials, means, color=EXTENSIONS[name], lw=1.5, label=f"{_title(name)} ({len(tasks)})")
     battery = [record["decision_accuracy"] for record in records]
     axes.plot(trials, battery, color="black", lw=2.5, label="all tasks")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 1M
@@ -97,7 +95,7 @@ def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
     rows = max(map(len, groups.values()))
     figure = Figure(figsize=(3.2 * len(groups) + 0.5, 0.17 * rows + 1.2), layout="constrained")
     for axes, (name, tasks) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
-        axes.barh(range(len(tasks)), [accuracy[task] for task in tasks], color=COLOURS[name])
+        axes.barh(range(len(tasks)), [accuracy[task] for task in tasks], color=EXTENSIONS[name])
         axes.set_yticks(range(len(tasks)), tasks, fontsize=7)
         axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="decision accuracy")
         axes.set_title(_title(name), fontsize=9)
@@ -109,7 +107,7 @@ def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
 def _by_extension(record: dict) -> dict[str, list[str]]:  # type: ignore[type-arg]
     """The tasks of an evaluation by extension, those extensions that there are."""
     tasks = record["decision_accuracy_per_task"]
-    groups = {name: [task for task in tasks if extension(parse(task)) == name] for name in COLOURS}
+    groups = {name: [task for task in tasks if extension(parse(task)) == name] for name in EXTENSIONS}
     return {name: members for name, members in groups.items() if members}
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
 
 from modcog.data.formats import ShardData
+from modcog.errors import ModcogError
+
+if sys.version_info < (3, 11):  # the extra installs nothing there: zarr 3 is for later ones
+    raise ModcogError("format 'zarr' needs Python 3.11 or later")
+
+import zarr
+from zarr.codecs import ZstdCodec
 
 ENDING = ".zarr"
 OPEN_SHARDS = 1024
