@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,6 +171,9 @@ def locality(
 
     Raises:
         ModcogError: if n makes no sheet, or not exactly one of density and radius is given, or none is left.
+
+    Warns:
+        UserWarning: if so low a density leaves no neighbours.
     """
     sheet = _sheet(n, shape, torus)
     if (density is None) == (radius is None):
@@ -182,6 +186,13 @@ def locality(
         wanted = _density(density, n, self_connections) * n * n
         ends = np.flatnonzero(last_of_pair) + 1
         taken = int(ends[np.abs(np.cumsum(counts)[ends - 1] - wanted).argmin()]) if ends.size else 0
+        if taken == 1 and self_connections and ends.size > 1:
+            least = counts[: ends[1]].sum() / n**2
+            warnings.warn(
+                f"locality mask: {n} units at density {density:g} are connected with themselves alone, as autapses; "
+                f"the first neighbours come at about {least:.2g}",
+                stacklevel=2,
+            )
     indptr, indices = _connect(sheet, offsets[:taken])
     return Mask("locality", indptr, indices, sheet)
 

@@ -1,6 +1,7 @@
 """Masks, checked against definitions written down directly: all pairs of units, brute force."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def test_locality_by_radius_connects_exactly_the_units_within_it(shape, torus, o
     np.testing.assert_array_equal(mask.to_dense(), wanted)
 
 
+@pytest.mark.filterwarnings("ignore:locality mask")
 @settings(max_examples=40, deadline=None)
 @given(sheets.filter(lambda s: s[0] * s[1] > 1), st.booleans(), st.booleans(), st.floats(0.01, 1))
 def test_locality_by_density_is_symmetric_from_near_to_far_and_as_dense_as_can_be(shape, torus, own, share):
@@ -185,3 +187,13 @@ def test_what_cannot_be_is_refused_in_one_line(make, message):
     with pytest.raises(ModcogError, match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_a_density_without_neighbours_is_warned_of():
+    with pytest.warns(UserWarning, match=r"9 units at density 0\.2 are connected with themselves alone.*about 0\.33"):
+        mask = masks.locality(9, density=0.2)
+    assert mask.synapses == 9
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert masks.locality(9, density=0.34).synapses == 27
+        assert masks.locality(9, radius=0.5).synapses == 9
