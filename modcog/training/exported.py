@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from modcog.data.dataset import Split
 from modcog.errors import ModcogError
-from modcog.training.batches import ROUND, Batch, Part, by_length, with_rule
+from modcog.training.batch import ROUND, Batch, Part, by_length, with_rule
 from modcog.training.config import TrainConfig
 from modcog.trials.trials import Trials
 

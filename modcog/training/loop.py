@@ -21,7 +21,8 @@ from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
 from modcog.files import locked
 from modcog.training import checkpoint
-from modcog.training.batches import Batch, Part, held_out, make_batches
+from modcog.training.batch import Batch, Part
+from modcog.training.batches import held_out, make_batches
 from modcog.training.checkpoint import Progress
 from modcog.training.config import ELSEWHERE, TrainConfig
 from modcog.training.metrics import SCORES, Metrics, read_metrics, scores_record

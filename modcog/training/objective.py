@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modcog.training.batches import Part
+from modcog.training.batch import Part
 from modcog.training.config import TrainConfig
 from modcog.trials.trials import IGNORE
 

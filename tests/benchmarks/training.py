@@ -22,7 +22,8 @@ import torch
 
 from modcog import Battery
 from modcog.training import TrainConfig, train
-from modcog.training.batches import ROUND, make_batches
+from modcog.training.batch import ROUND
+from modcog.training.batches import make_batches
 from modcog.training.objective import loss, make_optimizer
 from modcog.training.run import build_model
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from modcog import Battery
-from modcog.training.batches import TOGETHER, by_length, held_out, make_batches
+from modcog.training.batch import TOGETHER, by_length
+from modcog.training.batches import held_out, make_batches
 from modcog.trials.trials import IGNORE
 
 

@@ -8,7 +8,7 @@ import torch
 
 from modcog import Battery
 from modcog.training import TrainConfig
-from modcog.training.batches import by_length
+from modcog.training.batch import by_length
 from modcog.training.objective import learning_rate, loss
 
 CONFIG = TrainConfig.of(battery={"rule_input": False})
