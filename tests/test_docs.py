@@ -13,6 +13,8 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
+RESULTS = ROOT / "docs/results"
+BRIEFLY = ROOT / "tests/briefly.py"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 GENERATED = re.compile(r"(\.\./)*(gallery/|reference/|commands\.md|flow\.png)")
 """Links to what is made while the site is built; ``test_site.py`` follows them there."""
@@ -31,23 +33,58 @@ def commands(text: str) -> list[list[str]]:
     return [shlex.split(part, comments=True) for part in parts if part.startswith("modcog ")]
 
 
+def marks(info: str) -> tuple[str, dict[str, str]]:
+    """Language and marks of a code block: ``file=NAME``, ``needs=PACKAGES``, ``brief`` or ``notest``."""
+    language, *rest = info.split() or [""]
+    return language, dict(mark.split("=") if "=" in mark else (mark, "") for mark in rest)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    modules = set(sys.modules)
     names: dict[str, object] = {"__name__": "__page__"}
     for info, line, text in blocks(page):
-        if info == "python":
-            exec(compile("\n" * line + text, str(page), "exec"), names)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_run(page: Path, tmp_path: Path) -> None:
-    for info, line, text in blocks(page):
-        for words in commands(text) if info == "sh" else ():
-            done = subprocess.run(
-                [sys.executable, "-m", "modcog", *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
-            )
+        language, marked = marks(info)
+        if "file" in marked:
+            with Path(marked["file"]).open("a", encoding="utf-8") as file:
+                file.write(text)
+        if language == "python" and not {"needs", "notest"} & marked.keys():
+            with monkeypatch.context() as patch:
+                if "brief" in marked:  # a training that is there at once
+                    patch.setattr("modcog.training.loop._Loop._reached", lambda loop: True)
+                exec(compile("\n" * line + text, str(page), "exec"), names)
+        for words in commands(text) if language == "sh" and "notest" not in marked else ():
+            brief = "brief" in marked or RESULTS in page.parents
+            program = [str(BRIEFLY)] if brief else ["-m", "modcog"]
+            done = subprocess.run([sys.executable, *program, *words[1:]], capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{page.name}:{line}: {shlex.join(words)}: {done.stderr}"
+    for name in set(sys.modules) - modules:
+        if getattr(sys.modules[name], "__file__", None) and Path(sys.modules[name].__file__).parent == tmp_path:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("page", "packages", "text"),
+    [
+        (page, marked["needs"], text)
+        for page in PAGES
+        for info, _, text in blocks(page)
+        if "needs" in (marked := marks(info)[1])
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else None,
+)
+def test_blocks_of_other_libraries_run(page: Path, packages: str, text: str, tmp_path: Path) -> None:
+    for package in packages.split(","):
+        pytest.importorskip(package)
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{page.name}: {done.stderr}"
+
+
+def test_what_is_not_run_needs_a_cluster() -> None:
+    left = [text for page in PAGES for info, _, text in blocks(page) if "notest" in marks(info)[1]]
+    assert [text for text in left if "--dask" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 
-_NOTEST = re.compile(r"^(```\w+) notest$", re.MULTILINE)
+_FENCE = re.compile(r"^(```\w+) (?:brief|notest|\w+=\S+)$", re.MULTILINE)
 _PICTURE = re.compile(r'<p>(<img [^>]*\bsrc="([^"]+)"[^>]*>)</p>')
 
 
@@ -51,8 +51,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Take away the mark of code blocks that the tests do not run; it is no language."""
-    return _NOTEST.sub(r"\1", markdown)
+    """Take away what code blocks tell the tests."""
+    return _FENCE.sub(r"\1", markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:

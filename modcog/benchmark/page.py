@@ -87,7 +87,7 @@ def markdown(report: Report) -> str:
         *([""] if report.notes or differences(report) else []),
         "Made by:",
         "",
-        "```sh notest",
+        "```sh",
         report.command,
         "```",
     ]

@@ -83,7 +83,8 @@ def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     left.yaxis.set_major_formatter(EngFormatter(sep=""))
     left.set_ylabel("trials of training")
     tidy(left)
-    left.legend(frameon=False)
+    if left.get_legend_handles_labels()[0]:
+        left.legend(frameon=False)
     draw_seeds(right, cells, "density", "accuracy", PALETTE[0], "at the end")
     percent_axis(right)
     for axes in (left, right):

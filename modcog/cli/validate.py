@@ -31,8 +31,8 @@ def validate(
     C4  Locality, not sparsity alone.
     C5  As many synapses instead of as many units.
 
-    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md; the runs are in DIR/runs, which the
-    claims share. Interrupted runs are resumed, finished ones not redone.
+    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md (DIR/CLAIM-small those of the small
+    preset); the runs are in DIR/runs, which the claims share. Interrupted runs are resumed, finished ones not redone.
 
     \b
     Examples:
@@ -41,10 +41,11 @@ def validate(
       modcog validate C3 --tables docs/results/C3
     """
     from modcog.claims import validate as run
-    from modcog.claims.validation import VERDICT, find, judge
+    from modcog.claims.validation import VERDICT, find, folder_of, judge
 
     if tables is None:
-        verdict, folder = run(claim, preset, out, jobs=jobs, dask=dask, progress=progress), out / find(claim).name
+        verdict = run(claim, preset, out, jobs=jobs, dask=dask, progress=progress)
+        folder = folder_of(find(claim), preset, out)
     else:
         import json
 

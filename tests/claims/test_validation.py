@@ -31,6 +31,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_trains_judges_and_writes(tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "c2", "--preset", "tiny", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
+    assert said.endswith(f"{tmp_path / 'C2-tiny'}\n")
     verdict = json.loads((tmp_path / "C2-tiny" / "verdict.json").read_text())
     assert said.startswith(f"C2: {verdict['answer']}. ")
     table = pd.read_csv(tmp_path / "C2-tiny" / "results.csv")
