@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from multiprocessing import active_children
 from typing import Any, TypeVar
 
 from modcog.errors import ModcogError, one_line
+from modcog.signals import STOP, stop_signals
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,7 +35,8 @@ def spread(
     """Call ``call`` for each item; yields the item's index and what came back, as they get ready.
 
     A worker that is killed takes those beside it with it. What they were at is called again, each item by itself, and
-    an item whose worker is killed then as well is given to ``lost``.
+    an item whose worker is killed then as well is given to ``lost``. SIGINT or SIGTERM (a first one) is passed on to
+    the workers of this machine, and what they then come back with is yielded before the KeyboardInterrupt.
 
     Args:
         call: a function of a module, which workers can import.
@@ -44,14 +49,23 @@ def spread(
 
     Raises:
         ModcogError: if the scheduler cannot be reached, or workers are lost.
+        KeyboardInterrupt: if this process was asked to stop.
     """
     if dask:
         return _dask(call, items, dask, again, lost)
-    if lost is None and jobs > 0:
-        jobs = min(jobs, len(items))
-    if jobs in (0, 1):  # joblib would do it in this process too, which must not watch itself
+    jobs = processes(jobs) if lost else min(processes(jobs), len(items))
+    if jobs < 2:
         return ((index, call(item)) for index, item in enumerate(items))
     return _local(call, items, jobs, again, backend, lost)
+
+
+def processes(jobs: int) -> int:
+    """How many processes ``jobs`` stands for, −1 being one for each core."""
+    if jobs >= 0:
+        return jobs
+    from joblib import effective_n_jobs
+
+    return int(effective_n_jobs(jobs))
 
 
 def _local(
@@ -62,8 +76,6 @@ def _local(
     backend: Any,
     lost: Callable[[Item], Result] | None,
 ) -> Iterator[tuple[int, Result]]:
-    from joblib import effective_n_jobs
-
     left = dict(enumerate(items))
     while left:
         try:
@@ -73,7 +85,7 @@ def _local(
         except BrokenProcessPool:
             if lost is None:
                 raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
-            at_work = list(left)[: 2 * effective_n_jobs(jobs)]  # what had been handed out, in order
+            at_work = list(left)[: 2 * jobs]  # what had been handed out, in order
             yield from _one_by_one(call, {index: left.pop(index) for index in at_work}, backend, lost)
 
 
@@ -94,13 +106,19 @@ def _pool(
 
     Raises:
         BrokenProcessPool: if one of them is killed.
+        KeyboardInterrupt: if this process was asked to stop.
     """
     from joblib import Parallel, delayed, parallel_config
 
-    chosen = {"backend": backend} if backend else {"backend": "loky", "inner_max_num_threads": 1}
-    with parallel_config(n_jobs=jobs, **chosen):
+    if backend:
+        with parallel_config(n_jobs=jobs, backend=backend):
+            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
+            yield from parallel(delayed(_numbered)(call, i, item, os.getpid()) for i, item in list(items.items()))
+        return
+    with _stopping() as asked, parallel_config(n_jobs=jobs, backend="loky", inner_max_num_threads=1):
+        todo = (delayed(_unless_stopped)(call, i, item, os.getpid()) for i, item in list(items.items()) if not asked())
         parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-        yield from parallel(delayed(_numbered)(call, index, item, os.getpid()) for index, item in list(items.items()))
+        yield from (done for done in parallel(todo) if done is not None)
 
 
 def _dask(
@@ -141,6 +159,53 @@ def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int 
     if parent not in (None, os.getpid()):  # joblib falls back to this process where it may not start others
         end_with(parent)
     return index, call(item)
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Whether this process was asked to stop; its workers are told, again and again, until they are done.
+
+    Raises:
+        KeyboardInterrupt: at the end, if it was.
+    """
+    from joblib.externals.loky import get_reusable_executor
+
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.is_set():
+            for child in active_children():
+                if child.pid and child.name.startswith("Loky"):  # other children are not ours
+                    with suppress(ProcessLookupError):
+                        os.kill(child.pid, signal.SIGINT)
+            over.wait(0.2)
+
+    with stop_signals(threading.Thread(target=tell, daemon=True).start) as asked:
+        try:
+            yield asked
+        except BrokenProcessPool:
+            if not asked():
+                raise
+        finally:
+            over.set()
+        if asked():
+            get_reusable_executor().shutdown(kill_workers=True)  # they would do nothing more
+            raise KeyboardInterrupt
+
+
+def _unless_stopped(call: Callable[[Any], Result], index: int, item: Any, parent: int) -> tuple[int, Result] | None:
+    """As ``_numbered``, in a process that outlives being asked to stop, but then has only None to give."""
+    asked = _listening()
+    return None if asked else _numbered(call, index, item, parent)
+
+
+@lru_cache(maxsize=1)
+def _listening() -> list[int]:
+    """The signals that have asked this worker to stop, from the first call on, while nobody else listens to them."""
+    asked: list[int] = []
+    for number in STOP:
+        signal.signal(number, lambda number, frame: asked.append(number))
+    return asked
 
 
 @lru_cache(maxsize=1)

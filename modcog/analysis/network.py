@@ -2,7 +2,8 @@
 
 The protocol for a torch module is that of the reference networks: ``forward(x, h0=None, return_states=False)`` takes
 observations x (T, B, C) and a state (B, N) to start from, and with ``return_states=True`` returns (logits, states), the
-states after each step, (T, B, N). With a true ``batch_first`` on it or one of its parts all but h0 is batch first.
+states after each step, (T, B, N). With a true ``batch_first``, or none of its own and a true one on one of its parts,
+all but h0 is batch first.
 ``h0`` is needed for fixed points only, where the states must be the whole state: starting from one of them must go on
 as the network did. What is not torch is a function from observations (n, T, C) to states (n, T, N).
 """
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
+from modcog.evaluation.network import is_batch_first
+from modcog.evaluation.scores import numbers
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.user_code import FAILURES, said
 
@@ -83,7 +86,16 @@ def _called(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
             f"network: got {type(network).__name__}, must be a torch module, the folder of a run, or a function from "
             "observations (n, T, C) to states (n, T, N)"
         )
-    return np.asarray(network(observations))
+    try:
+        found = network(observations)
+    except ModcogError:
+        raise
+    except FAILURES as error:
+        raise ModcogError(
+            f"network: failed on observations of shape (n, T, C) = {observations.shape}, of which it must make states "
+            f"(n, T, N): {said(error)}"
+        ) from error
+    return numbers(found, "a network must give states (n, T, N)")
 
 
 class Recurrent:
@@ -101,7 +113,7 @@ class Recurrent:
         if "return_states" not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
             raise ModcogError(f"network: {type(module).__name__} gives no hidden states; {HOW}")
         self.module = copy.deepcopy(module).eval()
-        self.batch_first = any(bool(getattr(part, "batch_first", False)) for part in module.modules())
+        self.batch_first = is_batch_first(module)
 
     @classmethod
     def whole(cls, module: nn.Module) -> Recurrent:
@@ -118,7 +130,7 @@ class Recurrent:
         """The states (n, T, N) for observations (n, T, C), from the state that the network starts in."""
         x = torch.from_numpy(observations).to(next(self.module.parameters(), torch.empty(0)))
         with torch.no_grad():
-            return self._run(x.transpose(0, 1)).transpose(0, 1).cpu().numpy()
+            return numbers(self._run(x.transpose(0, 1)).transpose(0, 1))
 
     def step(self, h: Tensor, x: Tensor) -> Tensor:
         """F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,16 @@ from numpy.typing import NDArray
 from modcog.analysis.network import Network, battery_for, opened, states_of
 from modcog.battery import Battery
 from modcog.errors import ModcogError, unknown
+from modcog.evaluation.network import check_trials_apart
 from modcog.plot import dim_ring
 from modcog.trials.source import Seed, TrialSource, check_count
 from modcog.trials.trials import Trials, is_missing
 
 CHUNK = 512
 """Trials that are run at once, at most."""
+
+APART = 16
+"""Trials that are run again beside others, to see whether that makes a difference."""
 
 SEEN_FIRST = ("direction", "direction1", "sample_direction")
 """Conditions that hold the direction of a trial's first stimulus, by family."""
@@ -51,7 +56,10 @@ class HiddenStates:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(Seed.of(seed).entropy % 2**63)
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
-            return cls(trials, np.concatenate([states_of(network, part.observations)[part.mask] for part in parts]))
+            packed = [states_of(network, part.observations)[part.mask] for part in parts]
+            first = parts[0][: min(len(parts[0]), APART)]
+            check_trials_apart(partial(states_of, network), first, states_of(network, first.observations), "network")
+            return cls(trials, np.concatenate(packed))
 
     @property
     def n_units(self) -> int:

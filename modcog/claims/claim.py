@@ -38,9 +38,15 @@ class Finding:
             values = values.clip(0, 1)
         scale, digits = {"%": (100, 1), "points": (100, 1), "ratio": (1, 2), "": (1, 1)}[self.unit]
         mean, low, high = (f"{scale * value:.{digits}f}" for value in values)
+        ends = f"{low}, {high}"
+        if self.unit == "ratio" and self.estimate.n > 1:  # it has one end where runs did not get there
+            if values[1] == 0:
+                mean, ends = f"≤ {mean}", f"≤ {high}"
+            elif values[2] == np.inf:
+                mean, ends = f"≥ {mean}", f"≥ {low}"
         unit = {"%": " %", "points": " points", "ratio": " ×", "": ""}[self.unit]
         seeds = f"{self.estimate.n} seed{'s' if self.estimate.n != 1 else ''}"
-        return f"{self.what}: {mean}{unit} [{low}, {high}] ({seeds})"
+        return f"{self.what}: {mean}{unit} [{ends}] ({seeds})"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from modcog.claims.claim import Finding
 from modcog.claims.estimate import Estimate, difference, ratio
@@ -15,15 +18,24 @@ THRESHOLDS = ("50", "75", "90")
 
 
 def compare(cells: pd.DataFrame, one: str, other: str) -> list[Finding]:
-    """Final accuracy of arm ``one`` less that of ``other``, and the ratio of trials to each threshold one reached."""
+    """Final accuracy of arm ``one`` less that of ``other``, and the ratio of trials to each threshold one reached.
+
+    A run that did not reach it counts with all its trials: if that is the other's, ratios are no more than found, and
+    have no lower end; if it is this one's, they are no less. Seeds of which neither did say nothing.
+    """
     rows, others = (cells[cells["arm"] == arm].set_index("seed") for arm in (one, other))
     name = f"{one} against {other}"
     gap = difference(rows["accuracy"], others["accuracy"])
     found = [Finding(f"{name}, decision accuracy at the end", gap, "points")]
     for percent in THRESHOLDS:
-        if (rows[f"reached_{percent}"] | others[f"reached_{percent}"]).any():
-            trials = ratio(rows[f"trials_to_{percent}"], others[f"trials_to_{percent}"])
-            found.append(Finding(f"{name}, trials to {percent} %{_censored(rows, others, percent)}", trials, "ratio"))
+        there, theirs = rows[f"reached_{percent}"], others[f"reached_{percent}"]
+        known = there | theirs
+        if known.any():
+            trials = ratio(rows.loc[known, f"trials_to_{percent}"], others.loc[known, f"trials_to_{percent}"])
+            low = trials.low if theirs[known].all() else 0.0
+            high = trials.high if there[known].all() else np.inf
+            bounded = replace(trials, low=low, high=high)
+            found.append(Finding(f"{name}, trials to {percent} %{_censored(rows, others, percent)}", bounded, "ratio"))
     return found
 
 
@@ -40,7 +52,7 @@ def reach(cells: pd.DataFrame, arm: str) -> list[Finding]:
 
 
 def _censored(rows: pd.DataFrame, others: pd.DataFrame, percent: str) -> str:
-    """A word on the runs that did not reach a threshold; they count with the trials of the whole run."""
+    """A word on the runs that did not reach a threshold."""
     counts = [f"{int(r[f'reached_{percent}'].sum())} of {len(r)}" for r in (rows, others)]
     complete = all(r[f"reached_{percent}"].all() for r in (rows, others))
     return "" if complete else f" (reached by {counts[0]} and {counts[1]} runs)"

@@ -14,8 +14,7 @@ def per_cell(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each finished cell: its settings, and ``accuracy``, ``share``, ``lowest`` over its tasks.
 
     ``arm`` names what it is apart from the seed. ``trials_to_…`` are the trials of the whole run where it was not
-    reached, and ``reached_…`` says whether it was: ratios of them are then too cautious, never too bold, about the
-    run that did reach it.
+    reached, and ``reached_…`` says whether it was.
     """
     done = results[results["task"].notna()]
     groups = done.groupby("cell", sort=False)

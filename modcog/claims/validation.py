@@ -96,7 +96,8 @@ def page(claim: Claim, verdict: Verdict, command: str) -> str:
     lines = [
         f"# {claim.name}: {claim.title}", "", f"**The claim.** {claim.says}", "", f"**The test.** {claim.test}", "",
         f"**The verdict: {verdict.answer}.** {verdict.because}", "", f"![{claim.title}]({FIGURE})", "",
-        "Means over seeds with 95 % intervals (Student's):", "",
+        "Means over seeds with 95 % intervals (Student's). A run that did not reach an accuracy counts with all its",
+        "trials, which makes a ratio one bound, ≤ or ≥; seeds of which neither reached it are left out.", "",
         *(f"- {finding}" for finding in verdict.findings), "",
         f"Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:", "",
         "```sh", command, "```",

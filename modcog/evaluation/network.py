@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import shorten
@@ -42,8 +43,9 @@ def as_predict(network: Any, n_actions: int) -> Predict:
 def _torch_predict(module: Any, n_actions: int) -> Predict:
     import torch
 
-    batch_first = _is_batch_first(module)
-    weight = next((one for one in module.parameters() if one.is_floating_point()), torch.empty(0))
+    batch_first = is_batch_first(module)
+    numbers_of = itertools.chain(module.parameters(), module.buffers())
+    weight = next((one for one in numbers_of if one.is_floating_point()), torch.empty(0))
 
     def predict(observations: NDArray[np.float32]) -> Any:
         x = torch.from_numpy(observations).to(weight.device, weight.dtype)
@@ -63,7 +65,7 @@ def _torch_predict(module: Any, n_actions: int) -> Predict:
     return predict
 
 
-def _is_batch_first(module: Any) -> bool:
+def is_batch_first(module: Any) -> bool:
     """Whether a module takes (n, T, C): its own word, or else that of its parts."""
     own = getattr(module, "batch_first", None)
     return bool(own) if own is not None else any(getattr(part, "batch_first", False) for part in module.modules())
@@ -113,7 +115,7 @@ def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
         ) from error
 
 
-def check_trials_apart(call: Predict, trials: Trials, output: Any) -> None:
+def check_trials_apart(call: Predict, trials: Trials, output: Any, name: str = "predict") -> None:
     """Refuse a network whose output for a trial depends on the trials beside it: it may take trials for steps.
 
     Every other trial is played backwards, and the rest must come out as before. A network that puts out something else
@@ -123,6 +125,7 @@ def check_trials_apart(call: Predict, trials: Trials, output: Any) -> None:
         call: the network.
         trials: at least two, or nothing is checked.
         output: what it made of them.
+        name: what the error calls it.
 
     Raises:
         ModcogError: naming the order of axes expected.
@@ -141,7 +144,7 @@ def check_trials_apart(call: Predict, trials: Trials, output: Any) -> None:
     if depends:
         n, steps, _ = given.shape
         raise ModcogError(
-            f"predict: what it makes of a trial depends on the trials beside it, as if trials and steps were swapped; "
+            f"{name}: what it makes of a trial depends on the trials beside it, as if trials and steps were swapped; "
             f"observations of shape (n, T, C) = {given.shape} are {n} trials of {steps} steps, each for itself "
             f"(a torch module gets (T, n, C), unless it has an attribute batch_first = True)"
         )

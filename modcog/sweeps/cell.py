@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def failed(cell: Cell, error: str) -> Record:
     record: Record = {"status": "failed", "error": error, "cell": about(cell)}
     known = read_result(cell.config.out)
     if known is None or known["status"] not in DONE:
-        write_json(cell.config.out / RESULT, record)
+        with suppress(OSError):  # it may be what went wrong
+            write_json(cell.config.out / RESULT, record)
     return record
 
 
@@ -97,6 +99,8 @@ def _run(cell: Cell) -> Record:
         run = train(cell.config, resume=True, progress_bar=False, wait=math.inf)  # for another sweep with this cell
     finally:
         torch.set_num_threads(threads)  # the cell's own number may be another, and this process may be the user's
+    if (step := run.record["progress"]["step"]) > cell.config.steps:
+        raise ModcogError(f"{run.folder} was trained for {step} updates instead of {cell.config.steps}; move it away")
     record: Record = {"status": run.status, "error": None, "cell": about(cell)}
     if run.status not in DONE:
         return record

@@ -13,7 +13,7 @@ from typing import Any
 from modcog.files import write_json
 from modcog.sweeps.cell import DONE, Record, finished, lost_cell, run_cell
 from modcog.sweeps.grid import Cell, Grid
-from modcog.workers import spread
+from modcog.workers import processes, spread
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,19 @@ def sweep(
     write_json(out / "grid.json", grid.model_dump(mode="json"))
     known: dict[str, Record] = {cell.name: record for cell in cells if (record := finished(cell)) is not None}
     todo = [cell for cell in cells if cell.name not in known]
-    again = "run the same sweep again to go on"
+    again, interrupted = "run the same sweep again to go on", False
+    beside = dask is None and processes(jobs) > 1
     with _bar(len(cells), len(known), progress) as advance:
         for index, record in spread(run_cell, todo, jobs, dask, again, lost=lost_cell):
             if record["status"] == "interrupted":  # the signal was meant for the sweep
-                raise KeyboardInterrupt
+                interrupted = True
+                if beside:  # others are still saving a checkpoint
+                    continue
+                break
             known[todo[index].name] = record
             advance(todo[index], record)
+    if interrupted:
+        raise KeyboardInterrupt
     return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -20,6 +19,7 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
 from modcog.files import locked
+from modcog.signals import stop_signals
 from modcog.training import checkpoint
 from modcog.training.batch import Batch, Part
 from modcog.training.batches import held_out, make_batches
@@ -32,6 +32,9 @@ from modcog.training.run import CHECKPOINTS, RUN, Run, build_model, read_run, wr
 from modcog.user_code import FAILURES, is_place, said
 
 LOCK = ".lock"
+
+PATIENCE = 10.0
+"""s after which a process that waits for a folder tells the others so, which would take it for lost in the end."""
 
 MILESTONES = (50, 75, 90, 95)
 """Mean decision accuracies, in percent, whose first reaching is recorded."""
@@ -66,23 +69,30 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
     _check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked
     loop = _Loop(config, fabric)
-    with _alone(config, fabric, wait):
+    with _alone(config, fabric, resume, wait):
         return loop.run(resume, progress_bar)
 
 
 @contextmanager
-def _alone(config: TrainConfig, fabric: Fabric, wait: float) -> Iterator[None]:
+def _alone(config: TrainConfig, fabric: Fabric, resume: bool, wait: float) -> Iterator[None]:
     """Hold the folder of a run for the processes of this call."""
+    busy = f"another process is training in {config.out}"
     with ExitStack() as held:
-        refused = None
-        if fabric.is_global_zero:
-            config.out.mkdir(parents=True, exist_ok=True)
-            try:
-                held.enter_context(locked(config.out / LOCK, f"another process is training in {config.out}", wait))
-            except ModcogError as error:
-                refused = str(error)
-        if refused := fabric.broadcast(refused):
-            raise ModcogError(refused)
+        while True:
+            refused = None
+            if fabric.is_global_zero:
+                config.out.mkdir(parents=True, exist_ok=True)
+                try:
+                    held.enter_context(locked(config.out / LOCK, busy, min(wait, PATIENCE)))
+                    _check_folder(config, resume)  # again: another may have written since
+                except ModcogError as error:
+                    refused = str(error)
+            refused = fabric.broadcast(refused)
+            wait -= PATIENCE
+            if refused is None:
+                break
+            if refused != busy or wait <= 0:
+                raise ModcogError(refused)
         yield
 
 
@@ -121,7 +131,7 @@ class _Loop:
         self._write("running")
         metrics = Metrics(config.out, -1 if self.fresh else self.progress.step) if leads else None
         bar = Bar(config.steps, self.progress.step, show=progress_bar if leads else False)
-        with _stop_signals() as asked, metrics or nullcontext(), bar:
+        with stop_signals() as asked, metrics or nullcontext(), bar:
             if self.fresh:
                 self._evaluate(metrics, bar)
             while not self._reached() and self.progress.step < config.steps:
@@ -270,33 +280,12 @@ FREE = {"out", "data", "steps", "target_accuracy", "target", *ELSEWHERE}
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:
     """Refuse to write over a run, or to go on with another run's settings."""
-    if not (config.out / RUN).exists():
-        return
-    if not resume:
+    written = (config.out / RUN).exists()
+    if not resume and (written or checkpoint.checkpoints(config.out / CHECKPOINTS)):
         raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
+    if not written:
+        return
     old, new = (c.model_dump(mode="json", exclude=FREE) for c in (read_run(config.out).config, config))
     changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
     if changed:
         raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM has come, instead of what they do otherwise; a second SIGINT does that again."""
-    came: list[int] = []
-    before: dict[signal.Signals, Any] = {}
-
-    def handle(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, handle)
-    except ValueError:  # not in the main thread: whoever runs it there handles signals
-        pass
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -1,5 +1,7 @@
 """Hidden states over trials, from every kind of network."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,39 @@ def test_the_folder_of_a_run_is_enough(tmp_path) -> None:
     assert states.n_units == 8
 
 
+class Short(nn.Module):
+    """Time first by its own word, whatever its parts say."""
+
+    batch_first = False
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.RNN(BATTERY.n_channels, 5, batch_first=True)
+
+    def forward(self, x, return_states=False):
+        states = self.rnn(x.transpose(0, 1))[0].transpose(0, 1)
+        return states, states
+
+
+def test_a_modules_own_word_on_its_axes_goes_before_that_of_its_parts() -> None:
+    module = Short()
+    states = hidden_states(module, BATTERY, n_trials=4)
+    trials = states.trials
+    with torch.no_grad():
+        alone = module.rnn(torch.from_numpy(trials.observations))[0].numpy()[trials.mask]
+    assert np.allclose(states.packed, alone, atol=1e-6)
+
+
+def test_states_of_sixteen_bits_and_tensors_are_taken() -> None:
+    network = models.build("lm-rnn", **SIZES)
+    exact = hidden_states(network, BATTERY, n_trials=3)
+    half = hidden_states(copy.deepcopy(network).bfloat16(), BATTERY, n_trials=3)
+    assert half.packed.shape == exact.packed.shape
+    wanted = torch.ones(1, requires_grad=True)
+    given = hidden_states(lambda x: torch.from_numpy(x) * wanted, BATTERY, n_trials=3)
+    assert np.array_equal(given.packed, hidden_states(lambda x: x, BATTERY, n_trials=3).packed)
+
+
 class NoStates(nn.Module):
     def forward(self, x):
         return x
@@ -113,6 +148,10 @@ class Failing(nn.Module):
         (NoStates(), "NoStates gives no hidden states; its forward must take return_states=True"),
         (WrongStates(), "gave no hidden states when asked for them"),
         (Failing(), r"failed on torch.float32 observations .*RuntimeError: out of luck"),
+        (lambda x: 1 / 0, r"of which it must make states \(n, T, N\): ZeroDivisionError"),
+        (lambda x: exit(3), r"SystemExit: 3"),
+        (lambda x: "no", "got str, which is no array"),
+        (lambda x: np.cumsum(x, axis=0), "what it makes of a trial depends on the trials beside it"),
         (lambda x: x[:, :3], r"must be \(n, T, N\)"),
         (lambda x: x * np.nan, "not finite"),
         (3, "got int, must be a torch module"),

@@ -105,13 +105,36 @@ class TestC3:
         assert answer("C3", steep(0.04), lambda cell: 1000 if cell.config.density is None else 2000) == "does not hold"
 
     def test_the_sparsest_is_best(self) -> None:
-        assert answer("C3", steep(0.01), lambda cell: 1000 if cell.config.density else 2000) == "does not hold"
+        """A sparser one, which is not there, might be better."""
+        verdict = CLAIMS["C3"].score(
+            *tables(FULL["C3"], steep(0.01), lambda cell: 1000 + cell.config.seed if cell.config.density else 2000)
+        )
+        assert verdict.answer == "cannot tell"
+        assert not [f for f in verdict.findings if f.what.startswith("lm-rnn 1 % 256 against lm-rnn 1 %")]
 
     def test_a_dense_network_that_never_gets_there_counts_with_its_whole_run(self) -> None:
         verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density else None))
         ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
         assert ratio.estimate.mean == pytest.approx(128_000 / 512_000)
-        assert "(reached by 3 of 3 and 0 of 3 runs)" in ratio.what
+        assert ratio.estimate.low == 0
+        assert str(ratio).endswith("(reached by 3 of 3 and 0 of 3 runs): ≤ 0.25 × [≤ 0.25] (3 seeds)")
+
+    def test_seeds_of_which_neither_got_there_say_nothing(self) -> None:
+        def trials(cell: Cell) -> float | None:
+            return None if cell.config.seed == 0 else 256_000 if cell.config.density is None else 128_000
+
+        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), trials))
+        ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
+        assert (ratio.estimate.mean, ratio.estimate.n) == (pytest.approx(0.5), 2)
+        assert ratio.estimate.low == pytest.approx(0.5)
+
+    def test_a_network_that_never_gets_there_where_the_dense_one_does_has_no_upper_end(self) -> None:
+        verdict = CLAIMS["C3"].score(
+            *tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density is None else None)
+        )
+        ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
+        assert str(ratio).endswith(": ≥ 4.00 × [≥ 4.00] (3 seeds)")
+        assert verdict.answer == "does not hold"
 
     def test_nothing_reached(self) -> None:
         assert answer("C3", steep(0.04)) == "cannot tell"

@@ -202,12 +202,16 @@ def test_trials_are_not_changed_by_a_network_that_writes_into_them(battery):
     np.testing.assert_array_equal(trials.observations, before[1])
 
 
+@pytest.mark.parametrize("trained", [True, False])
 @pytest.mark.parametrize("kind", ["double", "half", "bfloat16"])
-def test_a_module_gets_its_own_type_of_numbers(battery, kind):
+def test_a_module_gets_its_own_type_of_numbers(battery, kind, trained):
     class Player(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.gain = nn.Parameter(torch.ones(()))
+            if trained:
+                self.gain = nn.Parameter(torch.ones(()))
+            else:
+                self.register_buffer("gain", torch.ones(()))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             assert x.dtype == self.gain.dtype

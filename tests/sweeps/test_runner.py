@@ -118,22 +118,30 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint(tmp_path: Path) -> None
     assert [point["step"] for point in record["curve"]] == [0, 3, 6]
 
 
-def test_ctrl_c_saves_the_cell_and_stops_the_sweep(tmp_path: Path) -> None:
-    grid = {**GRID, "settings": {**SETTINGS, "steps": 100_000, "eval_every": 50}, "arms": GRID["arms"][:1]}
+ASKED = [(1, signal.SIGINT, os.killpg), (2, signal.SIGINT, os.killpg), (2, signal.SIGTERM, os.kill)]
+
+
+@pytest.mark.parametrize(("jobs", "number", "send"), ASKED)
+def test_being_asked_to_stop_saves_the_cells_and_stops_the_sweep(tmp_path: Path, jobs: int, number: int, send) -> None:
+    """By Ctrl-C, which a terminal sends to all processes of a command, or as batch systems do."""
+    settings = {**SETTINGS, "steps": 100_000, "eval_every": 50_000}
+    grid = {**GRID, "settings": settings, "arms": GRID["arms"][:1], "axes": {"seed": [0, 1, 2, 3, 4, 5]}}
     (tmp_path / "grid.json").write_text(json.dumps(grid))
-    words = [sys.executable, "-m", "modcog", "sweep", "grid.json", "--out", "out"]
+    words = [sys.executable, "-m", "modcog", "sweep", "grid.json", "--out", "out", "--jobs", str(jobs)]
     process = subprocess.Popen(words, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    while not any(path.stat().st_size for path in tmp_path.glob("out/*/metrics.jsonl")):
+    while sum(path.stat().st_size > 0 for path in tmp_path.glob("out/*/metrics.jsonl")) < jobs:
         assert process.poll() is None
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    time.sleep(0.5)
+    send(process.pid, number)
     assert process.wait(60) == 130
     assert "Traceback" not in process.stderr.read()
-    (run,) = tmp_path.glob("out/*/run.json")
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("out/*/run.json")]
+    assert [run["status"] for run in runs] == ["interrupted"] * jobs
     assert not list(tmp_path.glob("out/*/result.json"))
-    saved = json.loads(run.read_text())
-    assert saved["status"] == "interrupted"
-    assert 0 <= saved["progress"]["step"] < 100_000
+    saved = [int(max(path.glob("step-*")).name.split("-")[1]) for path in tmp_path.glob("out/*/checkpoints")]
+    assert sorted(saved) == sorted(run["progress"]["step"] for run in runs)
+    assert all(0 < step < 50_000 for step in saved)
 
 
 def test_a_diverging_network_is_a_failed_cell(folder, tmp_path: Path) -> None:
@@ -180,6 +188,23 @@ def test_a_failure_does_not_take_the_place_of_a_result(folder, monkeypatch) -> N
     monkeypatch.setattr("modcog.sweeps.cell.score_run", None)
     assert list(sweep(grid, path / "out", progress=False).failed) == [done.cells[0].name]
     assert (done.cells[0].config.out / RESULT).read_text() == before
+
+
+def test_a_folder_that_cannot_be_written_is_a_failed_cell(folder, tmp_path: Path) -> None:
+    grid = Grid.of({**GRID, "arms": GRID["arms"][:1]})
+    first, _ = grid.cells(tmp_path)
+    first.config.out.write_text("in the way")
+    done = sweep(grid, tmp_path, progress=False)
+    assert [record["status"] for record in done.records] == ["failed", "finished"]
+    assert "File exists" in done.failed[first.name]
+
+
+def test_a_cell_that_was_trained_on_by_hand_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+    (cell,) = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}}).cells(tmp_path)
+    train(cell.config.model_copy(update={"steps": 9}), progress_bar=False)
+    record = run_cell(cell)
+    assert record["status"] == "failed"
+    assert record["error"].endswith("was trained for 9 updates instead of 6; move it away")
 
 
 def test_two_sweeps_with_the_same_cells_train_each_once(folder, tmp_path: Path) -> None:

@@ -166,6 +166,27 @@ def test_milestones_hold_the_trials_that_it_took(small):
     assert milestones["50"]["trials"] == reached[0]
 
 
+def test_what_another_has_written_while_a_network_was_built_is_not_written_over(small, tmp_path, monkeypatch):
+    from modcog.training import loop
+
+    config, other = small(out=tmp_path / "run", seed=1, steps=2), small(out=tmp_path / "run", seed=2, steps=4)
+    build = loop.build_model
+
+    def slowly(*args):
+        monkeypatch.setattr(loop, "build_model", build)
+        train(other)
+        return build(*args)
+
+    monkeypatch.setattr(loop, "build_model", slowly)
+    with pytest.raises(ModcogError, match="holds a run already"):
+        train(config)
+    assert json.loads((config.out / "run.json").read_text())["seed"] == 2
+    assert weights(config).keys() == weights(other).keys()
+    (config.out / "run.json").unlink()
+    with pytest.raises(ModcogError, match="holds a run already"):
+        train(config)
+
+
 def test_two_processes_do_not_train_in_one_folder(small, tmp_path):
     config = small(out=tmp_path / "busy", steps=100_000)
     process = start(config)
