@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +184,10 @@ def _answer(tables: Tables, holds: bool) -> str:
 def _periods(tables: Tables) -> tuple[Period, ...]:
     found = []
     for period in tables.timings[0]:
-        low, high = (whole_steps(ms, tables.settings.dt) for ms in _range(tables, period))
+        shortest, longest = _range(tables, period)
+        low, high = (int(whole_steps(ms, tables.settings.dt)) for ms in (shortest, longest))
+        if timing.normal_form(tables.timings[0][period])[0] == "uniform":  # which never draws its upper end
+            high = max(low, math.ceil(longest / tables.settings.dt - SLACK) - 1)
         steps = str(low) if low == high else f"{low} to {high}"
         found.append(Period(period, _ms(tables, period), steps, _seen(tables.rows[0], period)))
     return tuple(found)

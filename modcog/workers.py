@@ -195,8 +195,9 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 def _unless_stopped(call: Callable[[Any], Result], index: int, item: Any, parent: int) -> tuple[int, Result] | None:
     """As ``_numbered``, in a process that outlives being asked to stop, but then has only None to give."""
-    asked = _listening()
-    return None if asked else _numbered(call, index, item, parent)
+    if parent != os.getpid() and _listening():
+        return None
+    return _numbered(call, index, item, parent)
 
 
 @lru_cache(maxsize=1)

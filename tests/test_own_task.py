@@ -20,7 +20,7 @@ from modcog import names
 from modcog.envs.registration import environment_id
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```python(?: file=\S+)?\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")

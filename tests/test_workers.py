@@ -71,3 +71,16 @@ def test_items_whose_workers_are_killed_are_told_and_all_others_come_back() -> N
 
 def test_a_single_item_has_a_process_of_its_own_if_it_may_be_lost() -> None:
     assert list(spread(die, [1], 2, lost=lambda x: "lost")) == [(0, "lost")]
+
+
+def test_an_item_that_kills_the_workers_of_a_cluster_is_told_and_the_others_come_back() -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, worker_dashboard_address=None
+    ) as cluster:
+        found = dict(spread(die_if_three, range(5), dask=cluster.scheduler_address, lost=lambda x: "lost"))
+    assert found == {0: 0, 1: 1, 2: 2, 3: "lost", 4: 4}
+
+
+def die_if_three(x: int) -> int:
+    return die(x) if x == 3 else x
