@@ -141,16 +141,23 @@ def _dask(
     with client:
         futures = client.map(_numbered, [call] * len(items), range(len(items)), items, pure=False, retries=3)
         index_of = {future.key: index for index, future in enumerate(futures)}
+        suspects = []
         try:
             for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
                 try:
                     yield future.result()
-                except KilledWorker:  # several workers, one after the other
+                except KilledWorker:  # several workers, one after the other; or it waited where another one killed them
                     if lost is None:
                         raise
-                    index = index_of[future.key]
-                    yield index, lost(items[index])
+                    suspects.append(index_of[future.key])
                 future.release()
+            for index in suspects:
+                alone = client.submit(_numbered, call, index, items[index], pure=False, retries=3)
+                try:
+                    yield alone.result()
+                except KilledWorker:
+                    assert lost is not None
+                    yield index, lost(items[index])
         except (KilledWorker, CancelledError, CommClosedError) as error:
             raise ModcogError(f"dask: lost the cluster at {address!r} ({type(error).__name__}); {again}") from None
 
