@@ -82,6 +82,8 @@ def _local(
             for index, result in _pool(call, left, jobs, backend):
                 del left[index]
                 yield index, result
+            if left:  # a worker was asked to stop, and this process was not
+                raise _stopped()
         except BrokenProcessPool:
             if lost is None:
                 raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
@@ -175,8 +177,6 @@ def _stopping() -> Iterator[Callable[[], bool]]:
     Raises:
         KeyboardInterrupt: at the end, if it was.
     """
-    from joblib.externals.loky import get_reusable_executor
-
     over = threading.Event()
 
     def tell() -> None:
@@ -196,8 +196,15 @@ def _stopping() -> Iterator[Callable[[], bool]]:
         finally:
             over.set()
         if asked():
-            get_reusable_executor().shutdown(kill_workers=True)  # they would do nothing more
-            raise KeyboardInterrupt
+            raise _stopped()
+
+
+def _stopped() -> KeyboardInterrupt:
+    """What to raise when workers were asked to stop; they are ended, since they would do nothing more."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(kill_workers=True)
+    return KeyboardInterrupt()
 
 
 def _unless_stopped(call: Callable[[Any], Result], index: int, item: Any, parent: int) -> tuple[int, Result] | None:

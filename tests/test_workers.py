@@ -84,3 +84,14 @@ def test_an_item_that_kills_the_workers_of_a_cluster_is_told_and_the_others_come
 
 def die_if_three(x: int) -> int:
     return die(x) if x == 3 else x
+
+
+def ask_itself_to_stop(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return x
+
+
+def test_workers_that_are_asked_to_stop_end_it_and_the_next_call_has_new_ones() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        list(spread(ask_itself_to_stop, range(12), 2, lost=lambda x: "lost"))
+    assert sorted(spread(square, range(3), 2)) == [(0, 0), (1, 1), (2, 4)]
