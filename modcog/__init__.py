@@ -11,38 +11,38 @@ if TYPE_CHECKING:
     from modcog.battery import Battery
     from modcog.errors import ModcogError, UnknownNameError
     from modcog.evaluation.evaluate import evaluate
-    from modcog.names import COLLECTIONS, TASKS, TaskSpec, collection, parse
     from modcog.own_task import add_base, remove_base
-    from modcog.spec import BatterySettings
+    from modcog.settings import BatterySettings
+    from modcog.tasks.draw import Draw, Outcome, Stimulus
+    from modcog.tasks.names import COLLECTIONS, TASKS, TaskSpec, collection, parse
+    from modcog.tasks.table import Base
     from modcog.training.run import load_model
-    from modcog.trials.draw import Draw, Outcome, Stimulus
-    from modcog.trials.table import Base
-    from modcog.trials.trials import Trials
+    from modcog.trials.arrays import Trials
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Base": "modcog.trials.table",
+    "Base": "modcog.tasks.table",
     "Battery": "modcog.battery",
-    "BatterySettings": "modcog.spec",
-    "COLLECTIONS": "modcog.names",
-    "Draw": "modcog.trials.draw",
+    "BatterySettings": "modcog.settings",
+    "COLLECTIONS": "modcog.tasks.names",
+    "Draw": "modcog.tasks.draw",
     "ModcogError": "modcog.errors",
-    "Outcome": "modcog.trials.draw",
-    "Stimulus": "modcog.trials.draw",
-    "TASKS": "modcog.names",
-    "TaskSpec": "modcog.names",
-    "Trials": "modcog.trials.trials",
+    "Outcome": "modcog.tasks.draw",
+    "Stimulus": "modcog.tasks.draw",
+    "TASKS": "modcog.tasks.names",
+    "TaskSpec": "modcog.tasks.names",
+    "Trials": "modcog.trials.arrays",
     "UnknownNameError": "modcog.errors",
     "add_base": "modcog.own_task",
-    "collection": "modcog.names",
+    "collection": "modcog.tasks.names",
     "evaluate": "modcog.evaluation.evaluate",
     "load_model": "modcog.training.run",
-    "parse": "modcog.names",
+    "parse": "modcog.tasks.names",
     "remove_base": "modcog.own_task",
 }
 
-_PARTS = ("analysis", "benchmark", "claims", "data", "evaluation", "models", "plot", "sweeps", "training")
+_PARTS = ("analysis", "data", "evaluation", "experiments", "models", "plot", "training")
 """Modules that are imported when they are first used, as in ``modcog.models.build(...)``."""
 
 __all__ = [

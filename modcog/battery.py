@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modcog.errors import ModcogError, unknown
-from modcog.spec import BatterySettings, read_settings, validated
-from modcog.trials.compiled import Tables, compile_tables
+from modcog.settings import BatterySettings, read_settings, validated
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource, check_count, repeat_tasks
-from modcog.trials.trials import Trials
+from modcog.trials.tables import Tables, compile_tables
 
 if TYPE_CHECKING:
-    from modcog.data.stream import Stream
+    from modcog.trials.stream import Stream
 
 
 class Battery:
@@ -123,7 +123,7 @@ class Battery:
         Raises:
             ModcogError: if a size is not a whole number ≥ 1.
         """
-        from modcog.data.stream import Stream
+        from modcog.trials.stream import Stream
 
         return Stream(self, batch_size, seq_len, seed, batch_first=batch_first)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modcog.names import TASKS, TaskSpec
+from modcog.tasks.names import TASKS, TaskSpec
 from modcog.trials import timing
-from modcog.trials.extensions import SLACK
+from modcog.trials.extend import SLACK
 from modcog.trials.published import draw_match
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
-    from modcog.trials.compiled import Tables
-    from modcog.trials.table import Base
+    from modcog.tasks.table import Base
+    from modcog.trials.tables import Tables
 
 SIDE = {+1: "right", -1: "left"}
 """Which way an extension moves the answer: right is towards directions of higher number."""

@@ -38,8 +38,8 @@ from modcog.battery import Battery
 from modcog.describe import summary
 from modcog.envs.env import ModCogEnv
 from modcog.errors import ModcogError, shown
-from modcog.names import TASKS, collection, compose, parse
-from modcog.trials.table import YANG19
+from modcog.tasks.names import TASKS, collection, compose, parse
+from modcog.tasks.table import YANG19
 
 _PERIODS = {period for row in YANG19 for period in row.periods}
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown
-from modcog.names import COLLECTIONS, variants
-from modcog.trials import table
-from modcog.trials.batch import DURATION, STEPS
-from modcog.trials.draw import Draw, Outcome, Stimulus
-from modcog.trials.table import BASES, YANG19, Base
+from modcog.tasks import table
+from modcog.tasks.draw import Draw, Outcome, Stimulus
+from modcog.tasks.names import COLLECTIONS, variants
+from modcog.tasks.table import BASES, YANG19, Base
+from modcog.trials.draw import DURATION, STEPS
 
 _RESERVED = ("respond", "interval_ms")
 
@@ -37,7 +37,7 @@ def add_base(base: Base) -> tuple[str, ...]:
         ModcogError: if the name is taken, a field is of the wrong kind, a period or duration is wrong, or the draw
             function does not return what it must.
     """
-    from modcog.spec import read_timing
+    from modcog.settings import read_timing
 
     if not isinstance(base, Base):
         raise ModcogError(f"base: got {shown(base)}, must be a modcog.Base")

@@ -16,9 +16,9 @@ from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 from modcog.describe import summary
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
-from modcog.names import TaskSpec, parse
+from modcog.tasks.names import TaskSpec, parse
+from modcog.trials.arrays import Trials
 from modcog.trials.source import check_count
-from modcog.trials.trials import Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

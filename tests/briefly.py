@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from modcog.cli import main
-from modcog.sweeps import Grid
+from modcog.experiments.sweeps import Grid
 from modcog.training import TrainConfig
 
 LEAST = {"steps": 3, "eval_every": 3, "batch_size": 8, "eval_trials": 1, "warmup": 1, "target_accuracy": None}

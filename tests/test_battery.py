@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 import modcog
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 
 MIXED = ["go", "dlyantiintr", "ctxdm1", "multidlydmintlseqr", "dms", "dnmcseql"]
 RULES = ("corrected", "published")

@@ -10,7 +10,7 @@ import pytest
 
 import modcog
 from modcog.describe import describe, meaning, summary
-from modcog.names import parse
+from modcog.tasks.names import parse
 
 SETTINGS = [{}, {"dt": 30}, {"dt": 50, "omega": 0.004, "interval": (200, 450, 1000)}, {"rules": "published"}]
 

@@ -53,8 +53,8 @@ SOURCES = {
     "models/sequence.py: Sequence": {"Werbos 1990"},
     "training/objective.py: learning_rate": {"Loshchilov 2017"},
     "training/objective.py: make_optimizer": {"Kingma 2015", "Loshchilov 2019"},
-    "trials/extensions.py: interval": {"Khona 2023"},
-    "trials/extensions.py: sequence": {"Khona 2023"},
+    "trials/extend.py: interval": {"Khona 2023"},
+    "trials/extend.py: sequence": {"Khona 2023"},
 }
 """What computes a published formula or method, and the works that its docstring must cite."""
 
@@ -69,7 +69,7 @@ OWN = {
     "models/masks.py": {"custom", "dense", "shuffled"},
     "claims/estimate.py": {"difference", "ratio"},
     "training/objective.py": {"loss"},
-    "trials/extensions.py": {"positions"},
+    "trials/extend.py": {"positions"},
 }
 """The other functions of the modules that compute such things: their own, or no formula at all."""
 

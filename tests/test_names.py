@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import modcog
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.names import COLLECTIONS, compose, resolve, variants
+from modcog.tasks.names import COLLECTIONS, compose, resolve, variants
 
 DELAYED_GO, DELAYED_MATCH = ("dlygo", "dlyanti"), ("dms", "dnms", "dmc", "dnmc")
 DM = ("dm1", "dm2", "ctxdm1", "ctxdm2", "multidm")

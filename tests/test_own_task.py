@@ -16,8 +16,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import modcog
-from modcog import names
 from modcog.envs.registration import environment_id
+from modcog.tasks import names
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python(?: file=\S+)?\n(.*?)```", PAGE, re.DOTALL)

@@ -37,7 +37,7 @@ def test_import_brings_nothing_heavy() -> None:
 
 def test_names_need_no_settings() -> None:
     """Gymnasium's plugin asks for the names whenever gymnasium is imported."""
-    assert not modules_after("import modcog.names") & (HEAVY | {"pydantic", "yaml"})
+    assert not modules_after("import modcog.tasks.names") & (HEAVY | {"pydantic", "yaml"})
 
 
 def test_a_battery_and_its_batches_bring_nothing_heavy() -> None:

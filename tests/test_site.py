@@ -27,9 +27,9 @@ from modcog.cli import COMMANDS, main
 from modcog.data.config import ExportConfig
 from modcog.envs.options import EnvOptions
 from modcog.evaluation import levels
+from modcog.experiments.sweeps.grid import Grid
 from modcog.models.config import LocalityConfig, OwnConfig
-from modcog.spec import BatterySettings
-from modcog.sweeps.grid import Grid
+from modcog.settings import BatterySettings
 from modcog.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import pytest
 
 import modcog
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.spec import BatterySettings, read_settings, read_timing
+from modcog.settings import BatterySettings, read_settings, read_timing
 
 EVERY: dict[str, Any] = {
     "tasks": ("dlygointr", "dms", "multidm"),

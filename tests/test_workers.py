@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modcog import ModcogError
-from modcog.workers import spread
+from modcog.experiments.workers import spread
 
 
 def square(x: int) -> int:
@@ -55,7 +55,7 @@ def test_a_killed_worker_is_reported_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modcog.workers.DASK_WAIT", "200ms")
+    monkeypatch.setattr("modcog.experiments.workers.DASK_WAIT", "200ms")
     with pytest.raises(ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         list(spread(square, [1], dask="tcp://127.0.0.1:9"))
 

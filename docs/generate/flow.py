@@ -17,7 +17,7 @@ TASK = "dlygointrseqr"
 
 _STAGES = {
     "draw": ("modcog/trials/draw.py, go.py,\ndecision.py, match.py", "conditions, as columns:\na row is a trial"),
-    "extend": ("modcog/trials/extensions.py", "interval and sequence move\nthe answer round the ring"),
+    "extend": ("modcog/trials/extend.py", "interval and sequence move\nthe answer round the ring"),
     "paint": ("modcog/trials/paint.py", "columns become observations\nand labels"),
     "serve": ("modcog/battery.py, envs/,\ndata/, training/, evaluation/", "everybody reads\nthe same Trials"),
 }

@@ -9,12 +9,12 @@ from typing import Any
 import pictures
 
 import modcog
-from modcog.benchmark.references import Reference, stored
 from modcog.describe import Description, describe, summary
 from modcog.evaluation import levels
-from modcog.names import compose, variants
-from modcog.spec import RULES
-from modcog.trials.table import YANG19
+from modcog.experiments.benchmark.references import Reference, stored
+from modcog.settings import RULES
+from modcog.tasks.names import compose, variants
+from modcog.tasks.table import YANG19
 
 FAMILIES = {"go": "Go family", "decision": "Decision family", "match": "Match family"}
 

@@ -16,8 +16,8 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.network import check_trials_apart
 from modcog.plot import dim_ring
+from modcog.trials.arrays import Trials, is_missing
 from modcog.trials.source import Seed, TrialSource, check_count
-from modcog.trials.trials import Trials, is_missing
 
 CHUNK = 512
 """Trials that are run at once, at most."""

@@ -15,7 +15,7 @@ from modcog.training.presets import PRESETS
 from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
-    from modcog.benchmark import Report
+    from modcog.experiments.benchmark import Report
 
 FOR_SCORING = ("tasks", "battery", "hidden", "model")
 """Settings that a network which is not trained here may need."""
@@ -79,8 +79,8 @@ def benchmark(
     for name in ("arch", "out"):
         if name in settings:
             raise ModcogError(f"--config: it holds {name!r}, which a benchmark takes from its command line")
-    from modcog.benchmark import run, score
-    from modcog.benchmark.bench import HTML, OUT, SEEDS
+    from modcog.experiments.benchmark import run, score
+    from modcog.experiments.benchmark.bench import HTML, OUT, SEEDS
 
     out = OUT if out is None else out
     scoring: dict[str, Any] = {"jobs": jobs, "out": out, "n_trials": n_trials, "score_seed": score_seed}
@@ -127,7 +127,7 @@ def _preset(name: str | None) -> dict[str, Any]:
 def _scored(network: str, settings: dict[str, Any], seeds: int, scoring: dict[str, Any]) -> Report:
     """The report on ``MODULE:NAME``, which is trained already."""
     from modcog.battery import Battery
-    from modcog.benchmark import score
+    from modcog.experiments.benchmark import score
 
     battery = Battery.from_settings(TrainConfig.of(**settings).battery_settings())
     making = {**settings.get("model", {}), **{name: settings[name] for name in ("hidden",) if name in settings}}
@@ -136,7 +136,7 @@ def _scored(network: str, settings: dict[str, Any], seeds: int, scoring: dict[st
 
 def summary(report: Report) -> str:
     """The scores over the battery, and what failed, in a few lines."""
-    from modcog.benchmark.page import interval
+    from modcog.experiments.benchmark.page import interval
 
     battery = report.rows[0]
     share = f", {interval(battery.share)} % of the way from chance to the ceiling" if battery.share else ""
@@ -153,8 +153,8 @@ def _store(
     jobs: int,
     progress: bool | None,
 ) -> None:
-    from modcog.benchmark import store
-    from modcog.benchmark.references import STORED
+    from modcog.experiments.benchmark import store
+    from modcog.experiments.benchmark.references import STORED
 
     if network is not None or settings:
         raise ModcogError("--store-references stores the networks that it knows; it takes no other and no settings")

@@ -14,7 +14,7 @@ import typer
 
 from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError, shown
-from modcog.spec import BatterySettings
+from modcog.settings import BatterySettings
 from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:

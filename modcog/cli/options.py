@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 from pydantic import BaseModel
 
-from modcog import names
 from modcog.errors import ModcogError, shown
-from modcog.spec import read_settings
-from modcog.trials.table import BASES
+from modcog.settings import read_settings
+from modcog.tasks import names
+from modcog.tasks.table import BASES
 
 
 def settings_options(

@@ -17,9 +17,9 @@ from modcog.battery import Battery
 from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError
 from modcog.files import whole_file
-from modcog.spec import BatterySettings
+from modcog.settings import BatterySettings
+from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import Seed, TrialSource, check_count, repeat_tasks
-from modcog.trials.trials import Trials, concatenate
 
 PATIENCE = 1.0
 """Seconds after which a progress bar is shown."""

@@ -13,9 +13,9 @@ from modcog.cli.options import settings_options, tasks_of
 from modcog.cli.tasks import aligned
 from modcog.describe import Description, describe
 from modcog.envs.registration import environment_id
-from modcog.spec import BatterySettings
+from modcog.settings import BatterySettings
+from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import check_count
-from modcog.trials.trials import Trials, concatenate
 
 
 @settings_options(BatterySettings, leave=("tasks",))

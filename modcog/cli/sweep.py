@@ -36,9 +36,9 @@ def sweep(
       modcog sweep density.toml --out runs/density --jobs 2
       modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
     """
-    from modcog.sweeps import Grid, curves, results
-    from modcog.sweeps import sweep as run
-    from modcog.sweeps.results import write_table
+    from modcog.experiments.sweeps import Grid, curves, results
+    from modcog.experiments.sweeps import sweep as run
+    from modcog.experiments.sweeps.results import write_table
 
     done = run(Grid.of(grid), out, jobs=jobs, dask=dask, progress=progress)
     for name, rows in (("results", results(done.records)), ("curves", curves(done.records))):

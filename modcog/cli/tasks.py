@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from modcog import names
 from modcog.describe import summary
 from modcog.errors import unknown
-from modcog.trials.table import BASES
+from modcog.tasks import names
+from modcog.tasks.table import BASES
 
 EXTENSIONS = ("none", "interval", "sequence", "interval-sequence")
 """Which extensions a task has; ``interval-sequence`` is both."""

@@ -40,8 +40,8 @@ def validate(
       modcog validate C3 --jobs 2 --out runs/claims
       modcog validate C3 --tables docs/results/C3
     """
-    from modcog.claims import validate as run
-    from modcog.claims.validation import VERDICT, find, folder_of, judge
+    from modcog.experiments.claims import validate as run
+    from modcog.experiments.claims.validation import VERDICT, find, folder_of, judge
 
     if tables is None:
         verdict = run(claim, preset, out, jobs=jobs, dask=dask, progress=progress)

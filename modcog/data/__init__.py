@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from modcog.data.dataset import DataSet, load
     from modcog.data.exporter import export
     from modcog.data.live import LiveDataset
-    from modcog.data.stream import Stream
     from modcog.data.verification import verify
+    from modcog.trials.stream import Stream
 
 __all__ = ["DataSet", "ExportConfig", "LiveDataset", "Stream", "export", "load", "verify"]
 

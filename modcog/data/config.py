@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from modcog.data import formats
 from modcog.errors import ModcogError, unknown
-from modcog.spec import BatterySettings, read_settings, validated
+from modcog.settings import BatterySettings, read_settings, validated
 
 LAYOUTS = ("trials", "stream")
 DEFAULTS = {"trials": {"trials_per_task": 1000}, "stream": {"seq_len": 350, "sequences": 1024}}

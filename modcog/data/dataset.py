@@ -17,7 +17,7 @@ from modcog.data.config import ExportConfig
 from modcog.data.formats import Format, get_format
 from modcog.data.manifest import Manifest, ShardEntry
 from modcog.errors import ModcogError, unknown
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 
 if TYPE_CHECKING:
     from modcog.battery import Battery

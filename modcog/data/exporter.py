@@ -24,11 +24,11 @@ from modcog.data.manifest import MANIFEST, ArrayEntry, Identity, Manifest, Shard
 from modcog.data.plan import Plan, Shard
 from modcog.data.progress import Progress
 from modcog.errors import ModcogError, one_line
+from modcog.experiments.workers import spread
 from modcog.files import whole_file
-from modcog.names import TASKS, parse
+from modcog.tasks.names import TASKS, parse
+from modcog.tasks.table import BASES, Base
 from modcog.trials.source import check_count
-from modcog.trials.table import BASES, Base
-from modcog.workers import spread
 
 if TYPE_CHECKING:
     from modcog.data.dataset import DataSet

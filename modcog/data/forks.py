@@ -11,7 +11,7 @@ from typing import Any
 
 from joblib import ParallelBackendBase
 
-from modcog.workers import end_with
+from modcog.experiments.workers import end_with
 
 
 class Forks(ParallelBackendBase):  # type: ignore[misc]

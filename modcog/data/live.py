@@ -11,10 +11,10 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from modcog.data.slots import Slots
-from modcog.data.stream import Stream
 from modcog.data.torch import batch_of
 from modcog.errors import ModcogError, unknown
 from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.trials.stream import Stream
 
 if TYPE_CHECKING:
     from modcog.battery import Battery

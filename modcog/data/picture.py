@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.colours import BLUE, VERMILLION
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource
-from modcog.trials.trials import Trials
 
 _CELL, _WIDTH, _GAP, _TOP, _LEFT = 5, 300, 40, 28, 90
 _RESPONSE, _CUE = VERMILLION, BLUE

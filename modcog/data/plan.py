@@ -17,13 +17,13 @@ from modcog.battery import Battery
 from modcog.data.columns import ARRAYS, OWN_COLUMNS
 from modcog.data.config import ExportConfig
 from modcog.data.formats import ShardData
-from modcog.data.stream import Stream
 from modcog.errors import ModcogError
-from modcog.trials import batch
-from modcog.trials.compiled import Tables
+from modcog.trials import draw
+from modcog.trials.arrays import IGNORE, Trials, concatenate
 from modcog.trials.source import Seed, TrialSource
+from modcog.trials.stream import Stream
+from modcog.trials.tables import Tables
 from modcog.trials.timing import whole_steps
-from modcog.trials.trials import IGNORE, Trials, concatenate
 
 EXPORT_KEY = 21
 """Sets a data set's random numbers apart from those of samples, streams and training with the same seed."""
@@ -149,7 +149,7 @@ def _lanes(stream: Stream, index: int, lanes: int, first: int) -> ShardData:
     columns = _columns(drawn.task, length, (steps * before).sum(axis=1))
     columns |= {"start": start, "sequence": first + lane}
     columns = {name: column[used] for name, column in columns.items()}
-    conditions = {name: column[used] for name, column in batch.columns(tables, drawn).items()}
+    conditions = {name: column[used] for name, column in draw.columns(tables, drawn).items()}
     arrays: Columns = {"observations": observations[:lanes], "labels": labels[:lanes].astype(np.int16)}
     return ShardData(arrays, _with_conditions(columns, conditions))
 

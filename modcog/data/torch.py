@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from modcog.data.dataset import ranges, set_rule_input
-from modcog.trials.trials import IGNORE, Trials
+from modcog.trials.arrays import IGNORE, Trials
 
 if TYPE_CHECKING:
     from modcog.data.dataset import Split

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from modcog.envs.options import read_options
 from modcog.errors import ModcogError, shown
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource
-from modcog.trials.trials import Trials
 
 try:
     from neurogym.core import TrialEnv

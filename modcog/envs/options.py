@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.battery import Battery
 from modcog.errors import unknown
-from modcog.spec import BatterySettings, validated
+from modcog.settings import BatterySettings, validated
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

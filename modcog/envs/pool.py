@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.envs.options import EnvOptions
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource
-from modcog.trials.trials import Trials
 
 FREE, GUARDED, RESPOND, HOLD, SEQUENCE = range(5)
 """What a step asks for: nothing; fixation, under penalty; one response; fixation to the end; a response every step."""

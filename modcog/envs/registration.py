@@ -7,7 +7,7 @@ torch. Gymnasium 1.x has no plugins; there ``import modcog`` registers, or an id
 
 from __future__ import annotations
 
-from modcog.names import known_tasks
+from modcog.tasks.names import known_tasks
 
 NAMESPACE = "modcog"
 

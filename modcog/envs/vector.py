@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from modcog.envs.options import read_options
 from modcog.envs.pool import Pool
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.names import parse
+from modcog.tasks.names import parse
 from modcog.trials.source import Seed, check_count
 
 SAME_STEP = gymnasium.__version__.startswith("0.")

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from modcog import names
 from modcog.battery import Battery
 from modcog.evaluation.observer import IdealObserver
 from modcog.files import whole_file
-from modcog.spec import RULES, BatterySettings
-from modcog.trials.compiled import Tables
+from modcog.settings import RULES, BatterySettings
+from modcog.tasks import names
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource, check_count
-from modcog.trials.trials import Trials
+from modcog.trials.tables import Tables
 
 STORED = Path(__file__).with_name("ceilings.json")
 """Levels of the 132 tasks under the default settings and both rule sets."""

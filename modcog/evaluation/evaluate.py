@@ -11,8 +11,8 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.network import Predict, as_predict, check_trials_apart, output_of
 from modcog.evaluation.scores import Scores, score
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource, check_count
-from modcog.trials.trials import Trials
 
 CHUNK = 1024
 """Trials that are predicted at once, at most."""

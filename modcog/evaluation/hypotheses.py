@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.trials import decision, go, match, published
-from modcog.trials.batch import STEPS, Drawn, draw_conditions
-from modcog.trials.compiled import Tables
+from modcog.tasks import decision, go, match
+from modcog.trials import published
+from modcog.trials.arrays import Trials
+from modcog.trials.draw import STEPS, Drawn, draw_conditions
 from modcog.trials.source import pack
+from modcog.trials.tables import Tables
 from modcog.trials.timing import Durations, normal_form, whole_steps
-from modcog.trials.trials import Trials
 
 MOST = 300_000
 """Trials that are enumerated at most; each is compared with everything that is seen."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import numbers
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 from modcog.user_code import FAILURES, said
 
 Predict = Callable[[NDArray[np.float32]], Any]

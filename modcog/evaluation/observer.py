@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.hypotheses import Hypotheses, enumerate_trials, shown_slots, sums
-from modcog.names import parse
-from modcog.spec import BatterySettings
-from modcog.trials import extensions
-from modcog.trials.trials import Trials
+from modcog.settings import BatterySettings
+from modcog.tasks.names import parse
+from modcog.trials import extend
+from modcog.trials.arrays import Trials
 
 CELLS = 1_000_000
 """Trials × hypotheses that are weighed at once; few enough for the processor's cache."""
@@ -131,7 +131,7 @@ class IdealObserver:
 
     def _labels(self, steps: int) -> NDArray[np.int64]:
         settings, sign = self.tables.settings, self.tables.sequence_sign[:1]
-        moved = extensions.sequence(np.repeat(sign, steps), np.arange(steps), settings)
+        moved = extend.sequence(np.repeat(sign, steps), np.arange(steps), settings)
         target = np.arange(settings.dim_ring)
         labels = np.zeros((steps, settings.dim_ring + 1), np.int64)
         labels[:, 1:] = [self.tables.rules.label(target, move, settings.dim_ring) for move in moved]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
-from modcog.names import TaskSpec, parse
-from modcog.trials.trials import Trials
+from modcog.tasks.names import TaskSpec, parse
+from modcog.trials.arrays import Trials
 
 if TYPE_CHECKING:
     from modcog.evaluation.ceilings import Level

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from modcog.errors import ModcogError, unknown
-from modcog.spec import NotNegative, Positive
+from modcog.settings import NotNegative, Positive
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 

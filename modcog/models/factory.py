@@ -22,7 +22,7 @@ from modcog.models.config import (
 )
 from modcog.models.masks import Mask
 from modcog.models.own import build_own
-from modcog.spec import validated
+from modcog.settings import validated
 from modcog.user_code import is_place
 
 

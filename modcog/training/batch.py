@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from modcog.training.config import TrainConfig
-from modcog.trials.trials import IGNORE, Trials
+from modcog.trials.arrays import IGNORE, Trials
 
 ROUND = 2048
 """Trials that are drawn or read at once: several batches, since a few trials cost as much as a few hundred."""

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from modcog.battery import Battery
-from modcog.data.stream import Stream
 from modcog.training.batch import ROUND, Batch, Part, by_length
 from modcog.training.config import TrainConfig
 from modcog.training.exported import Exported
+from modcog.trials.arrays import Trials
 from modcog.trials.source import Seed, TrialSource
-from modcog.trials.trials import Trials
+from modcog.trials.stream import Stream
 
 _TRAIN, _HELD_OUT = 11, 12  # set the random numbers of training and of evaluation apart
 

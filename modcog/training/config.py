@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from modcog.errors import ModcogError, shown, unknown
-from modcog.names import resolve
-from modcog.spec import BatterySettings, read_settings, validated
+from modcog.settings import BatterySettings, read_settings, validated
+from modcog.tasks.names import resolve
 
 Whole = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -18,7 +18,7 @@ from modcog.data.dataset import Split
 from modcog.errors import ModcogError
 from modcog.training.batch import ROUND, Batch, Part, by_length, with_rule
 from modcog.training.config import TrainConfig
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 
 SPLIT = "train"
 """The split that is trained on."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from modcog.training.batch import Part
 from modcog.training.config import TrainConfig
-from modcog.trials.trials import IGNORE
+from modcog.trials.arrays import IGNORE
 
 
 def loss(logits: Tensor, part: Part) -> Tensor:

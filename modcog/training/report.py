@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from modcog.colours import EXTENSIONS
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
-from modcog.names import parse
+from modcog.tasks.names import parse
 from modcog.training.checkpoint import Progress as RunProgress
 from modcog.training.metrics import read_metrics
 

@@ -1,174 +1,224 @@
-"""Drawing conditions: many trials of one kind at once, as columns."""
+"""Drawing a batch: tasks, durations and conditions of many trials, still without a single observation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, shown, unknown
+from modcog.tasks.draw import Draw, Stimulus
+from modcog.trials.arrays import is_missing
+from modcog.trials.tables import Tables
+from modcog.trials.timing import LONGEST_TRIAL, Durations, whole_steps
 
-if TYPE_CHECKING:
-    from modcog.spec import BatterySettings
-    from modcog.trials.compiled import Tables
+DURATION = "duration_"
+"""Prefix of the conditions that are period durations, in ms."""
 
-
-@dataclass(frozen=True)
-class Stimulus:
-    """A bump of activity on one ring, in each of n trials.
-
-    Attributes:
-        which: 0 for the trial's first stimulus, 1 for its second …; ``Base.shows`` says in which period it is visible.
-        modality: (n,) or scalar, 1 or 2: the ring it stands on.
-        direction: (n,) its place in positions of the ring, 0 ≤ direction < dim_ring; off-grid values are allowed.
-        strength: (n,) or scalar factor of the bump; 0 where the trial does not show it.
-    """
-
-    which: int
-    modality: ArrayLike
-    direction: ArrayLike
-    strength: ArrayLike = 1.0
-
-    def part(self, rows: slice) -> Stimulus:
-        """The same in some of the trials."""
-        columns = (self.modality, self.direction, self.strength)
-        return Stimulus(self.which, *(c if np.ndim(c) == 0 else np.asarray(c)[rows] for c in columns))
+STEPS = "steps_"
+"""Prefix of the conditions that are period durations, in whole steps."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a draw function returns for its n trials.
+class Group:
+    """The trials of a batch that share a draw function.
 
     Attributes:
-        target: (n,) int, the direction to respond in, before any extension.
-        stimuli: what is shown.
-        respond: (n,) bool, or None if every trial asks for a response; False: hold fixation through the decision.
+        trial: (m,) their indices in the batch.
+        stimuli: what they show, columns of length m.
+        conditions: what was drawn for them, columns of length m.
     """
 
-    target: NDArray[np.integer]
-    stimuli: Sequence[Stimulus]
-    respond: NDArray[np.bool_] | None = None
-
-
-@dataclass
-class Draw:
-    """What a draw function is given: n trials of rows of the table that share that function.
-
-    Attributes:
-        rng: the only source of randomness.
-        n: number of trials.
-        task: (n,) index of each trial's task in the battery.
-        group: index of the draw function among the battery's.
-        tables: the battery, compiled.
-        interval_sign: (n,) +1, −1, or 0 where the task has no interval extension.
-        interval_ms: (n,) duration T of the timed period in ms; 0 where there is none.
-        steps: (N, P) whole steps of each period, of all N trials of the batch.
-        trial: (n,) which of them these are.
-        given: conditions that the caller of the generator has fixed, (n,) columns.
-        conditions: every named draw so far, (n,) columns.
-    """
-
-    rng: np.random.Generator
-    n: int
-    task: NDArray[np.integer]
-    group: int
-    tables: Tables
-    interval_sign: NDArray[np.integer]
-    interval_ms: NDArray[np.floating]
-    steps: NDArray[np.integer]
     trial: NDArray[np.intp]
-    given: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    conditions: dict[str, NDArray[Any]] = field(default_factory=dict)
+    stimuli: tuple[Stimulus, ...]
+    conditions: dict[str, NDArray[Any]]
 
-    @property
-    def settings(self) -> BatterySettings:
-        """The battery's settings."""
-        return self.tables.settings
+    def part(self, start: int, stop: int) -> Group:
+        """Those of the batch's trials ``start`` … ``stop`` − 1, counted from there."""
+        rows = slice(*np.searchsorted(self.trial, (start, stop)).tolist())
+        conditions = {name: column[rows] for name, column in self.conditions.items()}
+        return Group(self.trial[rows] - start, tuple(shown.part(rows) for shown in self.stimuli), conditions)
 
-    @property
-    def dim_ring(self) -> int:
-        """Number of directions n."""
-        return self.tables.settings.dim_ring
 
-    def param(self, name: str) -> NDArray[Any]:
-        """The row parameter ``name`` of each trial's base task, (n,) or (n, k).
+@dataclass(frozen=True)
+class Drawn:
+    """n trials, drawn and extended: all that is needed to paint them.
 
-        Raises:
-            UnknownNameError: if no row that shares this draw function has it.
-        """
-        columns = self.tables.params[self.group]
-        if name not in columns:
-            raise unknown("parameter", name, columns)
-        return columns[name][self.task]
+    Attributes:
+        task: (n,) index into the battery's tasks.
+        durations: of their periods.
+        target: (n,) direction to respond in at the first step of the decision, 0 … dim_ring − 1.
+        base_target: (n,) the same before the interval extension.
+        respond: (n,) bool; False: hold fixation.
+        interval_ms: (n,) the T of the interval extension; 0 without it.
+        groups: stimuli and conditions, a group for each draw function.
+    """
 
-    def duration(self, period: str) -> NDArray[np.float64]:
-        """How long ``period`` really lasts in each trial, (n,) ms: whole steps · dt; 0 in a task without it.
+    task: NDArray[np.integer]
+    durations: Durations
+    target: NDArray[np.integer]
+    base_target: NDArray[np.integer]
+    respond: NDArray[np.bool_]
+    interval_ms: NDArray[np.floating]
+    groups: tuple[Group, ...]
 
-        Raises:
-            UnknownNameError: if no task has it.
-        """
-        if period not in self.tables.period_slots:
-            raise unknown("period", period, self.tables.period_slots)
-        slot = self.tables.period_slots[period][self.task]
-        return np.where(slot >= 0, self.steps[self.trial, slot] * self.settings.dt, 0.0)
+    def part(self, start: int, stop: int) -> Drawn:
+        """Trials ``start`` … ``stop`` − 1."""
+        rows = slice(start, stop)
+        return Drawn(
+            self.task[rows],
+            self.durations.part(rows),
+            self.target[rows],
+            self.base_target[rows],
+            self.respond[rows],
+            self.interval_ms[rows],
+            tuple(group.part(start, stop) for group in self.groups),
+        )
 
-    def condition(self, name: str, drawn: ArrayLike) -> NDArray[Any]:
-        """Name a column of the trial: ``drawn``, unless the caller of the generator has fixed it.
 
-        Every random choice must pass through here (or through ``integers``), so that ``trials.conditions`` holds
-        all that is needed to build the trial again.
-        """
-        column = self.given.get(name)
-        self.conditions[name] = column = np.asarray(drawn if column is None else column)
-        return column
+def draw_conditions(
+    tables: Tables,
+    task: NDArray[np.integer],
+    durations: Durations,
+    rng: np.random.Generator,
+    given: Mapping[str, NDArray[Any]] | None = None,
+) -> Drawn:
+    """Draw and extend one trial of each task in ``task`` (n,), whose durations are known.
 
-    def integers(self, name: str, low: int, high: int) -> NDArray[np.int64]:
-        """Name a column that is uniform on low, …, high − 1; see ``integers_from``."""
-        return self.integers_from(name, self.rng.integers(low, high, self.n), low, high)
+    Args:
+        tables: the battery.
+        task: (n,) task indices.
+        durations: of these trials.
+        rng: source of the conditions.
+        given: conditions that are not drawn but fixed, (n,) columns.
 
-    def integers_from(self, name: str, drawn: NDArray[np.integer], low: int, high: int) -> NDArray[np.int64]:
-        """Name a column of whole numbers from low to high − 1.
+    Raises:
+        ModcogError: if a given condition is out of range, contradicts another or does not exist.
+    """
+    n = len(task)
+    interval_ms = _interval_ms(tables, task, durations)
+    base_target = np.zeros(n, np.int64)
+    respond = np.ones(n, np.bool_)
+    groups = []
+    group_of = tables.group[task]
+    for index, draw in enumerate(tables.draws):
+        trial = np.flatnonzero(group_of == index)
+        if not len(trial):
+            continue
+        context = Draw(
+            rng, len(trial), task[trial], index, tables, tables.interval_sign[task[trial]], interval_ms[trial],
+            durations.steps, trial, {**durations.presets_of(trial), **{k: v[trial] for k, v in (given or {}).items()}},
+        )  # fmt: skip
+        outcome = draw(context)
+        base_target[trial] = outcome.target
+        if outcome.respond is not None:
+            respond[trial] = outcome.respond
+        groups.append(Group(trial, tuple(outcome.stimuli), context.conditions))
+    target = tables.rules.move(base_target, tables.move_sign[task], interval_ms, tables.settings)
+    drawn = Drawn(task, durations, target, base_target, respond, interval_ms, tuple(groups))
+    if given:
+        _check_given(tables, drawn, given)
+    return drawn
 
-        Raises:
-            ModcogError: if the caller has fixed it to a value outside that range.
-        """
-        column = self.condition(name, drawn)
-        if name in self.given and not np.isin(column, np.arange(low, high)).all():
-            raise ModcogError(f"{name}: got {column.tolist()}, must be whole and from {low} to {high - 1}")
-        self.conditions[name] = column = column.astype(np.int64, copy=False)
-        return column
 
-    def partly_given(self, names: Sequence[str]) -> bool:
-        """Whether the caller has fixed some of the conditions ``names`` and left others to be drawn."""
-        return 0 < sum(name in self.given for name in names) < len(names)
+def fix_durations(
+    tables: Tables, task: NDArray[np.integer], durations: Durations, given: Mapping[str, NDArray[Any]]
+) -> None:
+    """Put the durations among ``given`` (``duration_<period>``, ms), (n,) columns, in place of the drawn ones.
 
-    def agreeing(self, trial: int, names: Sequence[str], choices: NDArray[Any]) -> NDArray[Any]:
-        """One row of ``choices`` (k, m), uniform among those that have what the caller has fixed in one trial.
+    Raises:
+        ModcogError: for a period that the tasks do not have, or a duration that is not a finite number ≥ 0, or too
+            short for the trial to be playable.
+    """
+    names = {f"{DURATION}{period}" for k in np.unique(task) for period in tables.timings[k]}
+    for name, column in given.items():
+        if not name.startswith(DURATION):
+            continue
+        if name not in names:
+            raise unknown("condition", name, sorted(names))
+        if not np.all(np.isfinite(column) & (column >= 0)):
+            raise ModcogError(f"{name}: got {column.tolist()}, must be finite and at least 0 ms")
+        period = name.removeprefix(DURATION)
+        for trial, k in enumerate(task):
+            slot = list(tables.timings[k]).index(period)
+            durations.ms[trial, slot] = column[trial]
+            if period in ("decision", *tables.rows[k].shows) and column[trial] < tables.settings.dt:
+                raise ModcogError(
+                    f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms"
+                )
+        if np.any(durations.ms.sum(axis=1) / tables.settings.dt > LONGEST_TRIAL):
+            raise ModcogError(
+                f"{name}: got {column.max():g} ms, which makes the trial longer than the {LONGEST_TRIAL} steps allowed"
+            )
+    durations.steps = whole_steps(durations.ms, tables.settings.dt)
 
-        ``names`` (m,) are the conditions its columns stand for; if no row agrees, all of them are chosen from.
-        """
-        agree = np.ones(len(choices), np.bool_)
-        for i, name in enumerate(names):
-            if name in self.given:
-                agree &= np.abs(choices[:, i] - self.given[name][trial]) < 1e-9
-        rows = choices[agree] if agree.any() else choices
-        return rows[self.rng.integers(len(rows))]
 
-    def follows(self, name: str, column: NDArray[Any]) -> NDArray[Any]:
-        """Name a column that follows from the others, so that it is among ``trials.conditions``."""
-        self.conditions[name] = column
-        return column
+def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
+    """Everything drawn, as (n,) columns: −1 (whole numbers) or NaN (others) where a trial's task has no such thing.
 
-    def alternative(self) -> NDArray[np.floating]:
-        """One row of the task's ``alternatives``, uniformly drawn for each trial, (n, m)."""
-        tables = self.tables
-        index = (self.rng.random(self.n) * tables.alternative_count[self.task]).astype(np.int64)
-        return tables.alternatives[tables.alternative_start[self.task] + index]
+    ``duration_<period>`` are ms as drawn, ``steps_<period>`` the whole steps they last; ``target`` is the direction
+    asked for before the interval extension moved it, ``interval_ms`` the time T it moved by.
 
-    def alternatives_of(self, trial: int) -> NDArray[np.floating]:
-        """All rows that ``alternative`` draws one trial's from, (k, m)."""
-        start = self.tables.alternative_start[self.task[trial]]
-        return self.tables.alternatives[start : start + self.tables.alternative_count[self.task[trial]]]
+    Raises:
+        ModcogError: if a draw function names a condition in some trials of a task and not in others.
+    """
+    n = len(drawn.task)
+    found: dict[str, NDArray[Any]] = {name: np.full(n, missing) for name, missing in tables.missing.items()}
+    for group in drawn.groups:
+        for name, column in group.conditions.items():
+            if name not in found:
+                raise ModcogError(f"conditions: {name!r} is named in some trials of a task and not in others")
+            found[name][group.trial] = column
+    found["target"] = drawn.base_target
+    found["respond"] = drawn.respond.astype(np.int64)
+    if tables.interval_sign.any():
+        timed = tables.interval_sign[drawn.task] != 0
+        found["interval_ms"] = np.where(timed, drawn.interval_ms, np.nan)
+    for period, slots in tables.period_slots.items():
+        slot = slots[drawn.task]
+        has, trial = slot >= 0, np.arange(n)
+        found[DURATION + period] = np.where(has, drawn.durations.ms[trial, slot], np.nan)
+        found[STEPS + period] = np.where(has, drawn.durations.steps[trial, slot], -1)
+    return found
+
+
+def missing_values(tables: Tables) -> dict[str, int | float]:
+    """Learn from one trial of each task which conditions there are, and what each is where there is no such thing.
+
+    What is learnt does not depend on which tasks a sample happens to hold, so all samples have the same columns.
+    """
+    task = np.arange(len(tables.specs))
+    seed = np.random.SeedSequence(0)
+    rng = np.random.default_rng(seed)
+    drawn = draw_conditions(tables, task, tables.rules.draw_durations(tables, task, rng, seed), rng)
+    missing: dict[str, int | float] = {}
+    for group in drawn.groups:
+        for name, column in group.conditions.items():
+            whole = column.dtype.kind in "iub" and missing.get(name, -1) == -1
+            missing[name] = -1 if whole else np.nan
+    return missing
+
+
+def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations) -> NDArray[np.floating]:
+    found = np.zeros(len(task))
+    timed = np.flatnonzero(tables.interval_sign[task])
+    if len(timed):
+        ms = tables.rules.interval_ms(durations, tables.settings)
+        found[timed] = ms[timed, tables.timed_slot[task[timed]]]
+    return found
+
+
+def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]) -> None:
+    found = columns(tables, drawn)
+    has = [name for name, column in found.items() if not is_missing(column).all()]
+    for name, column in given.items():
+        if name not in has:
+            raise unknown("condition", name, sorted(has))
+        if not np.allclose(found[name].astype(float), column.astype(float), equal_nan=True):
+            raise ModcogError(
+                f"{name}: got {shown(column.tolist())}, contradicts the other conditions, "
+                f"which make it {shown(found[name].tolist())}"
+            )

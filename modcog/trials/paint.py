@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modcog.trials import extensions
-from modcog.trials.batch import Drawn
-from modcog.trials.compiled import FIXATION, RING1, RING2, Tables, bump
+from modcog.trials import extend
+from modcog.trials.draw import Drawn
+from modcog.trials.tables import FIXATION, RING1, RING2, Tables, bump
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
         trial = np.repeat(moving, length)
         step = np.arange(len(trial)) - np.repeat(np.cumsum(length) - length, length)
         first = (np.cumsum(steps) - steps)[decision[moving]]
-        moved = extensions.sequence(tables.sequence_sign[drawn.task[trial]], step, settings)
+        moved = extend.sequence(tables.sequence_sign[drawn.task[trial]], step, settings)
         found[np.repeat(first, length) + step] = rules.label(drawn.target[trial], moved, settings.dim_ring)
     return found
 

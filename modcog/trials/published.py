@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.names import TASKS
-from modcog.trials import decision, match
-from modcog.trials.draw import Draw, Outcome, Stimulus
-from modcog.trials.extensions import SLACK
+from modcog.tasks import decision, match
+from modcog.tasks.draw import Draw, Outcome, Stimulus
+from modcog.tasks.names import TASKS
+from modcog.tasks.table import YANG19, Base, Timing
+from modcog.trials.extend import SLACK
 from modcog.trials.rules import Rules
-from modcog.trials.table import YANG19, Base, Timing
 from modcog.trials.timing import Durations, whole_steps
 
 if TYPE_CHECKING:
-    from modcog.names import TaskSpec
-    from modcog.spec import BatterySettings
-    from modcog.trials.compiled import Tables
+    from modcog.settings import BatterySettings
+    from modcog.tasks.names import TaskSpec
+    from modcog.trials.tables import Tables
 
 INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.trials import extensions
-from modcog.trials.table import Base, Timing
+from modcog.tasks.table import Base, Timing
+from modcog.trials import extend
 from modcog.trials.timing import Durations, whole_steps
 
 if TYPE_CHECKING:
-    from modcog.names import TaskSpec
-    from modcog.spec import BatterySettings
-    from modcog.trials.compiled import Tables
+    from modcog.settings import BatterySettings
+    from modcog.tasks.names import TaskSpec
+    from modcog.trials.tables import Tables
 
 INTERVAL_MS = tuple(float(ms) for ms in range(100, 1300, 100))
 """What the timed period is drawn from, in ms."""
@@ -84,8 +84,8 @@ class Rules:
         ms: NDArray[np.floating],
         settings: BatterySettings,
     ) -> NDArray[np.integer]:
-        """The target, (n,), after an interval of ``ms`` ms, (n,); see ``extensions.interval``."""
-        return extensions.interval(target, sign, ms, settings)
+        """The target, (n,), after an interval of ``ms`` ms, (n,); see ``extend.interval``."""
+        return extend.interval(target, sign, ms, settings)
 
     def label(
         self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.trials import batch, paint
-from modcog.trials.batch import Drawn
-from modcog.trials.compiled import Tables
-from modcog.trials.trials import Trials, concatenate
+from modcog.trials import draw, paint
+from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.draw import Drawn
+from modcog.trials.tables import Tables
 
 BLOCK = 512
 """Trials in a block of many tasks: enough to make drawing cheap."""
@@ -100,7 +100,7 @@ class TrialSource:
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
         durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
-        drawn = batch.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
+        drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
         return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -119,8 +119,8 @@ class TrialSource:
         tasks = self.draw_tasks(1, rng)
         fixed = {name: _column(name, value) for name, value in given.items()}
         durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed.sequence(_CALL), fixed)
-        batch.fix_durations(self.tables, tasks, durations, fixed)
-        drawn = batch.draw_conditions(self.tables, tasks, durations, rng, fixed)
+        draw.fix_durations(self.tables, tasks, durations, fixed)
+        drawn = draw.draw_conditions(self.tables, tasks, durations, rng, fixed)
         return pack(self.tables, drawn, rng)
 
     def take(self, n: int, tasks: NDArray[np.integer] | None = None) -> Trials:
@@ -159,7 +159,7 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
         offsets,
         drawn.task,
         (steps * before).sum(axis=1),
-        batch.columns(tables, drawn),
+        draw.columns(tables, drawn),
         tables.settings.tasks,
         tables.settings.dt,
         tuple(tuple(timing) for timing in tables.timings),

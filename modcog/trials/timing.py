@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.trials.extensions import SLACK
-from modcog.trials.table import Timing
+from modcog.tasks.table import Timing
+from modcog.trials.extend import SLACK
 
 LONGEST_TRIAL = 1_000_000
 """Steps; a guard against a dt so small that a trial would not fit in memory."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from modcog.benchmark import Report
 from modcog.cli import main
+from modcog.experiments.benchmark import Report
 
 TASKS = ("go", "dm1seqr", "dmsintr")
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import modcog
-from modcog import benchmark
 from modcog.cli import main
 from modcog.errors import ModcogError
 from modcog.evaluation import levels
-from modcog.sweeps.cell import run_cell
+from modcog.experiments import benchmark
+from modcog.experiments.sweeps.cell import run_cell
 from tests.benchmark.conftest import SETTINGS, TASKS, Done
+
+RUN_CELL = "modcog.experiments.sweeps.runner.run_cell"
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -69,7 +71,9 @@ def test_the_report_has_what_the_runs_recorded(done: Done) -> None:
 def test_the_command_in_the_report_makes_it_again_without_training(done: Done, monkeypatch) -> None:
     before = done.report
     tried = []
-    monkeypatch.setattr("modcog.sweeps.runner.run_cell", lambda cell: tried.append(cell.config.seed) or run_cell(cell))
+    monkeypatch.setattr(
+        "modcog.experiments.sweeps.runner.run_cell", lambda cell: tried.append(cell.config.seed) or run_cell(cell)
+    )
     program, *words = shlex.split(before.command)
     assert program == "modcog"
     assert main(words) == 1
@@ -155,7 +159,7 @@ class TestTrainedAlready:
             modcog.evaluate(module, battery, 20, 1_000).decision_accuracy
         )
         assert report.cost.parameters == sum(weight.numel() for weight in module.parameters())
-        assert report.command.startswith("modcog.benchmark.score(mine, modcog.Battery(['go', 'dmc'])")
+        assert report.command.startswith("modcog.experiments.benchmark.score(mine, modcog.Battery(['go', 'dmc'])")
 
     def test_the_folder_of_a_run(self, done: Done) -> None:
         run = str(runs(done.folder)[0].relative_to(done.folder))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from modcog import Battery, collection
-from modcog.benchmark.command import called, of_object, of_run
 from modcog.cli import load
+from modcog.experiments.benchmark.command import called, of_object, of_run
 
 
 def given(words: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modcog import Battery, evaluate
-from modcog.benchmark.measured import Measured, cost, curve
 from modcog.evaluation import levels
+from modcog.experiments.benchmark.measured import Measured, cost, curve
 
 
 def guesses(share: float):

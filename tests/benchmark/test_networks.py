@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from modcog import Battery
-from modcog.benchmark.networks import makes, of_object
 from modcog.errors import ModcogError
+from modcog.experiments.benchmark.networks import makes, of_object
 
 GIVEN = {"n_inputs": 3, "n_outputs": 2, "hidden": 4, "seed": 0}
 

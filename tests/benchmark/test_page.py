@@ -7,9 +7,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from modcog.benchmark import Report, figures
-from modcog.benchmark.page import count, extremes, html, interval, markdown, percent, reached, seconds, setting
-from modcog.benchmark.report import OWN, Cost, Interval, Reached
+from modcog.experiments.benchmark import Report, figures
+from modcog.experiments.benchmark.page import (
+    count,
+    extremes,
+    html,
+    interval,
+    markdown,
+    percent,
+    reached,
+    seconds,
+    setting,
+)
+from modcog.experiments.benchmark.report import OWN, Cost, Interval, Reached
 from tests.benchmark.conftest import TASKS, Done
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from modcog import Battery
-from modcog.benchmark import Reference, store, stored
-from modcog.benchmark.references import GRIDS, columns, read
 from modcog.errors import ModcogError
+from modcog.experiments.benchmark import Reference, store, stored
+from modcog.experiments.benchmark.references import GRIDS, columns, read
+from modcog.experiments.sweeps import Grid, results
+from modcog.experiments.sweeps.cell import read_result
 from modcog.models import configure
-from modcog.spec import BatterySettings
-from modcog.sweeps import Grid, results
-from modcog.sweeps.cell import read_result
+from modcog.settings import BatterySettings
 
 SETTINGS = {
     "tasks": ["go", "dm1", "dms"], "hidden": 6, "steps": 2, "batch_size": 4, "eval_every": 1, "eval_trials": 2,

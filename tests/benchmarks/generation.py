@@ -15,7 +15,7 @@ import numpy as np
 from timing import medians, print_machine, print_table, seconds  # first: it sets the number of threads
 
 from modcog import Battery
-from modcog.data.stream import Stream
+from modcog.trials.stream import Stream
 
 LANES, STEPS = 64, 350
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from modcog.evaluation.scores import extension
-from modcog.names import parse
-from modcog.sweeps import Grid
-from modcog.sweeps.grid import Cell
-from modcog.sweeps.results import COLUMNS
+from modcog.experiments.sweeps import Grid
+from modcog.experiments.sweeps.grid import Cell
+from modcog.experiments.sweeps.results import COLUMNS
+from modcog.tasks.names import parse
 
 Learner = Callable[[Cell, str], float]
 """The decision accuracy of a cell's network on a task."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from made_up import by_arch, tables
 
-from modcog.claims import CLAIMS
-from modcog.claims.c2_autapses import task_gaps
-from modcog.claims.protocol import LOCAL
-from modcog.sweeps.grid import Cell
+from modcog.experiments.claims import CLAIMS
+from modcog.experiments.claims.c2_autapses import task_gaps
+from modcog.experiments.claims.protocol import LOCAL
+from modcog.experiments.sweeps.grid import Cell
 
 FULL = {name: claim.presets["full"] for name, claim in CLAIMS.items()}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modcog.claims.claim import Finding
-from modcog.claims.estimate import Estimate, difference, ratio
+from modcog.experiments.claims.claim import Finding
+from modcog.experiments.claims.estimate import Estimate, difference, ratio
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

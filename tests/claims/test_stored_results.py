@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from modcog.claims import CLAIMS
+from modcog.experiments.claims import CLAIMS
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 

@@ -11,10 +11,10 @@ import pytest
 from made_up import by_arch, tables
 
 from modcog import ModcogError, UnknownNameError
-from modcog.claims import CLAIMS, judge, validate
-from modcog.claims.validation import find
 from modcog.cli import main
-from modcog.sweeps import Grid
+from modcog.experiments.claims import CLAIMS, judge, validate
+from modcog.experiments.claims.validation import find
+from modcog.experiments.sweeps import Grid
 
 TINY = {"steps": 4, "batch_size": 8, "eval_every": 2, "eval_trials": 2, "warmup": 1}
 

@@ -123,7 +123,7 @@ def test_a_command_imports_only_what_it_needs() -> None:
 import sys
 from modcog.cli import main
 assert main(["list"]) == 0
-heavy = {"torch", "neurogym", "gymnasium", "matplotlib", "modcog.spec", "rich", "joblib"} & set(sys.modules)
+heavy = {"torch", "neurogym", "gymnasium", "matplotlib", "modcog.settings", "rich", "joblib"} & set(sys.modules)
 sys.exit(" ".join(heavy) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -14,7 +14,7 @@ from small_data import FORMATS, LAYOUTS, TASKS, small
 import modcog
 from modcog.data import DataSet, Stream, export, load
 from modcog.data.plan import EXPORT_KEY, Plan
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 
 Made = Callable[..., DataSet]
 
@@ -146,8 +146,8 @@ def test_tasks_are_counted_right(made: Made) -> None:
 
 
 def test_a_user_s_own_task_loads_where_it_is_not_known(tmp_path) -> None:
-    from modcog.trials.go import draw
-    from modcog.trials.table import Base
+    from modcog.tasks.go import draw
+    from modcog.tasks.table import Base
 
     periods = {"fixation": 300, "stimulus": 300, "decision": 300}
     modcog.add_base(Base("wave", "go", "Wave back.", periods, ("stimulus",), draw, params={"anti": False}))

@@ -298,7 +298,7 @@ def test_a_worker_of_a_dask_cluster_is_killed_midway(tmp_path: Path) -> None:
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modcog.workers.DASK_WAIT", "0.2s")
+    monkeypatch.setattr("modcog.experiments.workers.DASK_WAIT", "0.2s")
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modcog.trials.trials import Trials
+from modcog.trials.arrays import Trials
 
 
 @dataclass(frozen=True)

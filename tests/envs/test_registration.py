@@ -35,7 +35,7 @@ PLUGINS = gym.__version__.startswith("0.")
         pytest.param("import gymnasium", marks=pytest.mark.skipif(not PLUGINS, reason="gymnasium 1.x has no plugins")),
         "import modcog, gymnasium",
         "import gymnasium, modcog",
-        "import modcog.names, gymnasium",
+        "import modcog.tasks.names, gymnasium",
     ],
 )
 def test_132_ids_whatever_is_imported(imports):

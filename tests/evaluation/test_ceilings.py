@@ -9,8 +9,8 @@ import pytest
 from modcog import TASKS, Battery, ModcogError, UnknownNameError
 from modcog.evaluation import IdealObserver, Level, evaluate, format_table, levels, score
 from modcog.evaluation.ceilings import STORED, rebuild, simulate, stand_in_for, stored
-from modcog.names import parse
-from modcog.spec import RULES
+from modcog.settings import RULES
+from modcog.tasks.names import parse
 
 
 @pytest.mark.parametrize("rules", RULES)

@@ -9,8 +9,8 @@ import pytest
 from modcog import TASKS, Battery, ModcogError
 from modcog.evaluation import IdealObserver, Level, levels, score
 from modcog.evaluation.ceilings import simulate
-from modcog.names import parse
-from modcog.spec import RULES
+from modcog.settings import RULES
+from modcog.tasks.names import parse
 
 
 def observer(task: str, **settings) -> IdealObserver:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modcog import ModcogError, UnknownNameError
-from modcog.sweeps import Grid
+from modcog.experiments.sweeps import Grid
 
 TOML = """
 n_trials = 30

@@ -9,7 +9,7 @@ import torch
 from modcog import Battery
 from modcog.training.batch import TOGETHER, by_length
 from modcog.training.batches import held_out, make_batches
-from modcog.trials.trials import IGNORE
+from modcog.trials.arrays import IGNORE
 
 
 def sequences(batch) -> Counter[bytes]:

@@ -14,7 +14,7 @@ from modcog.training import TrainConfig, train
 from modcog.training.batches import make_batches
 from modcog.training.checkpoint import latest
 from modcog.training.exported import Order
-from modcog.trials.trials import IGNORE
+from modcog.trials.arrays import IGNORE
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from retelling import difference, matches
 
 import modcog
 from modcog.errors import ModcogError, UnknownNameError
+from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import Seed, TrialSource
-from modcog.trials.trials import Trials, concatenate
 
 RULES = ("corrected", "published")
 SHOWS = ("stimulus", "stim1", "stim2", "sample", "test", "decision")

@@ -49,7 +49,7 @@ def battery(setting: Setting, tasks: tuple[str, ...] = TASKS, sigma: float = 0.0
 
 
 @cache
-def sampled(dt: float, n: int) -> modcog.trials.trials.Trials:
+def sampled(dt: float, n: int) -> modcog.trials.arrays.Trials:
     """Noise-free trials of all tasks."""
     return battery(Setting(dt=dt, n=n)).sample(per_task=12, seed=7)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modcog.spec import BatterySettings
-from modcog.trials.extensions import interval, positions, sequence
+from modcog.settings import BatterySettings
+from modcog.trials.extend import interval, positions, sequence
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)

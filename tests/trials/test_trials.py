@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import modcog
-from modcog.trials.trials import IGNORE, Trials, concatenate
+from modcog.trials.arrays import IGNORE, Trials, concatenate
 
 TASKS = ("rtgo", "dms", "multidmseqr")
 

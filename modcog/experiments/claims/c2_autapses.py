@@ -1,0 +1,113 @@
+"""C2: autapses fail on the interval and sequence tasks where an LM-RNN of the same size does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from modcog.colours import EXTENSIONS
+from modcog.experiments.claims.claim import Claim, Finding, Verdict
+from modcog.experiments.claims.estimate import Estimate, difference
+from modcog.experiments.claims.figures import draw_extensions, percent_axis
+from modcog.experiments.claims.protocol import ALL_TASKS, LOCAL, SEEDS, SMALL, network
+from modcog.experiments.sweeps import Grid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRESETS = {
+    "small": Grid(settings=SMALL, arms=(network("lm-rnn", 64, LOCAL), network("autapse", 64)), axes={"seed": [0, 1]}),
+    "full": Grid(
+        settings=ALL_TASKS, arms=(network("lm-rnn", 256, LOCAL), network("autapse", 256)), axes={"seed": SEEDS}
+    ),
+}
+
+FAILS = 0.5
+"""A network fails on a task if its score is nearer to chance than to the ceiling."""
+
+
+def score(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
+    """Per extension the difference of accuracies; per task, whether one fails where the other does not."""
+    extended = results["extension"] != "none"
+    findings = [_gap(results[~extended], "base tasks")]
+    for extension in ("interval", "sequence", "interval-sequence"):
+        if (results["extension"] == extension).any():
+            findings.append(_gap(results[results["extension"] == extension], f"{extension} tasks"))
+    overall = _gap(results[extended], "extended tasks")
+    learned, failing = _fails(results[extended])
+    only = Estimate.of(failing.dropna())  # a seed whose LM-RNN fails on all says nothing
+    findings += [
+        overall,
+        Finding("extended tasks on which the LM-RNN does not fail", Estimate.of(learned)),
+        Finding("of these, tasks on which the autapses fail", only),
+    ]
+    surely = sum(low > 0 for _, low, _ in task_gaps(results[extended]).values())
+    n_tasks = results[extended]["task"].nunique()
+    low, high = overall.estimate.low, overall.estimate.high
+    rest = f"the autapses fail on {only.mean:.0%} of those on which it does not" if only.n else "it fails on them all"
+    because = (
+        f"Over the extended tasks the LM-RNN is {100 * overall.estimate.mean:.1f} points better, and surely better on "
+        f"{surely} of {n_tasks} taken one by one; {rest}."
+    )
+    if high <= 0 or (low > 0 and only.high < 0.5):
+        return Verdict("does not hold", because, tuple(findings))
+    return Verdict("holds" if low > 0 and only.low > 0.5 else "cannot tell", because, tuple(findings))
+
+
+def task_gaps(results: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+    """For each task LM-RNN − autapse: mean, low and high over seeds."""
+    wide = _wide(results, "decision_accuracy")
+    gaps = wide.xs("lm-rnn", level="arch") - wide.xs("autapse", level="arch")
+    return {task: Estimate.of(gaps[task].dropna()).values for task in gaps}
+
+
+def _wide(results: pd.DataFrame, column: str) -> pd.DataFrame:
+    return results.pivot_table(index=["arch", "seed"], columns="task", values=column, sort=False)
+
+
+def _gap(results: pd.DataFrame, name: str) -> Finding:
+    means = results.groupby(["arch", "seed"])["decision_accuracy"].mean()
+    return Finding(f"LM-RNN − autapses, {name}", difference(means["lm-rnn"], means["autapse"]), "points")
+
+
+def _fails(results: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """For each seed, the share of tasks on which the LM-RNN does not fail, and of these that on which autapses do."""
+    share = _wide(results, "decision_share")
+    fails = share.xs("autapse", level="arch") < FAILS
+    learned = share.xs("lm-rnn", level="arch") >= FAILS
+    return learned.mean(axis=1), (fails & learned).sum(axis=1) / learned.sum(axis=1)
+
+
+def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """LM-RNN against autapses, task by task and by extension."""
+    drawing = Figure(figsize=(11, 4.8), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    means = results.groupby(["arch", "task", "extension"], sort=False)["decision_accuracy"].mean()
+    for extension, colour in EXTENSIONS.items():
+        if (results["extension"] == extension).any():
+            x, y = (means[arch].xs(extension, level="extension") for arch in ("autapse", "lm-rnn"))
+            left.scatter(x, y[x.index], color=colour, s=20, label=extension)
+    left.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    left.set_xlim(0, 1.02)
+    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.set_xlabel("decision accuracy of the autapses")
+    percent_axis(left, "decision accuracy of the LM-RNN")
+    left.legend(title="extension", frameon=False, loc="lower right")
+    draw_extensions(right, results, ("lm-rnn", "autapse"))
+    right.legend(frameon=False)
+    return drawing
+
+
+C2 = Claim(
+    name="C2",
+    title="Autapses fail where an LM-RNN of the same size does not",
+    says="On the interval and sequence tasks a pool of autapses fails, and an LM-RNN with as many units does not.",
+    test="A network fails on a task if its accuracy is nearer to chance than to the ceiling. The claim holds if the "
+    "LM-RNN is surely better over the extended tasks, and the autapses fail on surely more than half of those on which "
+    "it does not.",
+    presets=PRESETS,
+    score=score,
+    figure=figure,
+)

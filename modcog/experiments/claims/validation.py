@@ -1,0 +1,126 @@
+"""Put a claim to the test: run its grid, judge the tables, and write both with the figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modcog.errors import ModcogError, unknown
+from modcog.experiments.claims.claim import Claim, Verdict
+from modcog.experiments.sweeps import curves, results, sweep
+from modcog.experiments.sweeps.results import write_table
+from modcog.files import whole_file, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULTS, CURVES, FIGURE, PAGE, VERDICT = "results.csv", "curves.csv", "figure.png", "README.md", "verdict.json"
+
+
+def validate(
+    name: str,
+    preset: str = "full",
+    out: str | Path = "runs/claims",
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    progress: bool | None = None,
+) -> Verdict:
+    """Run what a claim needs and judge it.
+
+    The runs are in ``out/runs``, which all claims share, so that a network that two claims need is trained once. The
+    tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``.
+
+    Args:
+        name: C1 … C5.
+        preset: ``"small"`` or ``"full"``.
+        out: folder of all claims.
+        jobs: runs at a time on this machine.
+        dask: address of a dask scheduler whose workers train instead.
+        progress: show a bar; None: if standard error is a terminal.
+
+    Raises:
+        UnknownNameError: for a claim or preset that does not exist.
+        ModcogError: if a run failed; the others are kept, and those that failed tried again the next time.
+    """
+    claim = find(name)
+    if preset not in claim.presets:
+        raise unknown("preset", preset, claim.presets)
+    done = sweep(claim.presets[preset], Path(out) / "runs", jobs=jobs, dask=dask, progress=progress)
+    if done.failed:
+        first, error = next(iter(done.failed.items()))
+        raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
+    folder = folder_of(claim, preset, Path(out))
+    write_table(results(done.records), folder / RESULTS)
+    write_table(curves(done.records), folder / CURVES)
+    return judge(claim, folder, f"modcog validate {claim.name} --preset {preset}")
+
+
+def folder_of(claim: Claim, preset: str, out: Path) -> Path:
+    """Where the verdict of a preset is, so that a look does not take the place of what is quoted."""
+    return out / (claim.name if preset == "full" else f"{claim.name}-{preset}")
+
+
+def judge(claim: Claim, folder: Path, command: str) -> Verdict:
+    """Judge a claim by the tables in a folder, and write the verdict, the figure and a page beside them.
+
+    Args:
+        claim: which.
+        folder: with ``results.csv`` and ``curves.csv``.
+        command: that made the tables, for the page.
+
+    Raises:
+        ModcogError: if a table is missing.
+    """
+    scores, learning = (_read(folder / name) for name in (RESULTS, CURVES))
+    verdict = claim.score(scores, learning)
+    content = {
+        "claim": claim.name,
+        "says": claim.says,
+        "test": claim.test,
+        "answer": verdict.answer,
+        "because": verdict.because,
+        "findings": [{"what": f.what, "unit": f.unit, **vars(f.estimate)} for f in verdict.findings],
+        "command": command,
+    }
+    write_json(folder / VERDICT, content)
+    with whole_file(folder / FIGURE) as part:
+        claim.figure(scores, learning).savefig(part, format="png", dpi=120)
+    with whole_file(folder / PAGE) as part:
+        part.write_text(page(claim, verdict, command), encoding="utf-8")
+    return verdict
+
+
+def page(claim: Claim, verdict: Verdict, command: str) -> str:
+    """A verdict as Markdown."""
+    lines = [
+        f"# {claim.name}: {claim.title}", "", f"**The claim.** {claim.says}", "", f"**The test.** {claim.test}", "",
+        f"**The verdict: {verdict.answer}.** {verdict.because}", "", f"![{claim.title}]({FIGURE})", "",
+        "Means over seeds with 95 % intervals (Student's). A run that did not reach an accuracy counts with all its",
+        "trials, which makes a ratio one bound, ≤ or ≥; seeds of which neither reached it are left out.", "",
+        *(f"- {finding}" for finding in verdict.findings), "",
+        f"Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:", "",
+        "```sh", command, "```",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def find(name: str) -> Claim:
+    """A claim by its name, in capitals or not.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    from modcog.experiments.claims import CLAIMS
+
+    if name.upper() not in CLAIMS:
+        raise unknown("claim", name, CLAIMS)
+    return CLAIMS[name.upper()]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.exists():
+        raise ModcogError(f"{path} is missing: judge a claim by a folder with {RESULTS} and {CURVES}")
+    return pd.read_csv(path)

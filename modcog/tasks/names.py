@@ -1,0 +1,184 @@
+"""Task names: their grammar, their canonical order and the collections.
+
+A name is ``<base>[int{r|l}][seq{r|l}]``: a row of the table of base tasks and two signs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modcog.errors import ModcogError, UnknownNameError, shown, unknown
+from modcog.tasks.table import BASES, YANG19, Base
+
+_SIGN = {"r": +1, "l": -1}
+_LETTER = {+1: "r", -1: "l"}
+_GRAMMAR = re.compile(r"(?P<base>.+?)(?:int(?P<interval>[rl]))?(?:seq(?P<sequence>[rl]))?")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task as data; ``str(spec)`` is its name.
+
+    Attributes:
+        name: the full name, e.g. ``"dlygointrseql"``.
+        base: the base task, e.g. ``"dlygo"``.
+        family: ``"go"``, ``"decision"``, ``"match"``, or what a user's own base task says.
+        interval: +1 (r), −1 (l), or 0 without the interval extension.
+        sequence: +1 (r), −1 (l), or 0 without the sequence extension.
+    """
+
+    name: str
+    base: str
+    family: str
+    interval: int = 0
+    sequence: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def row(self) -> Base:
+        """The base task's row of the table."""
+        return BASES[self.base]
+
+
+def compose(base: str, interval: int = 0, sequence: int = 0) -> str:
+    """The name of a base task with its extensions; signs as in ``TaskSpec``."""
+    return base + (f"int{_LETTER[interval]}" if interval else "") + (f"seq{_LETTER[sequence]}" if sequence else "")
+
+
+def parse(name: str) -> TaskSpec:
+    """Read a task's name.
+
+    Raises:
+        UnknownNameError: if there is no such task; it says what is nearest.
+    """
+    read = _read(name)
+    if read is None:
+        raise unknown("task", name, known_tasks())
+    found, row = read
+    if found["interval"] and row.timed is None:
+        raise UnknownNameError(
+            f"unknown task {shown(name)}: {row.name} has no timed period and so no interval extension; "
+            f"allowed: {', '.join(variants(row.name))}"
+        )
+    return TaskSpec(str(name), row.name, row.family, _SIGN.get(found["interval"], 0), _SIGN.get(found["sequence"], 0))
+
+
+def _read(name: Any) -> tuple[re.Match[str], Base] | None:
+    """What the grammar finds in a name, and the row of its base task; None if there is none."""
+    found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
+    row = BASES.get(found["base"]) if found else None
+    return (found, row) if found and row else None
+
+
+def variants(base: str) -> tuple[str, ...]:
+    """All tasks of one base task: 3, or 9 if it has a timed period.
+
+    Raises:
+        UnknownNameError: if there is no such base task.
+    """
+    if not isinstance(base, str) or base not in BASES:
+        raise unknown("base task", base, BASES)
+    signs = (0, +1, -1)
+    return tuple(compose(base, i, s) for i in signs for s in signs if i == 0 or BASES[base].timed)
+
+
+def _in_canonical_order() -> dict[str, tuple[str, ...]]:
+    """The four nested collections; each is a prefix of the next, so a task's index never changes."""
+    bases = [row.name for row in YANG19]
+    with_delay = [row.name for row in YANG19 if row.timed == "delay"]
+    timed_without_delay = [row.name for row in YANG19 if row.timed not in (None, "delay")]
+    both = [(+1, +1), (+1, -1), (-1, +1), (-1, -1)]
+    yang19 = list(bases)
+    modcog82 = yang19 + [compose(b, i) for b in with_delay for i in (+1, -1)]
+    modcog82 += [compose(b, 0, s) for s in (+1, -1) for b in bases]
+    modcog126 = modcog82 + [compose(b, i, s) for b in with_delay for i, s in both]
+    modcog132 = modcog126 + [compose(b, i) for b in timed_without_delay for i in (+1, -1)]
+    modcog132 += [compose(b, i, s) for b in timed_without_delay for i, s in both]
+    nested = {"yang19": yang19, "modcog82": modcog82, "modcog126": modcog126, "modcog132": modcog132}
+    return {name: tuple(tasks) for name, tasks in nested.items()}
+
+
+_NESTED = _in_canonical_order()
+
+TASKS: tuple[str, ...] = _NESTED["modcog132"]
+"""The 132 tasks in canonical order."""
+
+_PROPERTIES = {
+    "interval": lambda spec: spec.interval != 0,
+    "sequence": lambda spec: spec.sequence != 0,
+    "interval-sequence": lambda spec: spec.interval != 0 and spec.sequence != 0,
+    "go": lambda spec: spec.family == "go",
+    "decision": lambda spec: spec.family == "decision",
+    "match": lambda spec: spec.family == "match",
+}
+
+COLLECTIONS: tuple[str, ...] = (*_NESTED, *_PROPERTIES)
+"""The names that ``collection`` takes."""
+
+
+def known_tasks() -> tuple[str, ...]:
+    """The 132, then the tasks of the base tasks a user has added."""
+    return TASKS + tuple(name for base in BASES if base not in _BUILT_IN for name in variants(base))
+
+
+_BUILT_IN = frozenset(row.name for row in YANG19)
+
+
+def collection(name: str) -> tuple[str, ...]:
+    """The tasks of a collection, family or property, in canonical order.
+
+    Raises:
+        UnknownNameError: if there is no such collection.
+    """
+    if not isinstance(name, str) or name not in COLLECTIONS:
+        raise unknown("collection", name, COLLECTIONS)
+    if name in _NESTED:
+        return _NESTED[name]
+    return tuple(task for task in TASKS if _PROPERTIES[name](parse(task)))
+
+
+def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
+    """Task names from a collection's name, a task's name, or a list of task names.
+
+    Raises:
+        UnknownNameError: for a name that is neither.
+        ModcogError: for an empty list, one that repeats a task, or something that is no list of names.
+    """
+    if isinstance(tasks, str):
+        if tasks in COLLECTIONS and tasks in BASES:
+            raise ModcogError(
+                f"tasks: {tasks!r} is a task and a family; write [{tasks!r}] for the task "
+                f"or modcog.collection({tasks!r}) for the family"
+            )
+        if tasks in COLLECTIONS:
+            return collection(tasks)
+        if _read(tasks) is None:
+            raise unknown("task or collection", tasks, (*COLLECTIONS, *known_tasks()))
+        return (parse(tasks).name,)
+    if isinstance(tasks, bytes | Mapping | set | frozenset) or not isinstance(tasks, Iterable):
+        raise ModcogError(f"tasks: got {shown(tasks)}, must be the name of a collection or a list of task names")
+    found = tuple(_listed(task) for task in tasks)
+    if not found:
+        raise ModcogError("tasks: got an empty list, must name at least one task")
+    repeated = sorted({name for name in found if found.count(name) > 1})
+    if repeated:
+        raise ModcogError(f"tasks: got {', '.join(repeated)} more than once, must name each task once")
+    return found
+
+
+def _listed(task: Any) -> str:
+    """A task's name from a list of them."""
+    try:
+        return parse(task).name
+    except UnknownNameError:
+        if isinstance(task, str) and task in COLLECTIONS:
+            raise ModcogError(
+                f"tasks: got the collection {task!r} in a list of tasks; give its name alone, "
+                f"or its tasks: [*modcog.collection({task!r}), …]"
+            ) from None
+        raise

@@ -1,0 +1,153 @@
+# ruff: noqa: E501 (a table reads by row)
+"""The base tasks as data: one row each, and the door through which a user adds another.
+
+What the rows say is the battery of Yang et al. 2019 (Nature Neuroscience 22, 297) with the timings of
+Khona, Chandra, Ma and Fiete 2023 (Neural Computation 35(11), 1850). Durations are in ms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from modcog.errors import ModcogError
+from modcog.tasks import decision, go, match
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from modcog.settings import BatterySettings
+    from modcog.tasks.draw import Draw, Outcome
+
+Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
+"""A duration in ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
+
+Noise = Literal["none", "shown", "both", "all"]
+"""The channels that are noisy while a stimulus is visible: none, the ring that shows it, both rings, or
+both rings and the fixation cue."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """One base task: everything the generator needs to know of it, as data.
+
+    Attributes:
+        name: the task's name, without extensions.
+        family: ``"go"``, ``"decision"``, ``"match"`` or a name of the user's.
+        summary: one sentence: what the subject must do.
+        periods: name and duration (ms) of each period in order; the last is ``"decision"``.
+        shows: the period in which the first, second, … stimulus of the trial is visible.
+        draw: draws the conditions of many trials of this row at once; rows that share a function are drawn together.
+        timed: the period that the interval extension times, or None if the task has no such extension.
+        noise: which channels are noisy while a stimulus is visible.
+        params: what differs between rows that share ``draw``; scalars, read there as columns.
+        alternatives: the finite choice that ``Draw.alternative`` picks from, made from the settings, (k, m) floats.
+    """
+
+    name: str
+    family: str
+    summary: str
+    periods: Mapping[str, Timing]
+    shows: tuple[str, ...]
+    draw: Callable[[Draw], Outcome]
+    timed: str | None = None
+    noise: Noise = "none"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    alternatives: Callable[[BatterySettings, Mapping[str, Any]], NDArray[np.float64]] | None = None
+
+
+def _go(
+    name: str, summary: str, *, anti: bool, delay: bool = False, reaction: bool = False, timed: str | None = None
+) -> Base:
+    periods: dict[str, Timing] = {"fixation": 500}
+    if not reaction:
+        periods["stimulus"] = 500
+    if delay:
+        periods["delay"] = 500
+    periods["decision"] = 500
+    shows = ("decision",) if reaction else ("stimulus",)
+    return Base(name, "go", summary, periods, shows, go.draw, timed, "none", {"anti": anti})
+
+
+def _decision(
+    name: str, summary: str, *, weights: tuple[int, int], shown: tuple[bool, bool], delay: bool = False
+) -> Base:
+    start: dict[str, Timing] = {"fixation": ("uniform", (200, 500))}
+    middle: dict[str, Timing] = {"stim1": 500, "delay": 500, "stim2": 500} if delay else {"stimulus": 500}
+    shows = ("stim1", "stim2") if delay else ("stimulus", "stimulus")
+    params = {"weights": weights, "shown": shown, "sequential": delay}
+    return Base(
+        name, "decision", summary, {**start, **middle, "decision": 200}, shows, decision.draw,
+        "delay" if delay else None, "both", params, decision.strength_rows,
+    )  # fmt: skip
+
+
+def _match(name: str, summary: str, *, category: bool, respond_to_match: bool) -> Base:
+    periods: dict[str, Timing] = {
+        "fixation": 300, "sample": 500, "delay": ("uniform", (200, 1200)), "test": 500, "decision": 900,
+    }  # fmt: skip
+    params = {"category": category, "respond_to_match": respond_to_match}
+    return Base(name, "match", summary, periods, ("sample", "test"), match.draw, "delay", "shown", params)
+
+
+_ONE, _TWO, _BOTH = (True, False), (False, True), (True, True)
+
+YANG19: tuple[Base, ...] = (
+    _go("go", "After the stimulus, respond in its direction.", anti=False, timed="stimulus"),
+    _go("rtgo", "Respond in the stimulus's direction as soon as it appears.", anti=False, reaction=True),
+    _go("dlygo", "Remember the stimulus over a delay, then respond in its direction.", anti=False, delay=True, timed="delay"),
+    _go("anti", "After the stimulus, respond opposite to it.", anti=True),
+    _go("rtanti", "Respond opposite to the stimulus as soon as it appears.", anti=True, reaction=True),
+    _go("dlyanti", "Remember the stimulus over a delay, then respond opposite to it.", anti=True, delay=True, timed="delay"),
+    _decision("dm1", "Two stimuli in modality 1: respond towards the stronger.", weights=(1, 0), shown=_ONE),
+    _decision("dm2", "Two stimuli in modality 2: respond towards the stronger.", weights=(0, 1), shown=_TWO),
+    _decision("ctxdm1", "Two directions in both modalities: respond towards the stronger in modality 1, ignore modality 2.", weights=(1, 0), shown=_BOTH),
+    _decision("ctxdm2", "Two directions in both modalities: respond towards the stronger in modality 2, ignore modality 1.", weights=(0, 1), shown=_BOTH),
+    _decision("multidm", "Two directions in both modalities: respond towards the stronger in sum.", weights=(1, 1), shown=_BOTH),
+    _decision("dlydm1", "Two stimuli one after the other in modality 1: respond towards the stronger.", weights=(1, 0), shown=_ONE, delay=True),
+    _decision("dlydm2", "Two stimuli one after the other in modality 2: respond towards the stronger.", weights=(0, 1), shown=_TWO, delay=True),
+    _decision("ctxdlydm1", "Two directions one after the other in both modalities: respond towards the stronger in modality 1, ignore modality 2.", weights=(1, 0), shown=_BOTH, delay=True),
+    _decision("ctxdlydm2", "Two directions one after the other in both modalities: respond towards the stronger in modality 2, ignore modality 1.", weights=(0, 1), shown=_BOTH, delay=True),
+    _decision("multidlydm", "Two directions one after the other in both modalities: respond towards the stronger in sum.", weights=(1, 1), shown=_BOTH, delay=True),
+    _match("dms", "If the test matches the sample's direction, respond to the test; else hold fixation.", category=False, respond_to_match=True),
+    _match("dnms", "If the test does not match the sample's direction, respond to the test; else hold fixation.", category=False, respond_to_match=False),
+    _match("dmc", "If test and sample are in the same half of the ring, respond to the test; else hold fixation.", category=True, respond_to_match=True),
+    _match("dnmc", "If test and sample are in different halves of the ring, respond to the test; else hold fixation.", category=True, respond_to_match=False),
+)  # fmt: skip
+"""The 20 base tasks in canonical order."""
+
+BASES: dict[str, Base] = {row.name: row for row in YANG19}
+"""Every base task by name: the 20, and those a user has added."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_EXTENSION_ENDING = re.compile(r"(int|seq)[rl]$")
+
+
+def add_base(row: Base) -> None:
+    """Add a base task to the table, after checking that it is one.
+
+    Raises:
+        ModcogError: if the name is taken or could be read as an extension, the last period is not the decision, or
+            a period named by ``shows`` or ``timed`` does not exist.
+    """
+    if not _NAME.fullmatch(row.name) or _EXTENSION_ENDING.search(row.name):
+        raise ModcogError(
+            f"name: {row.name!r} is not a base task's name; use small letters, digits and _, "
+            "starting with a letter and not ending in intr, intl, seqr or seql"
+        )
+    if row.name in BASES:
+        raise ModcogError(f"name: there is a base task {row.name!r} already")
+    periods = list(row.periods)
+    if not periods or periods[-1] != "decision":
+        raise ModcogError(f"periods: {periods} must end with 'decision'")
+    if row.noise not in ("none", "shown", "both", "all"):
+        raise ModcogError(f"noise: got {row.noise!r}, must be 'none', 'shown', 'both' or 'all'")
+    for label, period in [*(("shows", p) for p in row.shows), ("timed", row.timed)]:
+        if period is not None and period not in periods:
+            raise ModcogError(f"{label}: {period!r} is not one of the periods {periods}")
+    if row.timed == "decision":
+        raise ModcogError("timed: the decision is what follows the timed period; name an earlier one")
+    BASES[row.name] = row

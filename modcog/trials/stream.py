@@ -1,0 +1,142 @@
+"""Training batches as the field trains: trials back to back in parallel lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.trials import draw, paint
+from modcog.trials.draw import Drawn
+from modcog.trials.source import _CALL, _CONDITIONS, _LAYOUT, _NOISE, Seed, TrialSource, check_count
+from modcog.trials.timing import Durations
+
+if TYPE_CHECKING:
+    from modcog.battery import Battery
+
+TOGETHER = 4
+"""Batches whose trials are drawn at once: drawing costs nearly the same for many trials as for few."""
+
+_STREAM = 1  # sets a stream's random numbers apart from those of a sample with the same seed
+
+
+class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
+    """Endless batches of trials; made by ``Battery.stream``.
+
+    Batch i depends on the seed and i alone: ``stream[i]`` gives it at once, and setting ``position`` goes on from
+    there.
+
+    ``key`` sets apart streams of one seed.
+
+    Attributes:
+        position: number of the batch that ``next`` gives.
+        seed: that repeats the stream.
+    """
+
+    def __init__(
+        self,
+        battery: Battery,
+        batch_size: int,
+        seq_len: int,
+        seed: int | None,
+        *,
+        batch_first: bool = False,
+        key: tuple[int, ...] = (),
+    ) -> None:
+        self.battery = battery
+        self.batch_size = check_count("batch_size", batch_size)
+        self.seq_len = check_count("seq_len", seq_len)
+        self.batch_first = batch_first
+        self.position = 0
+        self._seed = Seed.of(seed, _STREAM, *key)
+        self._source = TrialSource(battery.tables, self._seed)
+        self._call = self._seed.sequence(_CALL)
+        self._drawn: tuple[int, Drawn, list[int]] | None = None
+        self._mean_length = max(float(battery.tables.mean_length.mean()), 1.0)
+
+    @property
+    def seed(self) -> int:
+        """The number that repeats this stream."""
+        return self._seed.entropy
+
+    def __next__(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) with ``batch_first``."""
+        found = self[self.position]
+        self.position += 1
+        return found
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Batch ``index`` (≥ 0), whatever the position."""
+        return self.paint(self.draw(index), index)
+
+    def paint(
+        self, drawn: Drawn, index: int, out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The arrays of batch ``index``, whose trials have been drawn; ``out`` (T · B, C) is where observations go."""
+        tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
+        frame, rng = paint.frame_of_steps(drawn), self._seed.rng(_NOISE, index)
+        labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
+        if self.batch_first:
+            return paint.observations(tables, drawn, frame, rng, out=out).reshape(lanes, length, -1), labels
+        observations = paint.observations(tables, drawn, frame, rng, lanes, out)
+        return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
+
+    def draw(self, index: int) -> Drawn:
+        """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
+        number, place = divmod(check_count("index", index, at_least=0), TOGETHER)
+        if self._drawn is None or self._drawn[0] != number:
+            self._drawn = (number, *self._draw_together(number))
+        _, drawn, offsets = self._drawn
+        return drawn.part(offsets[place], offsets[place + 1])
+
+    def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
+        """The trials of ``TOGETHER`` batches, and at which of them each batch begins."""
+        tables, lanes, length = self.battery.tables, self.batch_size * TOGETHER, self.seq_len
+        layout = self._seed.rng(_LAYOUT, number)
+        rounds: list[tuple[NDArray[np.int64], Durations]] = []
+        filled = np.zeros(lanes, np.int64)
+        while filled.min() < length:
+            per_lane = self._trials_needed(length - int(filled.min()))
+            task = self._source.draw_tasks(lanes * per_lane, layout)
+            durations = tables.rules.draw_durations(tables, task, layout, self._call)
+            rounds.append((task, durations))
+            filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
+        task, durations = _by_lane(rounds, lanes)
+        lasts = durations.steps.sum(axis=1)
+        end = np.cumsum(lasts.reshape(lanes, -1), axis=1)
+        begins = (end.ravel() - lasts).reshape(lanes, -1) < length
+        used, trials = np.flatnonzero(begins), begins.sum(axis=1)
+        presets = {name: column[used] for name, column in durations.presets.items()}
+        whole = Durations(durations.ms[used], durations.steps[used], presets)
+        drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(_CONDITIONS, number))
+        last = np.cumsum(trials) - 1  # of each lane; cut only now: the interval extension counts the whole period
+        whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
+        return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]
+
+    def _trials_needed(self, steps: int) -> int:
+        """Trials per lane that fill ``steps`` steps in nearly every lane."""
+        return int(steps / self._mean_length * 1.2) + 3
+
+
+def _cut(steps: NDArray[np.int64], excess: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Period durations (m, P) without the last ``excess`` (m,) steps of each trial."""
+    end = np.minimum(np.cumsum(steps, axis=1), (steps.sum(axis=1) - excess)[:, None])
+    return np.diff(end, axis=1, prepend=0)
+
+
+def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> tuple[NDArray[np.int64], Durations]:
+    """Put the trials of several rounds in the order lane, round."""
+    if len(rounds) == 1:
+        return rounds[0]
+
+    def join(columns: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
+        joined = np.concatenate([c.reshape(lanes, -1, *c.shape[1:]) for c in columns], axis=1)
+        return joined.reshape(-1, *columns[0].shape[1:])
+
+    durations = [durations for _, durations in rounds]
+    presets = {name: join([d.presets[name] for d in durations]) for name in durations[0].presets}
+    return join([task for task, _ in rounds]), Durations(
+        join([d.ms for d in durations]), join([d.steps for d in durations]), presets
+    )
