@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
+from modcog.seeds import Purpose, Seed
 from modcog.settings import BatterySettings, read_settings, validated
-from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource, check_count, repeat_tasks
+from modcog.trials import source
+from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.stream import Stream
 from modcog.trials.tables import Tables, compile_tables
-
-if TYPE_CHECKING:
-    from modcog.trials.stream import Stream
 
 
 class Battery:
@@ -97,11 +97,21 @@ class Battery:
             raise ModcogError("sample takes either n, the number of trials, or per_task, the number of each task")
         if per_task is not None and task is not None:
             raise ModcogError("sample takes either per_task or task; for one task give n")
-        source = TrialSource(self.tables, Seed.of(seed), None if task is None else self.index(task))
+        return concatenate(list(self.blocks(Seed.of(seed, Purpose.SAMPLE), n, per_task, task)))
+
+    def blocks(
+        self, seed: Seed, n: int | None = None, per_task: int | None = None, task: str | None = None
+    ) -> Iterator[Trials]:
+        """Draw the trials of ``sample`` for any purpose, in parts that can be worked through one by one.
+
+        Raises:
+            ModcogError: for counts that are not whole numbers ≥ 1.
+            UnknownNameError: if the task is not in the battery.
+        """
         if per_task is not None:
-            tasks = repeat_tasks(len(self.tasks), check_count("per_task", per_task))
-            return source.take(len(tasks), tasks)
-        return source.take(check_count("n", n))
+            return source.per_task(self.tables, seed, range(len(self.tasks)), check_count("per_task", per_task))
+        only = None if task is None else self.index(task)
+        return source.TrialSource(self.tables, seed, only).blocks(check_count("n", n))
 
     def stream(
         self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False
@@ -123,9 +133,7 @@ class Battery:
         Raises:
             ModcogError: if a size is not a whole number ≥ 1.
         """
-        from modcog.trials.stream import Stream
-
-        return Stream(self, batch_size, seq_len, seed, batch_first=batch_first)
+        return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, batch_first=batch_first)
 
     def index(self, task: str) -> int:
         """The index of a task in ``tasks``.

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modcog.checks import check_count
 from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 from modcog.describe import summary
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
-from modcog.trials.source import check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,8 @@ from matplotlib.image import imread
 import modcog
 from modcog.colours import GREEN, GREY
 from modcog.plot import dim_ring, plot_trials, save
-from modcog.trials.source import Seed, TrialSource
+from modcog.seeds import Purpose, Seed
+from modcog.trials.source import TrialSource
 
 TASKS = ["go", "dlygointl", "ctxdm1", "dmsintrseql"]
 
@@ -87,7 +88,7 @@ def test_titles_and_captions(figure) -> None:
     ],
 )
 def test_the_arrow_goes_the_way_the_answer_moved(task, direction, ms, arrow, tail) -> None:
-    source = TrialSource(modcog.Battery([task]).tables, Seed.of(0))
+    source = TrialSource(modcog.Battery([task]).tables, Seed.of(0, Purpose.SAMPLE))
     *_, answer = plot_trials(source.one(0, {"direction": direction, "duration_delay": ms})).axes
     (drawn,) = [text for text in answer.texts if hasattr(text, "arrow_patch") and text.arrow_patch]
     assert (drawn.xyann[1], drawn.xy[1]) == arrow

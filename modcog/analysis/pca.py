@@ -15,9 +15,9 @@ from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states, mean_over_trials
 from modcog.analysis.style import CYCLE, TIME, panel
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.colours import PALE, VERMILLION
 from modcog.errors import ModcogError
-from modcog.trials.source import check_count
 
 
 @dataclass(frozen=True, eq=False)

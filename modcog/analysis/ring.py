@@ -28,9 +28,10 @@ from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states, mean_over_trials
 from modcog.analysis.style import CYCLE, panel
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.colours import PALE, VERMILLION
 from modcog.errors import ModcogError
-from modcog.trials.source import check_count
+from modcog.seeds import Purpose, Seed
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +106,7 @@ class Ring:
         over_trials = np.nanmean(aligned[lasting], axis=1)
         means = np.stack([over_trials[label[lasting] == direction].mean(axis=0) for direction in directions])
         share, fourier, frame, radius = fit_circle(means)
-        rng = np.random.default_rng(seed)
+        rng = Seed.of(seed, Purpose.SEARCH).rng()
         null = np.array([fit_circle(rng.permutation(means))[0] for _ in range(n_shuffles)])
         over_time = np.array([fit_circle(now)[0] if np.isfinite(now).all() else np.nan for now in each.swapaxes(0, 1)])
         time = states.clock(aligned.shape[1])

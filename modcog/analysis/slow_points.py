@@ -27,9 +27,10 @@ from modcog.analysis.pca import principal
 from modcog.analysis.states import HiddenStates, sample
 from modcog.analysis.style import panel
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
 from modcog.errors import ModcogError
-from modcog.trials.source import check_count
+from modcog.seeds import Purpose, Seed
 
 AT_REST = 1e-8
 """A point whose speed is below this is fixed: nothing but rounding moves it."""
@@ -145,7 +146,7 @@ def fixed_points(
     steps = steps[steps >= 0]
     constant = _constant(trials.packed_observations[steps], task, period) if x is None else _given(x, battery)
     visited = states.packed[steps]
-    rng = np.random.default_rng(seed)
+    rng = Seed.of(seed, Purpose.SEARCH).rng()
     chosen = rng.permutation(len(visited))[: check_count("n_starts", n_starts)]
     scale = float(np.sqrt((visited**2).sum(axis=1).mean())) or 1.0
     inputs = torch.from_numpy(constant)

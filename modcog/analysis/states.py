@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from modcog.analysis.network import Network, battery_for, opened, states_of
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.network import check_trials_apart
 from modcog.plot import dim_ring
-from modcog.trials.arrays import Trials, is_missing
-from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.seeds import Purpose, Seed
+from modcog.trials.arrays import Trials, concatenate, is_missing
+from modcog.trials.source import per_task
 
 CHUNK = 512
 """Trials that are run at once, at most."""
@@ -54,7 +56,7 @@ class HiddenStates:
             ModcogError: if the network gives no states.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(Seed.of(seed).entropy % 2**63)
+            torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
             packed = [states_of(network, part.observations)[part.mask] for part in parts]
             first = parts[0][: min(len(parts[0]), APART)]
@@ -185,10 +187,10 @@ def sample(battery: Battery, tasks: Sequence[str], n_trials: int, seed: int) -> 
         UnknownNameError: for a task that is not the battery's.
     """
     index = [battery.index(task) for task in tasks]
-    chosen = np.repeat(np.array(index, np.int64), check_count("n_trials", n_trials))
-    if not len(chosen):
+    if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
-    return TrialSource(battery.tables, Seed.of(seed)).take(len(chosen), chosen)
+    seed_of_trials, n = Seed.of(seed, Purpose.ANALYSIS), check_count("n_trials", n_trials)
+    return concatenate(list(per_task(battery.tables, seed_of_trials, index, n)))
 
 
 def mean_over_trials(aligned: NDArray[np.float64]) -> NDArray[np.float64]:

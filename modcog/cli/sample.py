@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from modcog import __version__
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError
 from modcog.files import whole_file
+from modcog.seeds import Purpose, Seed
 from modcog.settings import BatterySettings
 from modcog.trials.arrays import Trials, concatenate
-from modcog.trials.source import Seed, TrialSource, check_count, repeat_tasks
 
 PATIENCE = 1.0
 """Seconds after which a progress bar is shown."""
@@ -72,15 +73,15 @@ def draw(battery: Battery, n: int, per_task: int | None, seed: int) -> Trials:
     Raises:
         ModcogError: if a number is not at least 1, or the arrays would not fit in memory.
     """
-    tasks = None if per_task is None else repeat_tasks(len(battery.tasks), check_count("--per-task", per_task))
-    total = check_count("-n", n) if tasks is None else len(tasks)
+    total = check_count("-n", n) if per_task is None else len(battery.tasks) * check_count("--per-task", per_task)
     size = total * battery.tables.mean_length.max() * battery.n_channels * 4
     if size > LARGEST:
         raise ModcogError(
             f"{total} trials would take {size / 1e9:.0f} GB of memory; at most {LARGEST / 1e9:.0f} are allowed here; "
             "modcog export writes any number"
         )
-    return concatenate(list(_watched(TrialSource(battery.tables, Seed.of(seed)).blocks(total, tasks), total)))
+    blocks = battery.blocks(Seed.of(seed, Purpose.SAMPLE), n if per_task is None else None, per_task)
+    return concatenate(list(_watched(blocks, total)))
 
 
 def _watched(blocks: Iterable[Trials], total: int) -> Iterator[Trials]:

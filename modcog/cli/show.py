@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.cli.options import settings_options, tasks_of
 from modcog.cli.tasks import aligned
 from modcog.describe import Description, describe
 from modcog.envs.registration import environment_id
 from modcog.settings import BatterySettings
 from modcog.trials.arrays import Trials, concatenate
-from modcog.trials.source import check_count
 
 
 @settings_options(BatterySettings, leave=("tasks",))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modcog import __version__
+from modcog.checks import check_count
 from modcog.data.columns import meaning
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
@@ -28,7 +29,6 @@ from modcog.experiments.workers import spread
 from modcog.files import whole_file
 from modcog.tasks.names import TASKS, parse
 from modcog.tasks.table import BASES, Base
-from modcog.trials.source import check_count
 
 if TYPE_CHECKING:
     from modcog.data.dataset import DataSet

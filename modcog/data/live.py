@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from modcog.checks import check_count
 from modcog.data.slots import Slots
 from modcog.data.torch import batch_of
 from modcog.errors import ModcogError, unknown
-from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.seeds import Purpose, Seed, check_seed
+from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
 
-_LIVE_KEY = 22  # sets trials of a LiveDataset apart from samples with the same seed
 LAYOUTS = ("stream", "trials")
 
 
@@ -80,7 +81,7 @@ class LiveDataset(IterableDataset[Any]):
         self.rank = check_count("rank", here[0] if rank is None else rank, at_least=0)
         if self.rank >= self.world_size:
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
-        self.seed = Seed.of(seed).entropy
+        self.seed = check_seed(seed)
         self.position = 0
         self._slots: Slots | None = None
 
@@ -90,7 +91,7 @@ class LiveDataset(IterableDataset[Any]):
         if self.layout == "stream":
             observations, labels = self._stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
-        source = TrialSource(self.battery.tables, Seed.of(self.seed, _LIVE_KEY))
+        source = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE))
         return batch_of(source.block(index, n=self.batch_size), self.batch_first)
 
     def _of_all(self, index: int) -> int:

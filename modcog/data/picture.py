@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.colours import BLUE, VERMILLION
+from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.source import TrialSource
 
 _CELL, _WIDTH, _GAP, _TOP, _LEFT = 5, 300, 40, 28, 90
 _RESPONSE, _CUE = VERMILLION, BLUE
 _SHADES = 8  # observations are rounded to these, so that rounding errors cannot show
-_PICTURE_KEY = 23
 
 
 def picture(battery: Battery, seed: int) -> str:
     """A trial of a few tasks: observations in grey, the right response in vermillion, a line at the decision."""
     shown = _few(battery)
-    trials = TrialSource(battery.tables, Seed.of(seed, _PICTURE_KEY)).block(0, shown)
+    trials = TrialSource(battery.tables, Seed.of(seed, Purpose.PICTURE)).block(0, shown)
     ring = battery.settings.dim_ring
     height = _panels(ring)["response"][1] + 24
     width = _LEFT + len(shown) * (_WIDTH + _GAP)

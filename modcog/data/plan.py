@@ -18,15 +18,13 @@ from modcog.data.columns import ARRAYS, OWN_COLUMNS
 from modcog.data.config import ExportConfig
 from modcog.data.formats import ShardData
 from modcog.errors import ModcogError
+from modcog.seeds import Purpose, Seed
 from modcog.trials import draw
 from modcog.trials.arrays import IGNORE, Trials, concatenate
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 from modcog.trials.tables import Tables
 from modcog.trials.timing import whole_steps
-
-EXPORT_KEY = 21
-"""Sets a data set's random numbers apart from those of samples, streams and training with the same seed."""
 
 Columns = dict[str, NDArray[Any]]
 
@@ -106,7 +104,7 @@ class Plan:
 
     def trials(self, shard: Shard) -> Trials:
         """The trials of a shard, layout trials; the tasks take turns, so that every shard has all of them."""
-        source = TrialSource(self.battery.tables, Seed.of(self.config.seed, EXPORT_KEY, shard.split_index))
+        source = TrialSource(self.battery.tables, self._seed(shard))
         starts = range(shard.start, shard.stop, self.block)
         n_tasks = len(self.battery.tasks)
         blocks = [(start, np.arange(start, min(start + self.block, shard.stop)) % n_tasks) for start in starts]
@@ -115,8 +113,8 @@ class Plan:
     def _sequences(self, shard: Shard) -> ShardData:
         """Layout stream: the batches of a stream, a lane a sequence."""
         assert self.config.seq_len is not None  # filled in by the config
-        key = (EXPORT_KEY, shard.split_index)
-        stream = Stream(self.battery, self.block, self.config.seq_len, self.config.seed, batch_first=True, key=key)
+        tables, lanes, steps = self.battery.tables, self.block, self.config.seq_len
+        stream = Stream(tables, self._seed(shard), lanes, steps, batch_first=True)
         parts = []
         for start in range(shard.start, shard.stop, self.block):
             parts.append(_lanes(stream, start // self.block, min(shard.stop - start, self.block), start - shard.start))
@@ -124,6 +122,10 @@ class Plan:
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
         items = np.arange(len(arrays["labels"]) + 1)
         return ShardData(arrays, columns, column_offsets=np.searchsorted(columns["sequence"], items))
+
+    def _seed(self, shard: Shard) -> Seed:
+        """Return the seed of a shard's split."""
+        return Seed.of(self.config.seed, Purpose.EXPORT, shard.split_index)
 
     def _item_bytes(self) -> float:
         """Expected size of an item's observations."""
@@ -138,7 +140,7 @@ class Plan:
 
 def _lanes(stream: Stream, index: int, lanes: int, first: int) -> ShardData:
     """The first ``lanes`` lanes of a batch, as the shard's sequences from ``first`` on."""
-    tables = stream.battery.tables
+    tables = stream.tables
     drawn = stream.draw(index)
     observations, labels = stream.paint(drawn, index)
     steps = drawn.durations.steps

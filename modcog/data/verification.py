@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from modcog.checks import check_count
 from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
 from modcog.data.progress import Progress
-from modcog.trials.source import check_count
 
 
 @dataclass(frozen=True)

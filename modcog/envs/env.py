@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from modcog.envs.options import read_options
 from modcog.errors import ModcogError, shown
+from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.source import TrialSource
 
 try:
     from neurogym.core import TrialEnv
@@ -132,7 +134,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.gt: NDArray[np.int64] = np.zeros(0, np.int64)
         self._known_periods: dict[tuple[int, ...], tuple[_Times, _Times]] = {}
         self._seeded = False
-        self._begin(Seed.of(None))
+        self._begin(Seed.of(None, Purpose.SAMPLE))
 
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Start the sequence of trials that belongs to a seed.
@@ -145,7 +147,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             ModcogError: if it is not a whole number ≥ 0.
         """
         if seed is not None or not self._seeded:
-            self._begin(Seed.of(seed))
+            self._begin(Seed.of(seed, Purpose.SAMPLE))
             self._seeded = seed is not None
         return [seed]
 
@@ -154,7 +156,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self._source = TrialSource(self.battery.tables, root)
         self._index = self._block_number = self._copies = 0
         self._block: _Block | None = None
-        own = np.random.SeedSequence(root.entropy, spawn_key=root.key)
+        own = replace(root, purpose=Purpose.ACTIONS).sequence()
         self.rng = np.random.RandomState(np.random.MT19937(own))
         self.action_space.seed(int(own.generate_state(1)[0]))
 
@@ -167,7 +169,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         twin.action_space = copy.copy(state.pop("action_space"))
         twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in state.items()})
         self._copies += 1
-        twin._begin(Seed(self._source.seed.entropy, (*self._source.seed.key, self._copies)))
+        twin._begin(self._source.seed.child(self._copies))
         twin._seeded = True
         return twin
 

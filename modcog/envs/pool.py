@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.envs.options import EnvOptions
+from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.source import TrialSource
 
 FREE, GUARDED, RESPOND, HOLD, SEQUENCE = range(5)
 """What a step asks for: nothing; fixation, under penalty; one response; fixation to the end; a response every step."""
@@ -34,7 +35,7 @@ class Pool:
         self.battery, self.options, self.lanes = battery, options, lanes
         self.zeros = np.zeros(battery.n_channels, np.float32)
         self._reward, self._ends, self._performs = outcome_tables(options)
-        self._sources = [TrialSource(battery.tables, Seed.of(None)) for _ in range(lanes)]
+        self._sources = [TrialSource(battery.tables, Seed.of(None, Purpose.SAMPLE)) for _ in range(lanes)]
         self._number = np.full(lanes, -1)
         self._place, self._size = np.full(lanes, -1), np.zeros(lanes, np.int64)
         self._blocks: list[Trials | None] = [None] * lanes
@@ -47,7 +48,7 @@ class Pool:
         """Start each lane's sequence of trials; the next ``advance`` goes to its first. None: the lane's goes on."""
         for lane, seed in enumerate(seeds):
             if seed is not None:
-                self._sources[lane] = TrialSource(self.battery.tables, Seed.of(seed))
+                self._sources[lane] = TrialSource(self.battery.tables, Seed.of(seed, Purpose.SAMPLE))
                 self._number[lane], self._place[lane], self._size[lane] = -1, -1, 0
 
     def _allocate(self, capacity: int) -> None:

@@ -15,11 +15,12 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from modcog.checks import check_count
 from modcog.envs.options import read_options
 from modcog.envs.pool import Pool
 from modcog.errors import ModcogError, UnknownNameError
+from modcog.seeds import check_seed
 from modcog.tasks.names import parse
-from modcog.trials.source import Seed, check_count
 
 SAME_STEP = gymnasium.__version__.startswith("0.")
 """Gymnasium 0.29 resets a finished copy in the step that ends it, 1.x in the step after."""
@@ -119,8 +120,8 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         if isinstance(seed, list | tuple):
             if len(seed) != self.num_envs:
                 raise ModcogError(f"seed: got {len(seed)} seeds, must be {self.num_envs}, one for each copy")
-            return [one if one is None else Seed.of(one).entropy for one in seed]
-        first = Seed.of(seed).entropy
+            return [one if one is None else check_seed(one) for one in seed]
+        first = check_seed(seed)
         return [first + i for i in range(self.num_envs)]
 
     def step(self, actions: NDArray[np.integer]) -> VectorStep:

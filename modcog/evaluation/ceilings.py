@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.evaluation.observer import IdealObserver
 from modcog.files import whole_file
+from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, BatterySettings
 from modcog.tasks import names
 from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.trials.source import TrialSource
 from modcog.trials.tables import Tables
 
 STORED = Path(__file__).with_name("ceilings.json")
@@ -157,7 +159,7 @@ def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
 
 
 def _blocks(battery: Battery, n_trials: int, seed: int) -> Iterator[Trials]:
-    source = TrialSource(battery.tables, Seed.of(seed))
+    source = TrialSource(battery.tables, Seed.of(seed, Purpose.CEILING))
     for index in range(-(-n_trials // BLOCK)):
         yield source.block(index, n=min(BLOCK, n_trials - index * BLOCK))
 

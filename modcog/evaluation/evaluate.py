@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.errors import ModcogError
 from modcog.evaluation.network import Predict, as_predict, check_trials_apart, output_of
 from modcog.evaluation.scores import Scores, score
-from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource, check_count
+from modcog.seeds import Purpose, Seed
+from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.source import per_task
 
 CHUNK = 1024
 """Trials that are predicted at once, at most."""
@@ -49,12 +51,23 @@ def evaluate(
     if not isinstance(battery, Battery):
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     index = range(len(battery.tasks)) if tasks is None else [battery.index(task) for task in tasks]
-    chosen = np.repeat(index, check_count("n_trials", n_trials))
-    if not len(chosen):
+    n = check_count("n_trials", n_trials)
+    if not len(index):
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     call = as_predict(predict, battery.n_actions)
-    parts = TrialSource(battery.tables, Seed.of(seed)).blocks(len(chosen), chosen)
+    parts = in_chunks(per_task(battery.tables, Seed.of(seed, Purpose.EVALUATION), index, n))
     return _score_all(call, parts, battery.n_actions, check=True)
+
+
+def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:
+    """Join blocks of trials up to ``CHUNK``: few large calls of a network cost less than many small ones."""
+    waiting: list[Trials] = []
+    for block in blocks:
+        if waiting and sum(map(len, waiting)) + len(block) > CHUNK:
+            yield concatenate(waiting)
+            waiting = []
+        waiting.append(block)
+    yield concatenate(waiting)
 
 
 def evaluate_on(predict: Predict | Any, trials: Trials, n_actions: int) -> Scores:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
+from modcog.seeds import Purpose, Seed
 from modcog.tasks import decision, go, match
 from modcog.trials import published
 from modcog.trials.arrays import Trials
@@ -65,7 +66,7 @@ def enumerate_trials(tables: Tables, timed_steps: int | None) -> Hypotheses:
 def _noise_free(tables: Tables, drawn: Drawn) -> NDArray[np.float64]:
     """What the rings show without noise, (n, S, F)."""
     silent = replace(tables, settings=tables.settings.model_copy(update={"sigma": 0.0}))
-    total, steps = sums(tables, pack(silent, drawn, np.random.default_rng(0)))
+    total, steps = sums(tables, pack(silent, drawn, Seed.of(0, Purpose.CEILING).rng()))
     return total / steps[..., None]
 
 
@@ -139,7 +140,7 @@ def _draw(tables: Tables, given: Mapping[str, NDArray[np.generic]], time: float 
         ms[tables.timed_slot[0]] = time
     each = np.tile(ms, (n, 1))
     durations = Durations(each, whole_steps(each, tables.settings.dt))
-    return draw_conditions(tables, np.zeros(n, np.int64), durations, np.random.default_rng(0), given)
+    return draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng(), given)
 
 
 def _conditions(tables: Tables) -> Columns:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
+from modcog.seeds import Purpose, Seed
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
 
@@ -107,7 +108,7 @@ class Scores:
         Raises:
             UnknownNameError: if the levels lack a task.
         """
-        rng = np.random.default_rng(seed)
+        rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         decision, whole = self.per_task(), self.trial_accuracy_per_task()
         measured = {name: _Measured(decision[name], whole[name], *self._resample(name, rng)) for name in decision}
         for name in measured:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
+from modcog.seeds import Purpose, Seed
 
 _ELONGATED = 4  # a sheet that is longer than this many times its width is refused unless asked for
 _SLICE = 1 << 22  # connections handled at once where only a sum is wanted
@@ -219,7 +220,7 @@ def random(
     _units(n)
     columns = n if self_connections else n - 1
     wanted = round(_density(density, n, self_connections) * n * n)
-    flat = _choose(n * columns, wanted, np.random.default_rng(_seed(seed)))
+    flat = _choose(n * columns, wanted, Seed.of(seed, Purpose.MASK).rng())
     target, source = flat // columns, flat % columns
     if not self_connections:
         source += source >= target
@@ -252,7 +253,7 @@ def shuffled(mask: Mask, *, seed: int = 0) -> Mask:
         mask: usually a locality mask.
         seed: that repeats the permutation.
     """
-    place = np.random.default_rng(_seed(seed)).permutation(mask.n).astype(np.int32)
+    place = Seed.of(seed, Purpose.MASK).rng().permutation(mask.n).astype(np.int32)
     back = np.argsort(place)
     degrees = mask.degrees[back]
     indptr = np.concatenate([[0], np.cumsum(degrees)])
@@ -423,9 +424,3 @@ def _density(density: Any, n: int, self_connections: bool) -> float:
     if value > most:
         raise ModcogError(f"density: got {density!r}, must be at most {most:.6g}")
     return value
-
-
-def _seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ModcogError(f"seed: got {seed!r}, must be a whole number, at least 0")
-    return int(seed)

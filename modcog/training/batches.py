@@ -8,14 +8,13 @@ import numpy as np
 import torch
 
 from modcog.battery import Battery
+from modcog.seeds import Purpose, Seed
 from modcog.training.batch import ROUND, Batch, Part, by_length
 from modcog.training.config import TrainConfig
 from modcog.training.exported import Exported
-from modcog.trials.arrays import Trials
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
-
-_TRAIN, _HELD_OUT = 11, 12  # set the random numbers of training and of evaluation apart
 
 
 def make_batches(config: TrainConfig, battery: Battery, rank: int = 0, ranks: int = 1) -> Callable[[int], Batch]:
@@ -35,7 +34,7 @@ class _Live:
         self.rank, self.ranks = rank, ranks
         self.in_round = max(1, ROUND // config.batch_size)
         plain = battery.settings.model_copy(update={"rule_input": False})  # by_length adds it, which is faster
-        self.source = TrialSource(Battery.from_settings(plain).tables, Seed.of(config.seed, _TRAIN))
+        self.source = TrialSource(Battery.from_settings(plain).tables, Seed.of(config.seed, Purpose.TRAINING))
         self.number: int | None = None
 
     def __call__(self, index: int) -> Batch:
@@ -47,7 +46,7 @@ class _Live:
 
 
 def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Callable[[int], Batch]:
-    stream = Stream(battery, config.batch_size, config.seq_len, config.seed, key=(_TRAIN,))
+    stream = Stream(battery.tables, Seed.of(config.seed, Purpose.TRAINING), config.batch_size, config.seq_len)
     decision_slot = battery.tables.decision_slot
 
     def batch(index: int) -> Batch:
@@ -66,5 +65,5 @@ def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Ca
 
 def held_out(config: TrainConfig, battery: Battery) -> Trials:
     """The fixed trials that a run is evaluated on: as many of each task, from random numbers of their own."""
-    tasks = np.repeat(np.arange(len(battery.tasks)), config.eval_trials)
-    return TrialSource(battery.tables, Seed.of(config.seed, _HELD_OUT)).take(len(tasks), tasks)
+    seed = Seed.of(config.seed, Purpose.HELD_OUT)
+    return concatenate(list(battery.blocks(seed, per_task=config.eval_trials)))

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from modcog.data.dataset import Split
 from modcog.errors import ModcogError
+from modcog.seeds import Purpose, Seed
 from modcog.training.batch import ROUND, Batch, Part, by_length, with_rule
 from modcog.training.config import TrainConfig
 from modcog.trials.arrays import Trials
 
 SPLIT = "train"
 """The split that is trained on."""
-
-_ORDER = 13  # sets the random numbers of the order apart
 
 
 class Exported:
@@ -52,7 +51,7 @@ class Exported:
         if self.round != (epoch, number):
             first, stop = order.items(number)
             self.round, self.trials = (epoch, number), self.split[first:stop]
-            self.shuffled = np.random.default_rng([self.config.seed, _ORDER, epoch, number]).permutation(stop - first)
+            self.shuffled = Seed.of(self.config.seed, Purpose.ORDER, epoch, number).rng().permutation(stop - first)
         size = self.config.batch_size
         chosen = self.shuffled[within * size : (within + 1) * size]
         return (side_by_side if self.config.layout == "stream" else by_length)(self.trials, chosen, self.config)
@@ -79,7 +78,7 @@ class Order:
     @classmethod
     def of(cls, n: int, batch_size: int, seed: int, epoch: int) -> Order:
         """The order of ``n`` items in an epoch."""
-        rng = np.random.default_rng([seed, _ORDER, epoch])
+        rng = Seed.of(seed, Purpose.ORDER, epoch).rng()
         batches, in_round = n // batch_size, max(1, ROUND // batch_size)
         rounds = rng.permutation(-(-batches // in_round))
         sizes = np.minimum(in_round, batches - rounds * in_round)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown, unknown
+from modcog.seeds import Purpose, Seed
 from modcog.tasks.draw import Draw, Stimulus
 from modcog.trials.arrays import is_missing
 from modcog.trials.tables import Tables
@@ -191,8 +192,8 @@ def missing_values(tables: Tables) -> dict[str, int | float]:
     What is learnt does not depend on which tasks a sample happens to hold, so all samples have the same columns.
     """
     task = np.arange(len(tables.specs))
-    seed = np.random.SeedSequence(0)
-    rng = np.random.default_rng(seed)
+    seed = Seed.of(0, Purpose.CHECK)
+    rng = seed.rng()
     drawn = draw_conditions(tables, task, tables.rules.draw_durations(tables, task, rng, seed), rng)
     missing: dict[str, int | float] = {}
     for group in drawn.groups:

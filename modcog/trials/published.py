@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.seeds import Part, Seed
 from modcog.tasks import decision, match
 from modcog.tasks.draw import Draw, Outcome, Stimulus
 from modcog.tasks.names import TASKS
@@ -71,14 +72,14 @@ class Published(Rules):
         tables: Tables,
         task: NDArray[np.integer],
         rng: np.random.Generator,
-        stream_seed: np.random.SeedSequence,
+        seed: Seed,
         given: Mapping[str, NDArray[Any]] | None = None,
     ) -> Durations:
         """P5: match tasks without interval keep one delay per modality for a whole call, stream or environment."""
         modality = rng.integers(1, 3, len(task))
         if given and "modality" in given:  # anything but 1 or 2 is refused later
             modality = np.where(np.isin(given["modality"], (1, 2)), given["modality"], modality).astype(np.int64)
-        durations = super().draw_durations(tables, task, rng, stream_seed)
+        durations = super().draw_durations(tables, task, rng, seed)
         if draw_match not in tables.draws:
             return durations
         match_group = tables.draws.index(draw_match)
@@ -87,7 +88,7 @@ class Published(Rules):
             return durations
         params = tables.params[match_group]
         trial = np.flatnonzero(params[_KEEPS_DELAY][task])
-        u = np.random.default_rng(stream_seed).random((len(TASKS), 2))
+        u = seed.rng(Part.KEPT).random((len(TASKS), 2))
         kept = u[params[_NUMBER][task[trial]], modality[trial] - 1]
         low, span = tables.timing.low[task[trial], _DELAY_SLOT], tables.timing.span[task[trial], _DELAY_SLOT]
         durations.ms[trial, _DELAY_SLOT] = low + kept * span

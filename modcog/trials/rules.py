@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.seeds import Seed
 from modcog.tasks.table import Base, Timing
 from modcog.trials import extend
 from modcog.trials.timing import Durations, whole_steps
@@ -58,12 +59,12 @@ class Rules:
         tables: Tables,
         task: NDArray[np.integer],
         rng: np.random.Generator,
-        stream_seed: np.random.SeedSequence,
+        seed: Seed,
         given: Mapping[str, NDArray[Any]] | None = None,
     ) -> Durations:
         """Durations of one trial of each task in ``task`` (n,).
 
-        ``stream_seed`` is the same for all trials of one call, stream or environment; ``given`` are the conditions
+        ``seed`` is the same for all trials of one call, stream or environment; ``given`` are the conditions
         that are fixed, (n,) columns, in case durations depend on them.
         """
         ms = tables.timing.draw(task, rng)

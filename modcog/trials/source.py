@@ -6,14 +6,15 @@ environment cut their trials from the same blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
+from modcog.seeds import Part, Seed
 from modcog.trials import draw, paint
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.draw import Drawn
@@ -28,43 +29,6 @@ FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK = 16, 256
 An environment holds a block, and scripts make thousands of environments that play few trials each, so the first is
 small; one that plays many gets them cheaply.
 """
-
-_LAYOUT, _CONDITIONS, _NOISE, _CALL = range(4)
-"""Independent streams of random numbers within a seed, so that sigma, say, does not change the conditions."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A seed and the random streams that grow from it.
-
-    Attributes:
-        entropy: a whole number ≥ 0.
-        key: sets apart what uses the same number for different things.
-    """
-
-    entropy: int
-    key: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, seed: int | None, *key: int) -> Seed:
-        """A seed from a number, or from the operating system if it is None.
-
-        Raises:
-            ModcogError: if it is not a whole number ≥ 0.
-        """
-        if seed is None:
-            return cls(int(np.random.SeedSequence().entropy), key)  # type: ignore[arg-type]
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ModcogError(f"seed: got {seed!r}, must be a whole number, at least 0, or None")
-        return cls(int(seed), key)
-
-    def sequence(self, stream: int, index: int = 0) -> np.random.SeedSequence:
-        """The seed sequence of one stream in one block."""
-        return np.random.SeedSequence(self.entropy, spawn_key=(*self.key, stream, index))
-
-    def rng(self, stream: int, index: int = 0) -> np.random.Generator:
-        """The generator of one stream in one block; SFC64 is NumPy's fastest for normal numbers."""
-        return np.random.Generator(np.random.SFC64(self.sequence(stream, index)))
 
 
 class TrialSource:
@@ -95,13 +59,13 @@ class TrialSource:
         return index, trial - small * ((1 << index) - 1)
 
     def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Trials:
-        """Block ``index``, of ``n`` trials (None: as many as it has); ``tasks`` (m,) instead of n drawn ones."""
-        layout = self.seed.rng(_LAYOUT, index)
+        """Return block ``index``, of ``n`` trials (None: as many as it has); ``tasks`` (m,) instead of n drawn ones."""
+        layout = self.seed.rng(Part.LAYOUT, index)
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
-        durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed.sequence(_CALL))
-        drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(_CONDITIONS, index))
-        return pack(self.tables, drawn, self.seed.rng(_NOISE, index))
+        durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed)
+        drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
+        return pack(self.tables, drawn, self.seed.rng(Part.NOISE, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Task indices, (n,)."""
@@ -115,28 +79,28 @@ class TrialSource:
         Raises:
             ModcogError: if a condition does not exist, is out of range or contradicts another.
         """
-        rng = self.seed.rng(_CONDITIONS, index)
+        rng = self.seed.rng(Part.SINGLE, index)
         tasks = self.draw_tasks(1, rng)
         fixed = {name: _column(name, value) for name, value in given.items()}
-        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed.sequence(_CALL), fixed)
+        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed, fixed)
         draw.fix_durations(self.tables, tasks, durations, fixed)
         drawn = draw.draw_conditions(self.tables, tasks, durations, rng, fixed)
         return pack(self.tables, drawn, rng)
 
-    def take(self, n: int, tasks: NDArray[np.integer] | None = None) -> Trials:
-        """The first n trials; ``tasks`` (n,) instead of drawn ones."""
-        return concatenate(list(self.blocks(n, tasks)))
+    def take(self, n: int) -> Trials:
+        """Return the first n trials."""
+        return concatenate(list(self.blocks(n)))
 
-    def blocks(self, n: int, tasks: NDArray[np.integer] | None = None) -> Iterator[Trials]:
-        """The first n trials, of the tasks (n,) if they are given, block by block, so that memory stays flat."""
+    def blocks(self, n: int) -> Iterator[Trials]:
+        """Draw the first n trials, block by block, so that memory stays flat.
+
+        A block is drawn whole and then cut: drawn smaller, it would hold other trials.
+        """
         start = index = 0
         while start < n:
-            stop = min(start + self.block_size(index), n)
-            if tasks is None:
-                yield self.block(index)[: stop - start]
-            else:
-                yield self.block(index, tasks[start:stop])
-            start, index = stop, index + 1
+            block = self.block(index)
+            yield block[: n - start]
+            start, index = start + len(block), index + 1
 
 
 def _column(name: str, value: Any) -> NDArray[Any]:
@@ -166,17 +130,14 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
     )
 
 
-def repeat_tasks(n_tasks: int, per_task: int) -> NDArray[np.int64]:
-    """Task indices, (n_tasks · per_task,): ``per_task`` of the first task, then as many of the second, and so on."""
-    return np.repeat(np.arange(n_tasks), per_task)
+def per_task(tables: Tables, seed: Seed, tasks: Iterable[int], n: int) -> Iterator[Trials]:
+    """Draw the first n trials of each of some tasks, task after task, block by block.
 
-
-def check_count(name: str, value: Any, at_least: int = 1) -> int:
-    """A whole number of at least ``at_least``.
-
-    Raises:
-        ModcogError: naming the argument.
+    Each task has a place of its own under the seed, by its name: trial i of a task is the same whatever n is and
+    whichever other tasks there are, and no two tasks share their noise. A battery of one task has no others to be told
+    from, and gives the trials of ``TrialSource(tables, seed)``.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise ModcogError(f"{name}: got {value!r}, must be a whole number, at least {at_least}")
-    return int(value)
+    for task in tasks:
+        alone = len(tables.specs) == 1
+        own = seed if alone else seed.child(0, zlib.crc32(tables.specs[task].name.encode()))  # copies count from 1
+        yield from TrialSource(tables, own, task).blocks(n)

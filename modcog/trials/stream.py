@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import check_count
+from modcog.seeds import Part, Seed
 from modcog.trials import draw, paint
 from modcog.trials.draw import Drawn
-from modcog.trials.source import _CALL, _CONDITIONS, _LAYOUT, _NOISE, Seed, TrialSource, check_count
+from modcog.trials.source import TrialSource
+from modcog.trials.tables import Tables
 from modcog.trials.timing import Durations
-
-if TYPE_CHECKING:
-    from modcog.battery import Battery
 
 TOGETHER = 4
 """Batches whose trials are drawn at once: drawing costs nearly the same for many trials as for few."""
-
-_STREAM = 1  # sets a stream's random numbers apart from those of a sample with the same seed
 
 
 class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
@@ -28,8 +25,6 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
     Batch i depends on the seed and i alone: ``stream[i]`` gives it at once, and setting ``position`` goes on from
     there.
 
-    ``key`` sets apart streams of one seed.
-
     Attributes:
         position: number of the batch that ``next`` gives.
         seed: that repeats the stream.
@@ -37,24 +32,22 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def __init__(
         self,
-        battery: Battery,
+        tables: Tables,
+        seed: Seed,
         batch_size: int,
         seq_len: int,
-        seed: int | None,
         *,
         batch_first: bool = False,
-        key: tuple[int, ...] = (),
     ) -> None:
-        self.battery = battery
+        self.tables = tables
         self.batch_size = check_count("batch_size", batch_size)
         self.seq_len = check_count("seq_len", seq_len)
         self.batch_first = batch_first
         self.position = 0
-        self._seed = Seed.of(seed, _STREAM, *key)
-        self._source = TrialSource(battery.tables, self._seed)
-        self._call = self._seed.sequence(_CALL)
+        self._seed = seed
+        self._source = TrialSource(tables, seed)
         self._drawn: tuple[int, Drawn, list[int]] | None = None
-        self._mean_length = max(float(battery.tables.mean_length.mean()), 1.0)
+        self._mean_length = max(float(tables.mean_length.mean()), 1.0)
 
     @property
     def seed(self) -> int:
@@ -75,8 +68,8 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         self, drawn: Drawn, index: int, out: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The arrays of batch ``index``, whose trials have been drawn; ``out`` (T · B, C) is where observations go."""
-        tables, lanes, length = self.battery.tables, self.batch_size, self.seq_len
-        frame, rng = paint.frame_of_steps(drawn), self._seed.rng(_NOISE, index)
+        tables, lanes, length = self.tables, self.batch_size, self.seq_len
+        frame, rng = paint.frame_of_steps(drawn), self._seed.rng(Part.NOISE, index)
         labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
         if self.batch_first:
             return paint.observations(tables, drawn, frame, rng, out=out).reshape(lanes, length, -1), labels
@@ -93,14 +86,14 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
         """The trials of ``TOGETHER`` batches, and at which of them each batch begins."""
-        tables, lanes, length = self.battery.tables, self.batch_size * TOGETHER, self.seq_len
-        layout = self._seed.rng(_LAYOUT, number)
+        tables, lanes, length = self.tables, self.batch_size * TOGETHER, self.seq_len
+        layout = self._seed.rng(Part.LAYOUT, number)
         rounds: list[tuple[NDArray[np.int64], Durations]] = []
         filled = np.zeros(lanes, np.int64)
         while filled.min() < length:
             per_lane = self._trials_needed(length - int(filled.min()))
             task = self._source.draw_tasks(lanes * per_lane, layout)
-            durations = tables.rules.draw_durations(tables, task, layout, self._call)
+            durations = tables.rules.draw_durations(tables, task, layout, self._seed)
             rounds.append((task, durations))
             filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
         task, durations = _by_lane(rounds, lanes)
@@ -110,7 +103,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         used, trials = np.flatnonzero(begins), begins.sum(axis=1)
         presets = {name: column[used] for name, column in durations.presets.items()}
         whole = Durations(durations.ms[used], durations.steps[used], presets)
-        drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(_CONDITIONS, number))
+        drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(Part.CONDITIONS, number))
         last = np.cumsum(trials) - 1  # of each lane; cut only now: the interval extension counts the whole period
         whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
         return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]

@@ -13,8 +13,9 @@ from retelling import difference, matches
 
 import modcog
 from modcog.errors import ModcogError, UnknownNameError
+from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
-from modcog.trials.source import Seed, TrialSource
+from modcog.trials.source import TrialSource
 
 RULES = ("corrected", "published")
 SHOWS = ("stimulus", "stim1", "stim2", "sample", "test", "decision")
@@ -88,7 +89,7 @@ def test_a_trial_given_its_own_conditions_is_the_same_trial(rules: str) -> None:
     trials = battery(setting).sample(per_task=1, seed=22)
     tables = battery(setting).tables
     for row, task in enumerate(trials.task.tolist()):
-        again = TrialSource(tables, Seed.of(99), task).one(0, trials.rows[row])
+        again = TrialSource(tables, Seed.of(99, Purpose.SAMPLE), task).one(0, trials.rows[row])
         np.testing.assert_array_equal(again.packed_observations, trials[row].packed_observations)
         np.testing.assert_array_equal(again.packed_labels, trials[row].packed_labels)
 
@@ -155,7 +156,7 @@ def test_interval_ms_is_what_the_timed_period_really_lasts() -> None:
 
 def given_trials(task: str, fixed: dict[str, Any], count: int, rules: str = "corrected") -> list[Trials]:
     """Trials that have the fixed conditions."""
-    source = TrialSource(battery(Setting(rules=rules), (task,)).tables, Seed.of(0))
+    source = TrialSource(battery(Setting(rules=rules), (task,)).tables, Seed.of(0, Purpose.SAMPLE))
     return [source.one(index, fixed) for index in range(count)]
 
 
@@ -193,7 +194,7 @@ def test_what_is_fixed_holds_and_the_rest_goes_with_it(rules: str, task: str, fi
 def test_a_fixed_modality_keeps_its_own_delay_under_the_published_rules(modality: int) -> None:
     """P5: one delay for each modality, whether it was drawn or fixed."""
     made = battery(Setting(rules="published"), ("dms",))
-    source = TrialSource(made.tables, Seed.of(3))
+    source = TrialSource(made.tables, Seed.of(3, Purpose.SAMPLE))
     drawn = source.take(60).conditions
     own = set(drawn["duration_delay"][drawn["modality"] == modality].tolist())
     assert len(own) == 1
