@@ -7,6 +7,7 @@ is part of the key of every generator, and every key has the same form, so that 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 from modcog.errors import ModcogError, shown
 
 LARGEST = 2**128 - 1
-"""The largest seed. NumPy mixes a longer one into the same words as the key, where it could imitate another purpose."""
+"""The largest seed that is used as it is. NumPy would write a longer one over the words of the key, where it could
+imitate another purpose, so a longer one is hashed to this size."""
 
 _WORD = 2**32
 
@@ -73,7 +75,7 @@ class Seed:
         """Return the seed for a number, or for one from the operating system if it is None.
 
         Raises:
-            ModcogError: if ``seed`` is not a whole number from 0 to 2¹²⁸ − 1.
+            ModcogError: if ``seed`` is not a whole number ≥ 0.
         """
         return cls(check_seed(seed), purpose, path)
 
@@ -102,13 +104,17 @@ class Seed:
 
 
 def check_seed(seed: Any) -> int:
-    """Return a seed as a plain number; None gives one from the operating system.
+    """Return a seed as a plain number from 0 to 2¹²⁸ − 1; None gives one from the operating system.
 
     Raises:
-        ModcogError: if it is not a whole number from 0 to 2¹²⁸ − 1.
+        ModcogError: if it is not a whole number ≥ 0.
     """
     if seed is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST:
-        raise ModcogError(f"seed: got {shown(seed)}, must be a whole number from 0 to 2**128 - 1, or None")
-    return int(seed)
+    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ModcogError(f"seed: got {shown(seed)}, must be a whole number, at least 0, or None")
+    number = int(seed)
+    if number > LARGEST:
+        whole = number.to_bytes(number.bit_length() // 8 + 1, "little")
+        number = int.from_bytes(hashlib.blake2b(whole, digest_size=16).digest(), "little")
+    return number

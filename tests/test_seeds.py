@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +70,9 @@ def test_a_seed_from_the_operating_system_is_a_number_that_repeats_it() -> None:
     assert Seed.of(first.entropy, Purpose.SAMPLE) == first
 
 
-@pytest.mark.parametrize(
-    "seed", [-1, np.int64(-1), 1.0, np.float64(1), "1", True, float("nan"), [1], (1, 2), 2**128], ids=repr
-)
+@pytest.mark.parametrize("seed", [-1, np.int64(-1), 1.0, np.float64(1), "1", True, float("nan"), [1], (1, 2)], ids=repr)
 def test_a_wrong_seed_is_refused(seed: Any) -> None:
-    with pytest.raises(ModcogError, match=r"^seed: got .*, must be a whole number from 0 to 2\*\*128 - 1, or None$"):
+    with pytest.raises(ModcogError, match=r"^seed: got .*, must be a whole number, at least 0, or None$"):
         Seed.of(seed, Purpose.SAMPLE)
 
 
@@ -95,24 +92,29 @@ def steps_of(trials: Trials) -> set[bytes]:
 
 
 class Memory:
-    """A player who has learned trials by heart and holds fixation in those it has not seen."""
+    """A player who knows trials by heart and holds fixation in those it has not seen.
+
+    Their noise tells trials apart: of every noisy step it remembers the first label of the decision that followed.
+    """
 
     def __init__(self, n_actions: int) -> None:
         self.n_actions, self.known = n_actions, dict[bytes, int]()
 
-    def learn(self, observations: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
-        """Remember the label of every step of (S, C) observations by that step and the one before."""
-        flat = observations.reshape(-1, observations.shape[-1])
-        for (before, now), label in zip(pairwise(flat), labels.ravel()[1:], strict=True):
-            self.known[before.tobytes() + now.tobytes()] = int(label)
+    def learn(self, observations: Any, labels: Any) -> None:
+        """Remember steps (…, C) and their labels (…), in the order of time."""
+        rows, labels = observations.reshape(-1, observations.shape[-1]), labels.ravel()
+        starts = np.flatnonzero((rows[:-1, 0] != 0) & (rows[1:, 0] == 0)) + 1
+        for step in np.flatnonzero((rows[:, 1:] != 0).any(axis=1)):
+            following = starts[np.searchsorted(starts, step, side="right") :]
+            if len(following):
+                self.known[rows[step].tobytes()] = int(labels[following[0]])
 
-    def __call__(self, observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def __call__(self, observations: Any) -> Any:
         actions = np.zeros(observations.shape[:2], int)
         for trial, steps in enumerate(observations):
-            carried = 0
-            for t in range(1, len(steps)):
-                carried = self.known.get(steps[t - 1].tobytes() + steps[t].tobytes(), carried)
-                actions[trial, t] = carried
+            for step in steps[(steps[:, 1:] != 0).any(axis=1)]:
+                if (answer := self.known.get(step.tobytes())) is not None:
+                    actions[trial, steps[:, 0] == 0] = answer
         return actions
 
 
