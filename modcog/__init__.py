@@ -8,28 +8,29 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modcog.battery import Battery
+    from modcog.battery import Battery, BatteryConfig
     from modcog.errors import ModcogError, UnknownNameError
     from modcog.evaluation.evaluate import evaluate
     from modcog.own_task import add_base, remove_base
-    from modcog.settings import BatterySettings
-    from modcog.tasks.draw import Draw, Outcome, Stimulus
+    from modcog.tasks.base import Base, Draw, Outcome, Stimulus
+    from modcog.tasks.condition import Condition, Joint
     from modcog.tasks.names import COLLECTIONS, TASKS, TaskSpec, collection, parse
-    from modcog.tasks.table import Base
     from modcog.training.run import load_model
     from modcog.trials.arrays import Trials
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Base": "modcog.tasks.table",
+    "Base": "modcog.tasks.base",
     "Battery": "modcog.battery",
-    "BatterySettings": "modcog.settings",
+    "BatteryConfig": "modcog.battery",
     "COLLECTIONS": "modcog.tasks.names",
-    "Draw": "modcog.tasks.draw",
+    "Condition": "modcog.tasks.condition",
+    "Joint": "modcog.tasks.condition",
+    "Draw": "modcog.tasks.base",
     "ModcogError": "modcog.errors",
-    "Outcome": "modcog.tasks.draw",
-    "Stimulus": "modcog.tasks.draw",
+    "Outcome": "modcog.tasks.base",
+    "Stimulus": "modcog.tasks.base",
     "TASKS": "modcog.tasks.names",
     "TaskSpec": "modcog.tasks.names",
     "Trials": "modcog.trials.arrays",
@@ -50,8 +51,10 @@ __all__ = [
     "TASKS",
     "Base",
     "Battery",
-    "BatterySettings",
+    "BatteryConfig",
+    "Condition",
     "Draw",
+    "Joint",
     "ModcogError",
     "Outcome",
     "Stimulus",

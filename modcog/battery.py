@@ -3,17 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field, field_validator
 
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.seeds import Purpose, Seed
-from modcog.settings import BatterySettings, read_settings, validated
+from modcog.settings import Settings
+from modcog.tasks import names
 from modcog.trials import source
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.stream import Stream
 from modcog.trials.tables import Tables, compile_tables
+from modcog.validation import plain, read_settings, validated
+
+
+class BatteryConfig(Settings):
+    """Everything that a battery is made of: tasks, rule input and the settings of its trials.
+
+    Every field can stand in a TOML or YAML file under the same name.
+    """
+
+    tasks: tuple[str, ...] = Field(
+        default="modcog132",  # type: ignore[arg-type]
+        description="Task names, or the name of a collection, in order.",
+    )
+    rule_input: bool = Field(default=False, description="Append one one-hot column per task to the observations.")
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _tasks(cls, value: Any) -> tuple[str, ...]:
+        return names.resolve(value)
+
+    @field_validator("rule_input", mode="before")
+    @classmethod
+    def _rule_input(cls, value: Any) -> Any:
+        if not isinstance(flag := plain(value), bool):
+            raise ModcogError("must be true or false")
+        return flag
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings without tasks and rule input."""
+        return Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
 
 
 class Battery:
@@ -21,9 +56,13 @@ class Battery:
 
     Args:
         tasks: the name of a collection (``"modcog132"``, ``"yang19"``, ``"interval"`` …), or a list of task names.
-        **settings: the fields of ``BatterySettings``: ``dt`` (ms), ``sigma``, ``dim_ring``, ``rules``,
-            ``rule_input``, ``omega`` (positions per ms), ``interval`` (ms), ``coherences``, ``strengths``,
-            ``timing`` (ms).
+        rule_input: append one one-hot column per task to the observations.
+        **settings: the fields of ``modcog.settings.Settings``: ``dt`` (ms), ``sigma``, ``dim_ring``, ``rules``,
+            ``omega`` (positions per ms), ``interval`` (ms), ``coherences``, ``strengths``, ``timing`` (ms).
+
+    Attributes:
+        config: all of these.
+        tables: the same, compiled.
 
     Raises:
         UnknownNameError: for a task, collection, rule set, period or setting that does not exist.
@@ -36,33 +75,54 @@ class Battery:
         (100, 33)
     """
 
-    def __init__(self, tasks: str | Iterable[str] = "modcog132", **settings: Any) -> None:
-        self._compile(validated(BatterySettings, {"tasks": tasks, **settings}))
+    config: BatteryConfig
+    tables: Tables
+
+    def __init__(self, tasks: str | Iterable[str] = "modcog132", *, rule_input: bool = False, **settings: Any) -> None:
+        self._compile(validated(BatteryConfig, {"tasks": tasks, "rule_input": rule_input, **settings}))
 
     @classmethod
-    def from_settings(cls, settings: BatterySettings) -> Battery:
-        """A battery from settings that have been checked."""
+    def from_config(cls, config: BatteryConfig) -> Battery:
+        """Make a battery of a config that has been checked."""
         battery = cls.__new__(cls)
-        battery._compile(settings)
+        battery._compile(config)
         return battery
 
     @classmethod
     def from_file(cls, path: str | Path, **settings: Any) -> Battery:
-        """A battery from a TOML, YAML or JSON file of settings; keyword arguments come before what it says.
+        """Make a battery of a TOML, YAML or JSON file of settings; keyword arguments override the file.
 
         Raises:
             ModcogError: if the file cannot be read or holds a wrong setting.
         """
         return cls(**{**read_settings(path), **settings})
 
-    def _compile(self, settings: BatterySettings) -> None:
-        self.settings = settings
-        self.tables: Tables = compile_tables(settings)
+    def replace(self, **changes: Any) -> Battery:
+        """Return a battery that differs in some tasks, rule input or settings.
+
+        Raises:
+            ModcogError: for a wrong value, as ``Battery`` does.
+        """
+        return Battery(**{**dict(self.config), **changes})
+
+    def _compile(self, config: BatteryConfig) -> None:
+        self.config = config
+        self.tables = compile_tables(config.tasks, config.settings, config.rule_input)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the trials, without tasks and rule input."""
+        return self.config.settings
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The task names, in order; ``trials.task`` indexes them."""
-        return self.settings.tasks
+        return self.config.tasks
+
+    @property
+    def rule_input(self) -> bool:
+        """Observations end with one one-hot column per task."""
+        return self.config.rule_input
 
     @property
     def n_channels(self) -> int:
@@ -82,8 +142,10 @@ class Battery:
         Args:
             n: number of trials; their tasks are drawn uniformly.
             seed: of all random numbers; None: from the operating system. The first k trials are the same
-                whatever n is, and the same as those of the environment of a task with that seed.
-            per_task: instead of n: so many trials of each task, in the order of ``tasks``.
+                whatever n is, and the same as those of the environment of a task with that seed. No other use of
+                the same number (a stream, training, ``modcog.evaluate`` …) has any of these trials.
+            per_task: instead of n: so many trials of each task, in the order of ``tasks``. The first k trials of a
+                task are the same whatever ``per_task`` is and whichever other tasks there are.
             task: draw this task only; with n.
 
         Returns:
@@ -116,7 +178,7 @@ class Battery:
     def stream(
         self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False
     ) -> Stream:
-        """An endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
+        """Return an endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
 
         A task is drawn for each trial, uniformly. Every batch starts with fresh trials and cuts the last one of a
         lane at ``seq_len``, so that no label depends on what came before the batch.
@@ -136,7 +198,7 @@ class Battery:
         return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, batch_first=batch_first)
 
     def index(self, task: str) -> int:
-        """The index of a task in ``tasks``.
+        """Return the index of a task in ``tasks``.
 
         Raises:
             UnknownNameError: if it is not in the battery.
@@ -146,22 +208,22 @@ class Battery:
         return self.tasks.index(task)
 
     def __repr__(self) -> str:
-        shown = self.settings.model_dump(exclude={"tasks"}, exclude_defaults=True)
-        return f"Battery({len(self.tasks)} tasks{''.join(f', {k}={v!r}' for k, v in shown.items())})"
+        changed = self.config.model_dump(exclude={"tasks"}, exclude_defaults=True)
+        return f"Battery({len(self.tasks)} tasks{''.join(f', {k}={v!r}' for k, v in changed.items())})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Battery) and self.settings == other.settings
+        return isinstance(other, Battery) and self.config == other.config
 
     def __hash__(self) -> int:
         return hash(self.tasks)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the settings alone; the tables are compiled again."""
-        return Battery.from_settings, (self.settings,)
+        """Pickle the config alone; the tables are compiled again."""
+        return Battery.from_config, (self.config,)
 
     def __copy__(self) -> Battery:
         return self
 
     def __deepcopy__(self, memo: Any) -> Battery:
-        """Itself: a battery never changes."""
+        """Return the same battery: it never changes."""
         return self

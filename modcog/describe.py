@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modcog.tasks.names import TASKS, TaskSpec
+from modcog.tasks.condition import DURATION, STEPS
+from modcog.tasks.names import SIDE, TASKS
 from modcog.trials import timing
-from modcog.trials.extend import SLACK
-from modcog.trials.published import draw_match
+from modcog.trials.moves import SLACK
 
 if TYPE_CHECKING:
     from modcog.battery import Battery
-    from modcog.tasks.table import Base
+    from modcog.tasks.base import Base
     from modcog.trials.tables import Tables
-
-SIDE = {+1: "right", -1: "left"}
-"""Which way an extension moves the answer: right is towards directions of higher number."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,6 @@ class Description:
     n_actions: int
 
 
-def summary(spec: TaskSpec) -> str:
-    """One line: what the subject must do, extensions included; with no settings at hand, no numbers."""
-    moves = []
-    if spec.interval:
-        moves.append(f"moves {SIDE[spec.interval]} with the length of the {spec.row.timed}")
-    if spec.sequence:
-        moves.append(f"{'then ' if moves else ''}keeps moving {SIDE[spec.sequence]} during the decision")
-    return spec.row.summary + (f" The answer {', '.join(moves)}." if moves else "")
-
-
 def describe(task: str, **settings: Any) -> Description:
     """Describe a task under any settings of ``modcog.Battery``.
 
@@ -103,7 +90,11 @@ def describe(task: str, **settings: Any) -> Description:
         sequence=_sequence(tables) if spec.sequence else "",
         answer=_answer(tables, holds=_holds(battery)),
         periods=_periods(tables),
-        conditions={name: meaning(name) for name in _condition_names(tables)},
+        conditions={
+            c.name: c.meaning or c.name.replace("_", " ")
+            for c in tables.conditions
+            if not c.name.startswith((DURATION, STEPS))
+        },
         channels=channels(battery),
         n_actions=battery.n_actions,
     )
@@ -113,7 +104,7 @@ def channels(battery: Battery) -> dict[str, tuple[int, int]]:
     """The parts of an observation by name, first and last channel of each."""
     n = battery.settings.dim_ring
     parts = {"fixation cue": (0, 0), "modality 1": (1, n), "modality 2": (n + 1, 2 * n)}
-    if battery.settings.rule_input:
+    if battery.rule_input:
         parts["rule input"] = (2 * n + 1, battery.n_channels - 1)
     return parts
 
@@ -230,7 +221,7 @@ def _ms(tables: Tables, period: str) -> str:
 
 def _kept(tables: Tables, period: str) -> bool:
     """Whether the published rules draw this period once, not for each trial."""
-    return period == "delay" and tables.draws[0] is draw_match and period not in tables.settings.timing
+    return period == "delay" and tables.timing.kept[0] >= 0
 
 
 def whole_steps(ms: float, dt: float) -> int:
@@ -242,38 +233,3 @@ def _series(numbers: Any) -> str:
     """Numbers with a comma between; where there are many, the first, the second and the last."""
     shown = [f"{number:g}" for number in numbers]
     return ", ".join(shown) if len(shown) <= 5 else f"{shown[0]}, {shown[1]}, … {shown[-1]}"
-
-
-def _condition_names(tables: Tables) -> list[str]:
-    """What is drawn for a trial, and what follows from it; durations are told by the periods."""
-    names = [*tables.missing, "target", "respond"]
-    return list(dict.fromkeys([*names, "interval_ms"] if tables.interval_sign.any() else names))
-
-
-_MEANING = {
-    "direction": "where the stimulus stands on the ring",
-    "direction1": "where stimulus 1 stands",
-    "direction2": "where stimulus 2 stands",
-    "modality": "the ring that shows the stimuli, 1 or 2",
-    "sample_direction": "where the sample stands",
-    "test_direction": "where the test stands",
-    "match": "1: match; 0: non-match",
-    "coin": "which direction is called right in a tie, 1 or 2",
-    "target": "direction asked for, before the interval extension moves it",
-    "respond": "1: respond; 0: hold fixation through the decision",
-    "interval_ms": "the T of the interval extension, ms",
-}
-_MEANING_BY_PREFIX = {
-    "duration_": "ms that the period {} was drawn to last",
-    "steps_": "whole steps that the period {} lasts",
-    "strength1_mod": "strength of stimulus 1 in modality {}; 0 where that modality is not shown",
-    "strength2_mod": "strength of stimulus 2 in modality {}; 0 where that modality is not shown",
-}
-
-
-def meaning(condition: str) -> str:
-    """What a condition (a column of ``trials.conditions``) is, in a few words; of an unknown one, its name."""
-    for prefix, text in _MEANING_BY_PREFIX.items():
-        if condition.startswith(prefix):
-            return text.format(condition.removeprefix(prefix))
-    return _MEANING.get(condition, condition.replace("_", " "))

@@ -35,10 +35,9 @@ from neurogym.wrappers import block
 from neurogym.wrappers.block import ScheduleEnvs
 
 from modcog.battery import Battery
-from modcog.describe import summary
 from modcog.envs.env import ModCogEnv
 from modcog.errors import ModcogError, shown
-from modcog.tasks.names import TASKS, collection, compose, parse
+from modcog.tasks.names import TASKS, collection, compose, parse, summary
 from modcog.tasks.table import YANG19
 
 _PERIODS = {period for row in YANG19 for period in row.periods}

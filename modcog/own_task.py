@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown
 from modcog.tasks import table
-from modcog.tasks.draw import Draw, Outcome, Stimulus
+from modcog.tasks.base import Base, Draw, Outcome, Stimulus
+from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import COLLECTIONS, variants
-from modcog.tasks.table import BASES, YANG19, Base
-from modcog.trials.draw import DURATION, STEPS
-
-_RESERVED = ("respond", "interval_ms")
+from modcog.tasks.table import BASES, YANG19
+from modcog.trials.columns import RESERVED
 
 
 def add_base(base: Base) -> tuple[str, ...]:
@@ -85,6 +84,7 @@ def _check_kinds(base: Base) -> None:
         ("family", str, "text"),
         ("periods", Mapping, "a dict of period names and durations in ms"),
         ("shows", (tuple, list), "a tuple of period names"),
+        ("conditions", (tuple, list), "a tuple of modcog.Condition and modcog.Joint"),
         ("draw", Callable, "a function"),
         ("params", Mapping, "a dict"),
     )
@@ -94,6 +94,15 @@ def _check_kinds(base: Base) -> None:
     for period in base.periods:
         if not isinstance(period, str):
             raise ModcogError(f"periods: got a period called {shown(period)}, names must be text")
+    for declared in base.conditions:
+        if not isinstance(declared, Condition | Joint):
+            raise ModcogError(f"conditions: got {shown(declared)}, must be a modcog.Condition or modcog.Joint")
+    names = [condition.name for condition in flat(base.conditions)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ModcogError(f"conditions: {name!r} is declared more than once")
+        if name in RESERVED or name.startswith((DURATION, STEPS)):
+            raise ModcogError(f"conditions: {name!r} is a name that the battery itself uses; take another")
     if base.name in COLLECTIONS:
         raise ModcogError(f"name: {base.name!r} is the name of a collection; take another")
 
@@ -125,12 +134,13 @@ def _check(base: Base, t: Draw, outcome: Outcome) -> None:
         if not isinstance(stimulus, Stimulus):
             raise _wrong(base, "stimuli", stimulus, "modcog.Stimulus")
         _check_stimulus(base, t, stimulus)
-    for name, column in t.conditions.items():
-        column = _column(base, t, f"condition {name}", column)
-        if np.any((column == -1) | (column != column)):
-            raise _wrong(base, f"condition {name}", column, "neither −1 nor NaN, which stand for 'no such condition'")
-        if name in _RESERVED or name.startswith((DURATION, STEPS)):
-            raise ModcogError(f"{base.name}: condition {name!r} is a name that the battery itself uses; take another")
+    for condition in flat(base.conditions):
+        if condition.name not in t.conditions:
+            continue  # reported where all base tasks are checked
+        column = _column(base, t, f"condition {condition.name}", t.conditions[condition.name])
+        if not np.isfinite(column).all():
+            raise _wrong(base, f"condition {condition.name}", column, "finite")
+        condition.check(column, t.dim_ring)
 
 
 def _check_stimulus(base: Base, t: Draw, stimulus: Stimulus) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 
 from modcog.checks import check_count
 from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
-from modcog.describe import summary
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
-from modcog.tasks.names import TaskSpec, parse
+from modcog.tasks.names import TaskSpec, parse, summary
 from modcog.trials.arrays import Trials
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def test_copies_and_pickles_are_the_same_battery() -> None:
     for again in (copy.copy(battery), copy.deepcopy(battery), pickle.loads(pickle.dumps(battery))):
         assert again == battery
         assert_same(again.sample(20, seed=3), battery.sample(20, seed=3))
-    assert_same(modcog.Battery.from_settings(battery.settings).sample(20, seed=3), battery.sample(20, seed=3))
+    assert_same(modcog.Battery.from_config(battery.config).sample(20, seed=3), battery.sample(20, seed=3))
 
 
 def test_repr_says_what_is_not_the_default() -> None:

@@ -469,7 +469,7 @@ def test_script_that_makes_data_from_82_tasks(scripts):
 
 def test_script_that_trains_a_network(scripts):
     said = scripts[1]["training"]
-    assert said["last"] < said["first"] / 20
+    assert said["last"] < said["first"] / 10
     assert said["right"] > 0.95
 
 

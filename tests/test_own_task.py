@@ -116,7 +116,7 @@ def test_conditions_can_be_fixed(midpoint) -> None:
     env = gym.make("modcog/midpoint-v0").unwrapped
     env.new_trial(first_direction=15, half_distance=3, clockwise=0, modality=2)
     assert env.gt[-1] == 1 + (15 + 3) % 16
-    with pytest.raises(modcog.ModcogError, match=r"half_distance: got \[4\], must be whole and from 0 to 3"):
+    with pytest.raises(modcog.ModcogError, match="half_distance: got 4, must be one of 0, 1, 2, 3"):
         env.new_trial(half_distance=4)
 
 
@@ -140,16 +140,21 @@ def test_every_block_of_the_page_runs(midpoint, tmp_path, monkeypatch) -> None:
     modcog.add_base(midpoint["midpoint"])
 
 
+DIRECTION = modcog.Condition("direction", "direction", "where to look")
+
+
+def look(t: modcog.Draw) -> modcog.Outcome:
+    return modcog.Outcome(t["direction"], [])
+
+
 GOOD = modcog.Base(
-    "good", "own", "Look.", {"fixation": 300, "delay": 300, "decision": 300}, ("fixation",),
-    lambda t: modcog.Outcome(t.integers("direction", 0, t.dim_ring), []), timed="delay",
-)  # fmt: skip
+    "good", "own", "Look.", {"fixation": 300, "delay": 300, "decision": 300}, ("fixation",), (DIRECTION,), look, "delay"
+)
 
 
 def returns(**changes) -> Callable[[modcog.Draw], modcog.Outcome]:
     def draw(t: modcog.Draw) -> modcog.Outcome:
-        direction = t.integers("direction", 0, t.dim_ring)
-        parts = {"target": direction, "stimuli": [modcog.Stimulus(0, 1, direction)], "respond": None}
+        parts = {"target": t["direction"], "stimuli": [modcog.Stimulus(0, 1, t["direction"])], "respond": None}
         return modcog.Outcome(**{**parts, **{name: make(t) for name, make in changes.items()}})
 
     return draw
@@ -160,12 +165,18 @@ def shows(**changes) -> Callable[[modcog.Draw], modcog.Outcome]:
     return returns(stimuli=lambda t: [modcog.Stimulus(**{"direction": np.zeros(t.n, int), **stimulus, **changes})])
 
 
-def draws(name: str, value: float) -> Callable[[modcog.Draw], modcog.Outcome]:
-    def draw(t: modcog.Draw) -> modcog.Outcome:
-        t.condition(name, np.full(t.n, value))
-        return returns()(t)
+def fills(value: float, kind: str = "count", name: str = "turn") -> dict:
+    """Return changes that declare a condition and let the draw function fill it in."""
 
-    return draw
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        t.fill("turn", np.full(t.n, value))
+        return look(t)
+
+    return {"conditions": (DIRECTION, modcog.Condition(name, kind)), "draw": draw}
+
+
+def declares(*conditions) -> dict:
+    return {"conditions": (DIRECTION, *conditions)}
 
 
 @pytest.mark.parametrize(
@@ -193,9 +204,19 @@ def draws(name: str, value: float) -> Callable[[modcog.Draw], modcog.Outcome]:
         ({"draw": shows(modality=0)}, "modality of its draw function: got 0, must be 1 or 2"),
         ({"draw": shows(direction=np.array([-1.0]))}, "direction of its draw function"),
         ({"draw": shows(strength=np.nan)}, "strength of its draw function: got nan, must be finite"),
-        ({"draw": draws("turn", -1)}, "condition turn of its draw function"),
-        ({"draw": draws("turn", np.nan)}, "must be neither −1 nor NaN"),
-        ({"draw": draws("steps_delay", 3)}, "'steps_delay' is a name that the battery itself uses"),
+        (fills(-1), "turn: got [-1"),
+        (fills(1.5), "turn: got [1.5"),
+        (fills(np.nan), "condition turn of its draw function"),
+        (fills(-1, "strength"), "must be from 0 to"),
+        (fills(2, "flag"), "must be whole and from 0 to 1"),
+        (fills(3, name="steps_delay"), "'steps_delay' is a name that the battery itself uses"),
+        (fills(3, name="size"), "fills in 'turn', which conditions does not declare"),
+        (declares(modcog.Condition("turn", "count")), "'turn' has no values and is not filled in"),
+        (declares(modcog.Condition("turn", "count", values=(1, -1))), "turn: values: got (1, -1), must be whole"),
+        (declares(modcog.Condition("turn", "count", values=())), "turn: values: got ()"),
+        (declares(modcog.Condition("direction", "count", values=(1, 2))), "'direction' is declared more than once"),
+        (declares("turn"), "must be a modcog.Condition"),
+        ({"draw": lambda t: t["turn"]}, "unknown condition 'turn'"),
         ({"draw": lambda t: t.param("share")}, "unknown parameter 'share'"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

@@ -47,7 +47,7 @@ def test_a_battery_and_its_batches_bring_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["TASKS", "COLLECTIONS", "collection", "parse", "Battery", "BatterySettings", "TaskSpec", "Trials", "ModcogError",
+    ["TASKS", "COLLECTIONS", "collection", "parse", "Battery", "BatteryConfig", "TaskSpec", "Trials", "ModcogError",
      "UnknownNameError"],
 )  # fmt: skip
 def test_the_public_names_are_there(name: str) -> None:

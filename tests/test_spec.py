@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import modcog
+from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.settings import BatterySettings, read_settings, read_timing
+from modcog.settings import read_timing
+from modcog.validation import read_settings
 
 EVERY: dict[str, Any] = {
     "tasks": ("dlygointr", "dms", "multidm"),
@@ -69,7 +71,7 @@ timing:
 
 
 def values(battery: modcog.Battery) -> dict[str, Any]:
-    return battery.settings.model_dump()
+    return battery.config.model_dump()
 
 
 # --- what can be said --------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def test_the_defaults_are_those_of_the_battery() -> None:
         "omega": 0.01, "interval": None, "coherences": (0.08, 0.16, 0.32, 0.64), "strengths": (0.3, 0.6, 1.0),
         "timing": {},
     }  # fmt: skip
-    assert BatterySettings() == modcog.Battery().settings
+    assert BatteryConfig() == modcog.Battery().config
 
 
 def test_this_file_sets_every_field() -> None:
@@ -106,7 +108,7 @@ def test_settings_go_through_json_and_back(tmp_path: Path) -> None:
     """As a manifest or a run's configuration keeps them."""
     made = modcog.Battery(**EVERY)
     path = tmp_path / "battery.json"
-    path.write_text(json.dumps(made.settings.model_dump(mode="json")))
+    path.write_text(json.dumps(made.config.model_dump(mode="json")))
     assert modcog.Battery.from_file(path) == made
 
 
@@ -245,7 +247,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"timing": {"decision": ("uniform", (99, 500))}}, ["timing: decision", "99 ms", "without a decision"]),
     ({"timing": {"sample": [500, 50]}}, ["timing: sample of dms can last 50 ms", "without a visible stimulus"]),
-    ({"dtt": 100}, ["unknown setting 'dtt'", "nearest: 'dt'", "allowed: tasks, dt, sigma"]),
+    ({"dtt": 100}, ["unknown setting 'dtt'", "nearest: 'dt'", "allowed: dt, sigma, dim_ring"]),
     ({"dt": -1, "sigma": -1}, ["dt: got -1", "; sigma: got -1"]),
 ]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pictures
 
 import modcog
-from modcog.describe import Description, describe, summary
+from modcog.describe import Description, describe
 from modcog.evaluation import levels
 from modcog.experiments.benchmark.references import Reference, stored
 from modcog.settings import RULES
-from modcog.tasks.names import compose, variants
+from modcog.tasks.names import compose, summary, variants
 from modcog.tasks.table import YANG19
 
 FAMILIES = {"go": "Go family", "decision": "Decision family", "match": "Match family"}

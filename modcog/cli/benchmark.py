@@ -129,7 +129,7 @@ def _scored(network: str, settings: dict[str, Any], seeds: int, scoring: dict[st
     from modcog.battery import Battery
     from modcog.experiments.benchmark import score
 
-    battery = Battery.from_settings(TrainConfig.of(**settings).battery_settings())
+    battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
     making = {**settings.get("model", {}), **{name: settings[name] for name in ("hidden",) if name in settings}}
     return score(object_at(network), battery, name=network, seeds=seeds, **scoring, **making)
 

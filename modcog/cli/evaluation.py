@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modcog.battery import BatteryConfig
 from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError, shown
-from modcog.settings import BatterySettings
 from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Of the trials.")]
 
 
-@settings_options(BatterySettings)
+@settings_options(BatteryConfig)
 def evaluate(
     settings: dict[str, Any],
     network: Annotated[
@@ -64,10 +64,9 @@ def evaluate(
 
 def _levels(battery: Battery, tasks: dict[str, float]) -> dict[str, Level] | None:
     """Levels of the tasks that were scored; None, and a word on standard error, if there is no ideal observer."""
-    from modcog.battery import Battery
     from modcog.evaluation import levels
 
-    scored = Battery.from_settings(battery.settings.model_copy(update={"tasks": tuple(tasks)}))
+    scored = battery.replace(tasks=tuple(tasks))
     try:
         with _bar("ceiling", len(tasks)) as advance:
             return levels(scored, progress=advance)
@@ -90,7 +89,7 @@ def _from_run(folder: str, settings: dict[str, Any]) -> tuple[Any, Battery, tupl
     from modcog.training import load_model
 
     model = load_model(folder)
-    trained: BatterySettings = model.battery.settings  # type: ignore[union-attr, assignment]
+    trained: BatteryConfig = model.battery.config  # type: ignore[union-attr, assignment]
     given = dict(settings)
     chosen = Battery(given.pop("tasks")).tasks if trained.rule_input and "tasks" in given else None
     fixed = {name: value for name in ("dim_ring", "rule_input") if (value := given.get(name)) is not None}
@@ -107,7 +106,7 @@ def _from_module(place: str, settings: dict[str, Any]) -> tuple[Any, Battery, No
     return object_at(place), Battery(**settings), None
 
 
-@settings_options(BatterySettings, leave=("tasks", "rule_input"))
+@settings_options(BatteryConfig, leave=("tasks", "rule_input"))
 def ceiling(
     settings: dict[str, Any],
     tasks: Annotated[
@@ -145,7 +144,7 @@ def ceiling(
         found = levels(battery, n_trials, seed, jobs, advance)
     if as_json:
         content = {
-            "settings": battery.settings.model_dump(mode="json", exclude={"tasks", "rule_input"}),
+            "settings": battery.settings.model_dump(mode="json"),
             "levels": {task: asdict(level) for task, level in found.items()},
         }
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

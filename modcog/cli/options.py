@@ -13,9 +13,9 @@ import typer
 from pydantic import BaseModel
 
 from modcog.errors import ModcogError, shown
-from modcog.settings import read_settings
 from modcog.tasks import names
 from modcog.tasks.table import BASES
+from modcog.validation import read_settings
 
 
 def settings_options(

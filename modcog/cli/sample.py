@@ -13,13 +13,12 @@ import typer
 from numpy.typing import NDArray
 
 from modcog import __version__
-from modcog.battery import Battery
+from modcog.battery import Battery, BatteryConfig
 from modcog.checks import check_count
 from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError
 from modcog.files import whole_file
 from modcog.seeds import Purpose, Seed
-from modcog.settings import BatterySettings
 from modcog.trials.arrays import Trials, concatenate
 
 PATIENCE = 1.0
@@ -29,7 +28,7 @@ LARGEST = 4e9
 """Bytes of padded observations that a sample may take; a data set (``modcog export``) has no such bound."""
 
 
-@settings_options(BatterySettings, leave=("tasks",))
+@settings_options(BatteryConfig, leave=("tasks",))
 def sample(
     settings: dict[str, Any],
     tasks: Annotated[
@@ -110,7 +109,7 @@ def arrays(trials: Trials, battery: Battery, seed: int) -> dict[str, NDArray[Any
         "tasks": np.array(trials.tasks),
         "decision_start": trials.decision_start,
         **{f"condition_{name}": column for name, column in trials.conditions.items()},
-        "settings": np.array(battery.settings.model_dump_json()),
+        "settings": np.array(battery.config.model_dump_json()),
         "seed": np.array(seed),
         "version": np.array(__version__),
     }

@@ -8,17 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from modcog.battery import Battery
+from modcog.battery import Battery, BatteryConfig
 from modcog.checks import check_count
 from modcog.cli.options import settings_options, tasks_of
 from modcog.cli.tasks import aligned
 from modcog.describe import Description, describe
 from modcog.envs.registration import environment_id
-from modcog.settings import BatterySettings
 from modcog.trials.arrays import Trials, concatenate
 
 
-@settings_options(BatterySettings, leave=("tasks",))
+@settings_options(BatteryConfig, leave=("tasks",))
 def show(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK", help="Tasks or collections; modcog list has them all.")],
     settings: dict[str, Any],

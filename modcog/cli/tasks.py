@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from modcog.describe import summary
 from modcog.errors import unknown
 from modcog.tasks import names
+from modcog.tasks.names import summary
 from modcog.tasks.table import BASES
 
 EXTENSIONS = ("none", "interval", "sequence", "interval-sequence")

@@ -11,15 +11,13 @@ if TYPE_CHECKING:
     from modcog.data.exporter import export
     from modcog.data.live import LiveDataset
     from modcog.data.verification import verify
-    from modcog.trials.stream import Stream
 
-__all__ = ["DataSet", "ExportConfig", "LiveDataset", "Stream", "export", "load", "verify"]
+__all__ = ["DataSet", "ExportConfig", "LiveDataset", "export", "load", "verify"]
 
 _LAZY = {
     "DataSet": "dataset",
     "ExportConfig": "config",
     "LiveDataset": "live",
-    "Stream": "stream",
     "export": "exporter",
     "load": "dataset",
     "verify": "verification",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from modcog import describe
+from collections.abc import Iterable
+
+from modcog.tasks.condition import Condition
 
 ARRAYS = {
     "observations": "channels on the last axis: fixation cue, ring of modality 1, ring of modality 2",
@@ -22,6 +24,7 @@ OWN_COLUMNS = {
 _ABSENT = "; −1 or NaN where the task has no such thing"
 
 
-def meaning(name: str) -> str:
-    """What a stored array or column holds, in a few words."""
-    return {**ARRAYS, **OWN_COLUMNS}.get(name) or describe.meaning(name) + _ABSENT
+def meanings(names: Iterable[str], conditions: Iterable[Condition]) -> dict[str, str]:
+    """Return what each stored array or column holds, in a few words."""
+    declared = {condition.name: (condition.meaning or condition.name) + _ABSENT for condition in conditions}
+    return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}

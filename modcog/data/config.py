@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from modcog.battery import BatteryConfig
 from modcog.data import formats
 from modcog.errors import ModcogError, unknown
-from modcog.settings import BatterySettings, read_settings, validated
+from modcog.validation import read_settings, validated
 
 LAYOUTS = ("trials", "stream")
 DEFAULTS = {"trials": {"trials_per_task": 1000}, "stream": {"seq_len": 350, "sequences": 1024}}
@@ -23,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Whole = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 
 
-class ExportConfig(BatterySettings):
+class ExportConfig(BatteryConfig):
     """Everything that decides the bytes of a data set; every field can stand in a TOML or YAML file.
 
     ``rule_input`` adds no channel to what is stored: it says that loading adds the one-hot columns unless told
@@ -119,10 +120,10 @@ class ExportConfig(BatterySettings):
         each = len(self.tasks) if self.layout == "trials" else 1
         return {name: count * each for name, count in self.counts().items()}
 
-    def battery_settings(self) -> BatterySettings:
+    def battery_settings(self) -> BatteryConfig:
         """The settings of the battery whose trials are stored, without the rule input."""
-        values = {name: getattr(self, name) for name in BatterySettings.model_fields}
-        return validated(BatterySettings, {**values, "rule_input": False})
+        values = {name: getattr(self, name) for name in BatteryConfig.model_fields}
+        return validated(BatteryConfig, {**values, "rule_input": False})
 
     def _amount(self) -> int:
         amount = self.trials_per_task if self.layout == "trials" else self.sequences

@@ -95,8 +95,7 @@ class DataSet(Mapping[str, "Split"]):
         """
         from modcog.battery import Battery
 
-        settings = self.config.battery_settings()
-        return Battery.from_settings(settings.model_copy(update={"rule_input": self.rule_input}))
+        return Battery.from_config(self.config.battery_settings()).replace(rule_input=self.rule_input)
 
     def torch(
         self, split: str = "train", *, rule_input: bool | None = None, batch_first: bool = False
@@ -264,6 +263,8 @@ class Split:
             manifest.tasks,
             manifest.dt,
             tuple(manifest.periods[task] for task in manifest.tasks),
+            manifest.identity.config["dim_ring"],
+            (),
         )
         return with_rule_input(trials) if self.dataset.rule_input else trials
 

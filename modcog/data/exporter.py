@@ -17,7 +17,7 @@ import numpy as np
 
 from modcog import __version__
 from modcog.checks import check_count
-from modcog.data.columns import meaning
+from modcog.data.columns import meanings
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
 from modcog.data.journal import Journal
@@ -27,8 +27,9 @@ from modcog.data.progress import Progress
 from modcog.errors import ModcogError, one_line
 from modcog.experiments.workers import spread
 from modcog.files import whole_file
+from modcog.tasks.base import Base
 from modcog.tasks.names import TASKS, parse
-from modcog.tasks.table import BASES, Base
+from modcog.tasks.table import BASES
 
 if TYPE_CHECKING:
     from modcog.data.dataset import DataSet
@@ -269,7 +270,7 @@ def _manifest(job: Job, plan: Plan, journal: Journal) -> Manifest:
         tasks=plan.battery.tasks,
         periods={spec.name: tuple(timing) for spec, timing in zip(tables.specs, tables.timings, strict=True)},
         dt=tables.settings.dt,
-        columns={name: meaning(name) for name in names},
+        columns=meanings(names, tables.conditions),
         splits={name: tuple(shards) for name, shards in splits.items()},
         files=(),
     )

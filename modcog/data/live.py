@@ -155,7 +155,7 @@ class LiveDataset(IterableDataset[Any]):
 
     def _what(self) -> dict[str, Any]:
         names = ("seed", "layout", "batch_size", "seq_len", "batch_first", "world_size", "rank")
-        settings = self.battery.settings.model_dump(mode="json")
+        settings = self.battery.config.model_dump(mode="json")
         return {**{name: getattr(self, name) for name in names}, "battery": settings}
 
     def __len__(self) -> int:

@@ -66,7 +66,7 @@ class Plan:
 
     def __init__(self, config: ExportConfig) -> None:
         self.config = config
-        self.battery = Battery.from_settings(config.battery_settings())
+        self.battery = Battery.from_config(config.battery_settings())
         target = config.shard_mb * 1e6 / self._item_bytes()
         self.block = max(min(LANES if config.layout == "stream" else BLOCK, int(target)), 1)
         per_shard = max(int(target / self.block), 1) * self.block

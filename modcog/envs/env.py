@@ -218,19 +218,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             return self._source.one(self._index, {**conditions, "match": int(wanted == "match")})
         if wanted not in self.choices:
             raise ModcogError(f"ground_truth: got {wanted!r}, must be from 0 to {self.dim_ring - 1}")
-        return self._turned(int(wanted), conditions)
-
-    def _turned(self, target: int, conditions: dict[str, Any]) -> Trials:
-        """A trial turned round the ring until its target is ``target``: all directions are alike."""
-        drawn = self._source.one(self._index, conditions).rows[0]
-        turn = target - drawn["target"]
-        turned: dict[str, Any] = {
-            name: (drawn[name] + turn) % self.dim_ring
-            for name in ("direction", "direction1", "direction2")
-            if name in drawn and not (name == "direction" and self._published)
-        }
-        rest = {name: value for name, value in drawn.items() if name not in turned and name != "direction"}
-        return self._source.one(self._index, {**rest, **turned, "target": target})
+        return self._source.one(self._index, conditions, target=int(wanted))
 
     def _start(self, block: _Block, place: int) -> None:
         """Make one trial of a block the current one, with the attributes that neurogym's tools read."""

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modcog.battery import Battery
+from modcog.battery import Battery, BatteryConfig
 from modcog.errors import unknown
-from modcog.settings import BatterySettings, validated
+from modcog.validation import validated
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -45,7 +45,7 @@ def read_options(task: str, keywords: dict[str, Any]) -> tuple[Battery, EnvOptio
         UnknownNameError: for a keyword that is neither a setting nor an option.
         ModcogError: for a wrong value.
     """
-    settings = [name for name in BatterySettings.model_fields if name != "tasks"]
+    settings = [name for name in BatteryConfig.model_fields if name != "tasks"]
     allowed = [*EnvOptions.model_fields, *settings]
     for name in keywords:
         if name not in allowed:

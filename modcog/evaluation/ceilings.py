@@ -20,11 +20,12 @@ from modcog.checks import check_count
 from modcog.evaluation.observer import IdealObserver
 from modcog.files import whole_file
 from modcog.seeds import Purpose, Seed
-from modcog.settings import RULES, BatterySettings
+from modcog.settings import RULES, Settings
 from modcog.tasks import names
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
-from modcog.trials.tables import Tables
+from modcog.trials.tables import Tables, compile_tables
+from modcog.validation import validated
 
 STORED = Path(__file__).with_name("ceilings.json")
 """Levels of the 132 tasks under the default settings and both rule sets."""
@@ -79,7 +80,7 @@ def levels(
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
-    known = stored().get(settings_key(battery.settings), {}) if n_trials is None else {}
+    known = stored().get(battery.settings.model_dump_json(), {}) if n_trials is None else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
     stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
     tasks = list(dict.fromkeys(stand_in.values()))
@@ -88,9 +89,9 @@ def levels(
 
 
 def _compute(
-    settings: BatterySettings, tasks: list[str], n_trials: int, seed: int, jobs: int, progress: Progress | None
+    settings: Settings, tasks: list[str], n_trials: int, seed: int, jobs: int, progress: Progress | None
 ) -> Iterator[Level]:
-    key = settings_key(settings)
+    key = settings.model_dump_json()
     calls = [(task, repr(names.parse(task).row), key, n_trials, seed) for task in tasks]
     found: Iterable[Level]
     if jobs == 1 or len(tasks) < 2:
@@ -114,8 +115,8 @@ def stand_in_for(battery: Battery, task: str) -> str:
     leave the periods that show something as long as they were, and T must be known.
     """
     spec = names.parse(task)
-    own = _alone(battery.settings, task).tables
-    base = _alone(battery.settings, spec.base).tables
+    own = compile_tables([task], battery.settings, rule_input=False)
+    base = compile_tables([spec.base], battery.settings, rule_input=False)
     shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
     renamed = own.rules.name == "corrected" or (spec.family == "decision" and _same_time(own))
     return spec.base if shown_alike and renamed else task
@@ -127,22 +128,13 @@ def _same_time(tables: Tables) -> bool:
     return timed is None or not tables.interval_sign[0] or isinstance(tables.timings[0][timed], float | int)
 
 
-def _alone(settings: BatterySettings, task: str) -> Battery:
-    return Battery.from_settings(settings.model_copy(update={"tasks": (task,), "rule_input": False}))
-
-
-def settings_key(settings: BatterySettings) -> str:
-    """Settings without tasks and rule input, as text: what a level depends on besides the task."""
-    return settings.model_dump_json(exclude={"tasks", "rule_input"})
-
-
 @lru_cache(maxsize=4096)
 def level_of(task: str, row: str, key: str, n_trials: int, seed: int) -> Level:
-    """The level of one task under the settings that ``key`` stands for; see ``settings_key``.
+    """The level of one task under the settings that ``key`` is the JSON of.
 
     ``row`` describes its base task, so that one that a user has taken out and put back otherwise is computed anew.
     """
-    return simulate(IdealObserver(task, Battery([task], **json.loads(key)).settings), n_trials, seed)
+    return simulate(IdealObserver(task, Settings.model_validate_json(key)), n_trials, seed)
 
 
 def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
@@ -166,10 +158,10 @@ def _blocks(battery: Battery, n_trials: int, seed: int) -> Iterator[Trials]:
 
 @lru_cache(maxsize=1)
 def stored() -> dict[str, dict[str, Level]]:
-    """The levels stored with the package: for a ``settings_key``, a level for each task."""
+    """The levels stored with the package: for the JSON of some settings, a level for each task."""
     content = json.loads(STORED.read_text(encoding="utf-8"))
     return {
-        settings_key(Battery(**content["settings"], rules=rules).settings): {
+        validated(Settings, {**content["settings"], "rules": rules}).model_dump_json(): {
             task: Level(*row) for task, row in content[rules].items()
         }
         for rules in RULES
@@ -188,7 +180,7 @@ def rebuild(
     for rules in RULES:
         found = levels(Battery("modcog132", rules=rules), n_trials, seed, jobs, progress)
         content[rules] = {task: [round(value, DIGITS) for value in astuple(level)] for task, level in found.items()}
-    settings = Battery().settings.model_dump(mode="json", exclude={"tasks", "rule_input", "rules"})
+    settings = Settings().model_dump(mode="json", exclude={"rules"})
     columns = [field.name for field in fields(Level)]
     head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": columns}
     with whole_file(path) as part:

@@ -1,53 +1,59 @@
-"""Every trial that a task can show: what the ideal observer holds possible before it sees anything.
+"""Every trial that a task can show: the hypotheses of the ideal observer before it sees anything.
 
-The conditions are enumerated instead of drawn, and then go the generator's own way: extended and painted.
+The conditions that a base task declares are enumerated instead of drawn, and then go the generator's own way: drawn,
+extended and painted. So every base task whose conditions are finitely many has an ideal observer, a user's own too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
-from modcog.tasks import decision, go, match
-from modcog.trials import published
+from modcog.tasks.condition import STEPS, flat
+from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
-from modcog.trials.draw import STEPS, Drawn, draw_conditions
-from modcog.trials.source import pack
-from modcog.trials.tables import Tables
+from modcog.trials.draw import Drawn, draw_conditions
+from modcog.trials.tables import RING1, RING2, Tables
 from modcog.trials.timing import Durations, normal_form, whole_steps
 
 MOST = 300_000
 """Trials that are enumerated at most; each is compared with everything that is seen."""
 
-Columns = dict[str, NDArray[np.float64]]
-
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """What the rings can show in a task, without noise, and what it would mean.
+    """Everything that the rings can show in a task, without noise, and the answers that it asks for.
 
     An *answer* is what a trial asks for at the first step of its decision: 0 to hold fixation, 1 + k to respond in
     direction k (the label of the corrected rules). The published rules give two answers the same label.
 
     Attributes:
-        mean: (M, S, F) noise-free rings, F channels, in each of the S periods that show something.
+        mean: (M, S, 2n) noise-free rings in each of the S periods that show something.
+        noisy: (M, S, 2) the rings that are noisy in these periods.
         prior: (M,) probability of each before anything is seen.
         answers: (M, A) probability of each answer, given what is shown.
     """
 
     mean: NDArray[np.float64]
+    noisy: NDArray[np.bool_]
     prior: NDArray[np.float64]
     answers: NDArray[np.float64]
 
+    def where(self, noisy: NDArray[np.bool_]) -> Hypotheses:
+        """Return those in which just the rings ``noisy``, (S, 2), are noisy."""
+        kept = np.flatnonzero((self.noisy == noisy).all(axis=(1, 2)))
+        prior = self.prior[kept]
+        return Hypotheses(self.mean[kept], self.noisy[kept], prior / prior.sum(), self.answers[kept])
+
 
 def enumerate_trials(tables: Tables, timed_steps: int | None) -> Hypotheses:
-    """The hypotheses about a trial of the one task of ``tables``.
+    """Return the hypotheses about a trial of the one task of ``tables``.
 
     Args:
         tables: a battery of one task.
@@ -57,39 +63,31 @@ def enumerate_trials(tables: Tables, timed_steps: int | None) -> Hypotheses:
         ModcogError: if they cannot be enumerated, or are more than ``MOST``.
     """
     times: Sequence[float | None] = [None] if timed_steps is None else possible_times(tables, timed_steps)
-    parts = [_draw(tables, _conditions(tables), time) for time in times]
-    mean = np.concatenate([_noise_free(tables, part) for part in parts])
-    answer = np.concatenate([np.where(part.respond, 1 + part.target, 0) for part in parts])
-    return _merged(mean, answer, tables.settings.dim_ring + 1)
+    conditions = _every_combination(tables)
+    shown, ring = shown_slots(tables), tables.settings.dim_ring
+    mean, noisy, answer = [], [], []
+    for time in times:
+        drawn = _drawn(tables, conditions, time)
+        frames = paint.frames(tables, drawn)
+        mean.append(frames.values.reshape(len(drawn.task), tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
+        mask = frames.noise.reshape(len(drawn.task), tables.n_slots)[:, shown]
+        noisy.append(np.stack([mask & RING1, mask & RING2], axis=2) != 0)
+        answer.append(np.where(drawn.respond, 1 + extend.first_target(tables, drawn), 0))
+    return _merged(np.concatenate(mean), np.concatenate(noisy), np.concatenate(answer), ring + 1)
 
 
-def _noise_free(tables: Tables, drawn: Drawn) -> NDArray[np.float64]:
-    """What the rings show without noise, (n, S, F)."""
-    silent = replace(tables, settings=tables.settings.model_copy(update={"sigma": 0.0}))
-    total, steps = sums(tables, pack(silent, drawn, Seed.of(0, Purpose.CEILING).rng()))
-    return total / steps[..., None]
-
-
-def _merged(mean: NDArray[np.float64], answer: NDArray[np.integer], n_answers: int) -> Hypotheses:
-    """Hypotheses that look the same become one, which may have several answers; all were equally likely."""
-    _, first, inverse = np.unique(mean.reshape(len(mean), -1), axis=0, return_index=True, return_inverse=True)
+def _merged(mean: NDArray[Any], noisy: NDArray[np.bool_], answer: NDArray[np.integer], n_answers: int) -> Hypotheses:
+    """Make one of hypotheses that look the same, which may then have several answers; all are equally likely."""
+    seen = np.concatenate([mean.reshape(len(mean), -1), noisy.reshape(len(mean), -1)], axis=1)
+    _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
     counts = np.zeros((len(first), n_answers))
     np.add.at(counts, (inverse.reshape(-1), answer), 1.0)
     total = counts.sum(axis=1)
-    return Hypotheses(mean[first], total / total.sum(), counts / total[:, None])
-
-
-def rings_are_added(tables: Tables) -> bool:
-    """Whether the two rings can be added to one without a loss.
-
-    They can where one of them is shown at a time and the other is blank and free of noise: then which of them it is
-    can be seen, and the right answer does not depend on it.
-    """
-    return tables.rows[0].noise in ("none", "shown") and tables.rows[0].draw not in _DECISION
+    return Hypotheses(mean[first].astype(np.float64), noisy[first], total / total.sum(), counts / total[:, None])
 
 
 def sums(tables: Tables, trials: Trials) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the rings show, summed over each period that shows something, (n, S, F), and the steps it lasts, (n, S)."""
+    """Return the rings summed over each period that shows something, (n, S, 2n), and the steps it lasts, (n, S)."""
     steps = np.stack([trials.conditions[f"{STEPS}{period}"] for period in tables.timings[0]], axis=1)
     starts = trials.offsets[:-1, None] + np.cumsum(steps, axis=1) - steps
     shown, ring = shown_slots(tables), tables.settings.dim_ring
@@ -99,18 +97,16 @@ def sums(tables: Tables, trials: Trials) -> tuple[NDArray[np.float64], NDArray[n
     for step in range(lasts.max(initial=0)):
         still = np.flatnonzero(step < lasts)
         total[still] += rings[start[still] + step]
-    if rings_are_added(tables):
-        total = total[:, :ring] + total[:, ring:]
     return total.reshape(len(trials), len(shown), -1), steps[:, shown].astype(np.float64)
 
 
 def shown_slots(tables: Tables) -> NDArray[np.int64]:
-    """The periods that show something, (S,), in order."""
+    """Return the periods that show something, (S,), in order."""
     return np.unique(tables.show_slot[0])
 
 
 def possible_times(tables: Tables, steps: int) -> list[float]:
-    """The times T, in ms, that the interval extension may count for a timed period of ``steps`` steps.
+    """Return the times T, in ms, that the interval extension may count for a timed period of ``steps`` steps.
 
     Under the corrected rules T is what the period really lasted. Under the published rules it is the duration before
     rounding to steps; where several durations come out as the same number of steps, the observer cannot tell.
@@ -132,83 +128,39 @@ def possible_times(tables: Tables, steps: int) -> list[float]:
     return [ms for ms in values if whole_steps(np.array(ms), tables.settings.dt) == steps]
 
 
-def _draw(tables: Tables, given: Mapping[str, NDArray[np.generic]], time: float | None) -> Drawn:
-    """The trials with the conditions ``given``, (n,) columns, a timed period of ``time`` ms and others of one step."""
-    n = len(next(iter(given.values())))
+def _drawn(tables: Tables, conditions: Mapping[str, NDArray[Any]], time: float | None) -> Drawn:
+    """Return the trials with given conditions, (M,) columns, a timed period of ``time`` ms and others of one step."""
+    n = len(next(iter(conditions.values())))
     ms = np.full(tables.n_slots, tables.settings.dt)
     if time is not None:
         ms[tables.timed_slot[0]] = time
     each = np.tile(ms, (n, 1))
-    durations = Durations(each, whole_steps(each, tables.settings.dt))
-    return draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng(), given)
+    durations = Durations(each, whole_steps(each, tables.settings.dt), dict(conditions))
+    return draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng())
 
 
-def _conditions(tables: Tables) -> Columns:
-    """All combinations of what a base task draws, as columns; each is as likely as any other.
-
-    Raises:
-        ModcogError: for a base task that draws in another way than the three families.
-    """
-    row = tables.rows[0]
-    if row.draw in _DECISION and row.alternatives is not None:
-        return _decisions(tables, row.alternatives(tables.settings, row.params))
-    if row.draw in (go.draw, published.draw_go):
-        name = "direction" if row.draw is go.draw else "target"
-        return _table({name: range(tables.settings.dim_ring), "modality": _modalities(tables)})
-    if row.draw in (match.draw, published.draw_match):
-        return _matches(tables)
-    raise ModcogError(
-        f"{row.name!r} draws its conditions in a way of its own, which the ideal observer cannot enumerate; "
-        "it knows the go, decision and match families"
-    )
-
-
-_DECISION = (decision.draw, published.draw_decision)
-
-
-def _modalities(tables: Tables) -> tuple[int, ...]:
-    return (1,) if rings_are_added(tables) else (1, 2)
-
-
-def _decisions(tables: Tables, strengths: NDArray[np.float64]) -> Columns:
-    """Pairs of directions × rows of strengths, and the coin that decides ties under the published rules.
-
-    Where both directions are shown at once, swapping them along with their strengths makes the same trial.
-    """
-    ring, both_orders = range(tables.settings.dim_ring), tables.rows[0].params["sequential"]
-    pairs = [(a, b) for a, b in product(ring, ring) if a < b or (both_orders and a != b)]
-    coins = {"coin": (1, 2)} if tables.rows[0].draw is published.draw_decision else {}
-    table = _table({"pair": range(len(pairs)), "row": range(len(strengths)), **coins})
-    pair, row = np.array(pairs)[table.pop("pair")], strengths[table.pop("row")]
-    named = {name: row[:, i] for i, name in enumerate(decision.STRENGTHS)}
-    return {"direction1": pair[:, 0], "direction2": pair[:, 1], **named, **table}
-
-
-def _matches(tables: Tables) -> Columns:
-    """Match, sample and the tests that go with them.
-
-    One drawn test of each match and sample says which others are possible: none, or all of its half of the ring.
-    """
-    half = tables.settings.dim_ring // 2
-    columns = _table({"match": range(2), "sample_direction": range(2 * half), "modality": _modalities(tables)})
-    drawn = _draw(tables, columns, None).groups[0].conditions["test_direction"]
-    if not tables.rows[0].params["category"]:
-        return {**columns, "test_direction": drawn}
-    tests = (drawn // half * half)[:, None] + np.arange(half)
-    return {**{name: np.repeat(column, half) for name, column in columns.items()}, "test_direction": tests.ravel()}
-
-
-def _table(values: Mapping[str, Sequence[int]]) -> Columns:
-    """All combinations, a column for each name.
+def _every_combination(tables: Tables) -> dict[str, NDArray[Any]]:
+    """Return all combinations of what a base task draws, as columns; each is as likely as any other.
 
     Raises:
-        ModcogError: if they are more than ``MOST``.
+        ModcogError: if a condition has no finite set of values, or there are more than ``MOST`` combinations.
     """
-    count = int(np.prod([len(column) for column in values.values()]))
-    if count > MOST:
+    row, group = tables.rows[0], tables.groups[0]
+    for declared in row.conditions:
+        if not declared.drawn and not all(condition.derived for condition in flat([declared])):
+            raise ModcogError(
+                f"{row.name}: condition {declared.names[0]!r} is declared without values to draw from, "
+                "so the ideal observer cannot enumerate the task's trials"
+            )
+    counts = [len(choices.rows) for choices in group.choices]
+    total = int(np.prod(counts, dtype=np.float64))
+    if total > MOST:
         raise ModcogError(
-            f"dim_ring, coherences, strengths: the task has {count} different trials under these settings; "
+            f"dim_ring, coherences, strengths: {tables.specs[0]} has {total} different trials under these settings; "
             f"the ideal observer weighs {MOST} at most"
         )
-    grid = np.array(list(product(*values.values())))
-    return {name: grid[:, i] for i, name in enumerate(values)}
+    found: dict[str, NDArray[Any]] = {}
+    for choices, index in zip(group.choices, np.indices(counts).reshape(len(counts), -1), strict=True):
+        rows = choices.rows[index]
+        found |= {name: rows[:, i] for i, name in enumerate(choices.declared.names)}
+    return found

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.hypotheses import Hypotheses, enumerate_trials, shown_slots, sums
-from modcog.settings import BatterySettings
-from modcog.tasks.names import parse
+from modcog.settings import Settings
 from modcog.trials import extend
 from modcog.trials.arrays import Trials
 
@@ -41,17 +40,16 @@ class IdealObserver:
 
     Args:
         task: its name.
-        settings: of the battery; its ``tasks`` are not looked at. None: the defaults.
+        settings: of the battery. None: the defaults.
 
     Raises:
-        ModcogError: if the posterior cannot be computed: a base task of another kind than the three families, too many
+        ModcogError: if the posterior cannot be computed: a base task whose conditions are not finitely many, too many
             hypotheses, or a noisy stimulus during the decision.
     """
 
-    def __init__(self, task: str, settings: BatterySettings | None = None) -> None:
-        settings = settings or Battery([task]).settings
-        alone = settings.model_copy(update={"tasks": (parse(task).name,), "rule_input": False})
-        self.battery = Battery.from_settings(alone)
+    def __init__(self, task: str, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
+        self.battery = Battery([task], **dict(settings))
         self.tables = tables = self.battery.tables
         row = tables.rows[0]
         self.noisy = settings.sigma > 0 and row.noise != "none"
@@ -65,7 +63,7 @@ class IdealObserver:
     def posterior(self, trials: Trials) -> Floats:
         """Probability of each answer (see ``Hypotheses``), given the observations of each trial, (n, A)."""
         total, steps = sums(self.tables, trials)
-        return self._by_time_course(trials, lambda known, trial: self._weigh(known, total[trial], steps[trial]))
+        return self._by_time_course(trials, lambda known, trial: self._by_noise(known, total[trial], steps[trial]))
 
     def prior(self, trials: Trials) -> Floats:
         """The same for an observer who sees when periods begin and end, and no stimulus, (n, A)."""
@@ -108,6 +106,25 @@ class IdealObserver:
             found[trial] = answers(self.hypotheses(int(steps)), trial)
         return found
 
+    def _by_noise(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
+        """Weigh the hypotheses that have noise on just the rings that are seen to have noise.
+
+        A ring without noise and stimulus is exactly 0, so which rings are noisy is seen at once. The others say
+        nothing more, and a Gaussian likelihood must not be taken of them.
+        """
+        if not self.noisy:
+            return self._weigh(known, total, steps)
+        patterns = np.unique(known.noisy, axis=0)
+        if len(patterns) == 1:
+            return self._weigh(known, total, steps)
+        found = np.empty((len(total), known.answers.shape[1]))
+        seen = total.reshape(*total.shape[:2], 2, -1).any(axis=3)
+        for pattern in patterns:
+            trial = np.flatnonzero((seen == pattern).all(axis=(1, 2)))
+            if len(trial):
+                found[trial] = self._weigh(known.where(pattern), total[trial], steps[trial])
+        return found
+
     def _weigh(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
         size = max(1, CELLS // len(known.mean))
         weigh = self._weigh_noisy if self.noisy else _weigh_exact
@@ -130,12 +147,9 @@ class IdealObserver:
         return [(np.flatnonzero(lasts == steps), self._labels(int(steps))) for steps in np.unique(lasts)]
 
     def _labels(self, steps: int) -> NDArray[np.int64]:
-        settings, sign = self.tables.settings, self.tables.sequence_sign[:1]
-        moved = extend.sequence(np.repeat(sign, steps), np.arange(steps), settings)
-        target = np.arange(settings.dim_ring)
-        labels = np.zeros((steps, settings.dim_ring + 1), np.int64)
-        labels[:, 1:] = [self.tables.rules.label(target, move, settings.dim_ring) for move in moved]
-        return labels
+        step, target = np.indices((steps, self.tables.settings.dim_ring)).reshape(2, -1)
+        labels = extend.labels(self.tables, np.zeros_like(step), target, step).reshape(steps, -1)
+        return np.pad(labels, ((0, 0), (1, 0)))  # answer 0 holds fixation throughout
 
 
 def _weigh_exact(known: Hypotheses, total: Floats, steps: Floats) -> Floats:

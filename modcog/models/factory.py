@@ -22,8 +22,8 @@ from modcog.models.config import (
 )
 from modcog.models.masks import Mask
 from modcog.models.own import build_own
-from modcog.settings import validated
 from modcog.user_code import is_place
+from modcog.validation import validated
 
 
 def _locality(config: Any) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
@@ -10,96 +11,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.tasks.draw import Draw, Outcome, Stimulus
+from modcog.tasks.base import Draw, Outcome, Stimulus
+from modcog.tasks.condition import Condition, Joint
 
 if TYPE_CHECKING:
-    from modcog.settings import BatterySettings
-
-LARGEST = 1e6
-"""Bound of a strength: far beyond use, and far within what float32 holds."""
-
-DIRECTIONS = ("direction1", "direction2")
-
-STRENGTHS = ("strength1_mod1", "strength2_mod1", "strength1_mod2", "strength2_mod2")
-"""Conditions: the strength of direction 1 and 2 in modality 1 and 2; 0 in a modality that is not shown."""
-
+    from modcog.settings import Settings
 
 TIE = 1e-9
 """Strengths that differ by no more than this are equal."""
 
-Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
-
-def draw(t: Draw) -> Outcome:
-    """Draw two different directions and one row of strengths; the stronger direction is the target.
-
-    Raises:
-        ModcogError: if conditions that are given tie, contradict each other or are out of range.
-    """
-    direction1, direction2, strength = conditions(t)
-    advantage = advantage_of_first(t, strength)
-    if t.given and np.any(np.abs(advantage) <= TIE):
-        raise ModcogError("strengths: the compared strengths tie, so the trial has no right answer")
-    return outcome(direction1, direction2, strength, advantage > 0)
-
-
-def conditions(t: Draw) -> tuple[Ints, Ints, Floats]:
-    """Draw direction 1 and 2, (n,), and the strengths, (4, n) in the order of ``STRENGTHS``.
-
-    Raises:
-        ModcogError: if conditions that are given contradict each other or are out of range.
-    """
-    n = t.dim_ring
-    direction1 = t.rng.integers(0, n, t.n)
-    direction2 = (direction1 + t.rng.integers(1, n, t.n)) % n
-    rows = t.alternative()
-    if t.partly_given(DIRECTIONS):  # what is left to draw must go with what is not
-        first, step = np.indices((n, n - 1)).reshape(2, -1)
-        pairs = np.stack([first, (first + 1 + step) % n], axis=1)
-        direction1, direction2 = np.array([t.agreeing(i, DIRECTIONS, pairs) for i in range(t.n)]).T
-    if t.partly_given(STRENGTHS):
-        rows = np.array([t.agreeing(i, STRENGTHS, t.alternatives_of(i)) for i in range(t.n)])
-    direction1 = t.integers_from("direction1", direction1, 0, n)
-    direction2 = t.integers_from("direction2", direction2, 0, n)
-    if t.given and np.any(direction1 == direction2):
-        raise ModcogError("direction2: must differ from direction1")
-    return direction1, direction2, np.stack([_strength(t, name, rows[:, i]) for i, name in enumerate(STRENGTHS)])
+_SHOWN = "strength of stimulus {} in modality {}; 0 where that modality is not shown"
+_DIRECTIONS = tuple(Condition(f"direction{i}", "direction", f"where stimulus {i} stands") for i in (1, 2))
+_STRENGTHS = tuple(
+    Condition(f"strength{i}_mod{modality}", "strength", _SHOWN.format(i, modality))
+    for modality in (1, 2)
+    for i in (1, 2)
+)
+STRENGTHS = tuple(condition.name for condition in _STRENGTHS)
+_DERIVED = (
+    Condition("coherence", "strength", "attended strength of the stronger stimulus minus the weaker's", derived=True),
+    Condition("evidence", "strength", "attended strength of stimulus 1 minus that of stimulus 2", derived=True),
+)
 
 
-def _strength(t: Draw, name: str, drawn: Floats) -> Floats:
-    column = t.condition(name, drawn)
-    if name in t.given and not np.all((column >= 0) & (column <= LARGEST)):
-        raise ModcogError(f"{name}: got {column.tolist()}, must be from 0 to {LARGEST:g}")
-    return column
+@lru_cache(maxsize=8)
+def _pairs(n: int) -> NDArray[np.int64]:
+    """Return every pair of different directions, (n · (n − 1), 2)."""
+    first, step = np.indices((n, n - 1)).reshape(2, -1)
+    return np.stack([first, (first + 1 + step) % n], axis=1)
 
 
-def outcome(direction1: Ints, direction2: Ints, strength: Floats, first: NDArray[np.bool_]) -> Outcome:
-    """The trials that these conditions make; ``first``, (n,): whether direction 1 is the target."""
-    places = ((0, 1, direction1), (1, 1, direction2), (0, 2, direction1), (1, 2, direction2))
-    stimuli = [Stimulus(*place, s) for place, s in zip(places, strength, strict=True)]
-    return Outcome(np.where(first, direction1, direction2), stimuli)
+def untied_strengths(settings: Settings, params: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return every row of strengths that a task can show, without ties, (k, 4).
 
-
-def strength_rows(settings: BatterySettings, params: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Every row of ``STRENGTHS`` that a task can show, without ties, (k, 4).
-
-    Drawing one of them uniformly is the same as drawing each modality's strengths on its own and drawing the trial
+    Drawing one of them uniformly is the same as drawing each modality's strengths by themselves and drawing the trial
     again when the compared sums tie: a tie has no right answer.
 
     Raises:
         ModcogError: if the settings leave no row without a tie.
     """
-    rows = all_strength_rows(settings, params)
-    untied = rows[np.abs(_advantage(rows.T, np.array(params["weights"]))) > TIE]
+    rows = all_strengths(settings, params)
+    untied = rows[np.abs(_evidence(rows.T, np.array(params["weights"]))) > TIE]
     if not len(untied):
         field = "strengths" if params["sequential"] else "coherences"
         raise ModcogError(f"{field}: {getattr(settings, field)} leave no trial whose compared strengths differ")
     return untied
 
 
-def all_strength_rows(settings: BatterySettings, params: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Every row of ``STRENGTHS`` that a task can show, ties among them, (k, 4)."""
+def all_strengths(settings: Settings, params: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return every row of strengths that a task can show, ties included, (k, 4)."""
     if params["sequential"]:
         pairs = list(permutations(settings.strengths, 2))
     else:
@@ -108,10 +70,44 @@ def all_strength_rows(settings: BatterySettings, params: Mapping[str, Any]) -> N
     return np.array([a + b for a, b in product(*each)], dtype=np.float64)
 
 
-def advantage_of_first(t: Draw, strength: Floats) -> Floats:
-    """Attended strength of direction 1 minus that of direction 2, (n,); ``strength`` is (4, n)."""
-    return _advantage(strength, t.param("weights").T)
+_DIRECTION_PAIR = Joint(_DIRECTIONS, lambda settings, params: _pairs(settings.dim_ring))
+CONDITIONS = (_DIRECTION_PAIR, Joint(_STRENGTHS, untied_strengths), *_DERIVED)
+PUBLISHED_CONDITIONS = (
+    _DIRECTION_PAIR,
+    Joint(_STRENGTHS, all_strengths),
+    Condition("coin", "count", "the stimulus that is called right in a tie, 1 or 2", values=(1, 2)),
+    *_DERIVED,
+)
 
 
-def _advantage(strength: Floats, weights: NDArray[Any]) -> Floats:
+def draw(t: Draw) -> Outcome:
+    """Return the trials: the direction with the larger attended strength is the target.
+
+    Raises:
+        ModcogError: if conditions that are given tie.
+    """
+    evidence = derive_evidence(t)
+    if t.given and np.any(np.abs(evidence) <= TIE):
+        raise ModcogError("strengths: the compared strengths tie, so the trial has no right answer")
+    return outcome(t, evidence > 0)
+
+
+def derive_evidence(t: Draw) -> Floats:
+    """Fill in what follows from the strengths, and return the evidence for direction 1, (n,)."""
+    evidence = _evidence(np.stack([t[name] for name in STRENGTHS]), t.param("weights").T)
+    t.derive("coherence", np.abs(evidence))
+    t.derive("evidence", evidence)
+    return evidence
+
+
+def outcome(t: Draw, first: NDArray[np.bool_]) -> Outcome:
+    """Return the trials that the conditions make; ``first``, (n,): direction 1 is the target."""
+    one, two = t["direction1"], t["direction2"]
+    places = ((0, 1, one), (1, 1, two), (0, 2, one), (1, 2, two))
+    stimuli = [Stimulus(*place, t[name]) for place, name in zip(places, STRENGTHS, strict=True)]
+    return Outcome(np.where(first, one, two), stimuli)
+
+
+def _evidence(strength: Floats, weights: NDArray[Any]) -> Floats:
+    """Return the attended strength of direction 1 minus that of direction 2, (n,), of strengths (4, n)."""
     return weights[0] * (strength[0] - strength[1]) + weights[1] * (strength[2] - strength[3])

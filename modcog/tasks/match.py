@@ -3,48 +3,58 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.errors import ModcogError
-from modcog.tasks.draw import Draw, Outcome, Stimulus
+from modcog.tasks.base import Draw, Outcome, Stimulus
+from modcog.tasks.condition import Condition, Joint
+from modcog.tasks.go import MODALITY
+
+if TYPE_CHECKING:
+    from modcog.settings import Settings
 
 Ints = NDArray[np.integer]
+Category = Callable[[Ints, int], Ints]
+"""Returns the category, 0 or 1, of directions (k,), given n/2."""
 
-NAMES = ("match", "sample_direction", "test_direction")
+PARTS = (
+    Condition("match", "flag", "1: match; 0: non-match"),
+    Condition("sample_direction", "direction", "where the sample stands"),
+    Condition("test_direction", "direction", "where the test stands"),
+)
 
 
-def draw(t: Draw, sample_category: Callable[[Ints, int], Ints] = operator.floordiv) -> Outcome:
-    """Draw match or non-match, modality, sample and test; the target is the test's direction.
+def conditions(sample_category: Category) -> tuple[Joint, Condition]:
+    """Return what a match task draws; ``sample_category`` is the category of a sample, and so of a matching test."""
 
-    ``sample_category`` takes the sample's direction, (n,), and n/2, and returns its category, 0 or 1.
+    def table(settings: Settings, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        return _trials(settings.dim_ring, bool(params["category"]), sample_category)
 
-    Raises:
-        ModcogError: if conditions that are given contradict each other or are out of range.
-    """
-    n, half, by_category = t.dim_ring, t.dim_ring // 2, t.param("category")
+    return Joint(PARTS, table), MODALITY
 
-    def test_direction(match: Ints, sample: Ints, place: Ints, by_category: NDArray[np.bool_]) -> Ints:
-        category = sample_category(sample, half)
-        within = place + half * np.where(match, category, 1 - category)
-        return np.where(by_category, within, (sample + half * (1 - match)) % n)
 
-    match, modality = t.rng.integers(0, 2, t.n), t.rng.integers(1, 3, t.n)
-    sample, place = t.rng.integers(0, n, t.n), t.rng.integers(0, half, t.n)
-    test = test_direction(match, sample, place, by_category)
-    if t.partly_given(NAMES):  # what is left to draw must go with what is not
-        every = np.indices((2, n, half)).reshape(3, -1)
-        tests = [test_direction(every[0], every[1], every[2], by) for by in by_category]
-        choices = [np.stack([every[0], every[1], test], axis=1) for test in tests]
-        match, sample, test = np.array([t.agreeing(i, NAMES, rows) for i, rows in enumerate(choices)]).T
-    match = t.integers_from("match", match, 0, 2)
-    modality = t.integers_from("modality", modality, 1, 3)
-    sample = t.integers_from("sample_direction", sample, 0, n)
-    test = t.integers_from("test_direction", test, 0, n)
-    agrees = test == test_direction(match, sample, test % half, by_category)
-    if t.given and not agrees.all():
-        raise ModcogError("test_direction: contradicts match and sample_direction")
-    respond = match == t.param("respond_to_match")
-    return Outcome(test, [Stimulus(0, modality, sample), Stimulus(1, modality, test)], respond)
+@lru_cache(maxsize=8)
+def _trials(n: int, by_category: bool, sample_category: Category) -> NDArray[np.int64]:
+    """Return every (match, sample, test), (k, 3): as many matches as non-matches, as many tests for each sample."""
+    half = n // 2
+    match, sample, place = np.indices((2, n, half if by_category else 1)).reshape(3, -1)
+    if by_category:
+        category = sample_category(sample, half).astype(np.int64)
+        test = place + half * np.where(match, category, 1 - category)
+    else:
+        test = (sample + half * (1 - match)) % n
+    return np.stack([match, sample, test], axis=1)
+
+
+CONDITIONS = conditions(operator.floordiv)
+
+
+def draw(t: Draw) -> Outcome:
+    """Return the trials: the target is the test's direction, where the task asks for a response."""
+    modality, test = t["modality"], t["test_direction"]
+    stimuli = [Stimulus(0, modality, t["sample_direction"]), Stimulus(1, modality, test)]
+    return Outcome(test, stimuli, t["match"] == t.param("respond_to_match"))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modcog.errors import ModcogError, UnknownNameError, shown, unknown
-from modcog.tasks.table import BASES, YANG19, Base
+from modcog.tasks.base import Base
+from modcog.tasks.table import BASES, YANG19
 
 _SIGN = {"r": +1, "l": -1}
 _LETTER = {+1: "r", -1: "l"}
@@ -43,6 +44,20 @@ class TaskSpec:
     def row(self) -> Base:
         """The base task's row of the table."""
         return BASES[self.base]
+
+
+SIDE = {+1: "right", -1: "left"}
+"""Sides that an extension moves the answer to; right is towards directions of higher number."""
+
+
+def summary(spec: TaskSpec) -> str:
+    """Return one line that says what the subject must do, extensions included, without the numbers of settings."""
+    moves = []
+    if spec.interval:
+        moves.append(f"moves {SIDE[spec.interval]} with the length of the {spec.row.timed}")
+    if spec.sequence:
+        moves.append(f"{'then ' if moves else ''}keeps moving {SIDE[spec.sequence]} during the decision")
+    return spec.row.summary + (f" The answer {', '.join(moves)}." if moves else "")
 
 
 def compose(base: str, interval: int = 0, sequence: int = 0) -> str:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a table reads by row)
-"""The base tasks as data: one row each, and the door through which a user adds another.
+"""The base tasks as data, a row each, and the table that they and a user's own stand in.
 
 What the rows say is the battery of Yang et al. 2019 (Nature Neuroscience 22, 297) with the timings of
 Khona, Chandra, Ma and Fiete 2023 (Neural Computation 35(11), 1850). Durations are in ms.
@@ -8,55 +8,14 @@ Khona, Chandra, Ma and Fiete 2023 (Neural Computation 35(11), 1850). Durations a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from modcog.errors import ModcogError
 from modcog.tasks import decision, go, match
+from modcog.tasks.base import Base
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from modcog.settings import BatterySettings
-    from modcog.tasks.draw import Draw, Outcome
-
-Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
-"""A duration in ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
-
-Noise = Literal["none", "shown", "both", "all"]
-"""The channels that are noisy while a stimulus is visible: none, the ring that shows it, both rings, or
-both rings and the fixation cue."""
-
-
-@dataclass(frozen=True)
-class Base:
-    """One base task: everything the generator needs to know of it, as data.
-
-    Attributes:
-        name: the task's name, without extensions.
-        family: ``"go"``, ``"decision"``, ``"match"`` or a name of the user's.
-        summary: one sentence: what the subject must do.
-        periods: name and duration (ms) of each period in order; the last is ``"decision"``.
-        shows: the period in which the first, second, … stimulus of the trial is visible.
-        draw: draws the conditions of many trials of this row at once; rows that share a function are drawn together.
-        timed: the period that the interval extension times, or None if the task has no such extension.
-        noise: which channels are noisy while a stimulus is visible.
-        params: what differs between rows that share ``draw``; scalars, read there as columns.
-        alternatives: the finite choice that ``Draw.alternative`` picks from, made from the settings, (k, m) floats.
-    """
-
-    name: str
-    family: str
-    summary: str
-    periods: Mapping[str, Timing]
-    shows: tuple[str, ...]
-    draw: Callable[[Draw], Outcome]
-    timed: str | None = None
-    noise: Noise = "none"
-    params: Mapping[str, Any] = field(default_factory=dict)
-    alternatives: Callable[[BatterySettings, Mapping[str, Any]], NDArray[np.float64]] | None = None
+    from modcog.settings import Timing
 
 
 def _go(
@@ -69,7 +28,7 @@ def _go(
         periods["delay"] = 500
     periods["decision"] = 500
     shows = ("decision",) if reaction else ("stimulus",)
-    return Base(name, "go", summary, periods, shows, go.draw, timed, "none", {"anti": anti})
+    return Base(name, "go", summary, periods, shows, go.CONDITIONS, go.draw, timed, "none", {"anti": anti})
 
 
 def _decision(
@@ -80,8 +39,8 @@ def _decision(
     shows = ("stim1", "stim2") if delay else ("stimulus", "stimulus")
     params = {"weights": weights, "shown": shown, "sequential": delay}
     return Base(
-        name, "decision", summary, {**start, **middle, "decision": 200}, shows, decision.draw,
-        "delay" if delay else None, "both", params, decision.strength_rows,
+        name, "decision", summary, {**start, **middle, "decision": 200}, shows, decision.CONDITIONS, decision.draw,
+        "delay" if delay else None, "both", params,
     )  # fmt: skip
 
 
@@ -90,7 +49,9 @@ def _match(name: str, summary: str, *, category: bool, respond_to_match: bool) -
         "fixation": 300, "sample": 500, "delay": ("uniform", (200, 1200)), "test": 500, "decision": 900,
     }  # fmt: skip
     params = {"category": category, "respond_to_match": respond_to_match}
-    return Base(name, "match", summary, periods, ("sample", "test"), match.draw, "delay", "shown", params)
+    return Base(
+        name, "match", summary, periods, ("sample", "test"), match.CONDITIONS, match.draw, "delay", "shown", params
+    )
 
 
 _ONE, _TWO, _BOTH = (True, False), (False, True), (True, True)

@@ -33,8 +33,8 @@ class _Live:
         self.config, self.size = config, config.batch_size
         self.rank, self.ranks = rank, ranks
         self.in_round = max(1, ROUND // config.batch_size)
-        plain = battery.settings.model_copy(update={"rule_input": False})  # by_length adds it, which is faster
-        self.source = TrialSource(Battery.from_settings(plain).tables, Seed.of(config.seed, Purpose.TRAINING))
+        plain = battery.replace(rule_input=False)  # by_length adds it, which is faster
+        self.source = TrialSource(plain.tables, Seed.of(config.seed, Purpose.TRAINING))
         self.number: int | None = None
 
     def __call__(self, index: int) -> Batch:

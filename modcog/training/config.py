@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError, shown, unknown
-from modcog.settings import BatterySettings, read_settings, validated
 from modcog.tasks.names import resolve
+from modcog.validation import read_settings, validated
 
 Whole = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -102,19 +103,19 @@ class TrainConfig(BaseModel):
             self._fits_data(settings)
         return self
 
-    def _fits_data(self, settings: BatterySettings) -> None:
+    def _fits_data(self, settings: BatteryConfig) -> None:
         """Refuse settings that are not those of the data set."""
         theirs = _settings_of(self.data)
         for name in ("layout", "seq_len"):
             if name in theirs and theirs[name] != getattr(self, name):
                 raise ModcogError(f"{name}: got {getattr(self, name)!r}, the data set has {theirs[name]!r}")
-        battery = validated(BatterySettings, {**theirs["battery"], "tasks": theirs["tasks"]})
-        for name in BatterySettings.model_fields:
+        battery = validated(BatteryConfig, {**theirs["battery"], "tasks": theirs["tasks"]})
+        for name in BatteryConfig.model_fields:
             here, there = getattr(settings, name), getattr(battery, name)
             if name != "rule_input" and here != there:
                 raise ModcogError(f"{name}: got {shown(here)}, the data set has {shown(there)}")
 
-    def battery_settings(self) -> BatterySettings:
+    def battery_settings(self) -> BatteryConfig:
         """The settings of the battery that is trained on.
 
         Raises:
@@ -122,7 +123,7 @@ class TrainConfig(BaseModel):
         """
         if "tasks" in self.battery:
             raise ModcogError("battery: 'tasks' is a setting of the run, beside 'battery'")
-        return validated(BatterySettings, {"rule_input": True, **self.battery, "tasks": self.tasks})
+        return validated(BatteryConfig, {"rule_input": True, **self.battery, "tasks": self.tasks})
 
     @cached_property
     def rule_input(self) -> bool:

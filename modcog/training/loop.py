@@ -111,7 +111,7 @@ class _Loop:
 
     def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
         self.config, self.fabric = config, fabric
-        self.battery = Battery.from_settings(config.battery_settings())
+        self.battery = Battery.from_config(config.battery_settings())
         self.network = build_model(config, self.battery)
         self.plain_optimizer = make_optimizer(config, self.network)
         self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)

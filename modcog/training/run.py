@@ -113,7 +113,7 @@ def load_model(folder: str | Path) -> torch.nn.Module:
     """
     run = read_run(folder)
     config = run.config
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     model = build_model(config, battery)
     weights = checkpoint.latest(Path(folder) / CHECKPOINTS) / "model.safetensors"
     model.load_state_dict(load_file(weights))

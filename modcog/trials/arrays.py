@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.tasks.condition import Condition
+
 IGNORE = -100
 """Label of padding: the index that PyTorch's losses ignore."""
 
@@ -28,6 +30,8 @@ class Trials:
         tasks: names of the battery's tasks.
         dt: time step, ms.
         periods: for each task the names of its periods, in order.
+        dim_ring: number of directions n.
+        declared: what each condition is: name, kind and meaning.
     """
 
     packed_observations: NDArray[np.float32]
@@ -39,6 +43,8 @@ class Trials:
     tasks: tuple[str, ...]
     dt: float
     periods: tuple[tuple[str, ...], ...]
+    dim_ring: int
+    declared: tuple[Condition, ...]
 
     def __len__(self) -> int:
         """Number of trials."""
@@ -81,9 +87,10 @@ class Trials:
         values = zip(*(column.tolist() for column in columns.values()), strict=True)
         if len(np.unique(self.task)) == 1:  # a task's trials all have the same conditions
             return [dict(zip(names, row, strict=True)) for row in values]
+        present = zip(*((~is_missing(column)).tolist() for column in columns.values()), strict=True)
         return [
-            {name: value for name, value in zip(names, row, strict=True) if not (value == -1 or value != value)}
-            for row in values
+            {name: value for name, value, there in zip(names, row, has, strict=True) if there}
+            for row, has in zip(values, present, strict=True)
         ]
 
     def __getitem__(self, index: int | slice) -> Trials:
@@ -106,12 +113,14 @@ class Trials:
             self.tasks,
             self.dt,
             self.periods,
+            self.dim_ring,
+            self.declared,
         )
 
 
 def is_missing(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a condition, (n,), is −1 or NaN: the trial's task has no such thing."""
-    return (column == -1) | (column != column)
+    """Return where a condition, (n,), is −1 (whole numbers) or NaN (others): the trial's task has no such thing."""
+    return column == -1 if column.dtype.kind in "iu" else np.isnan(column)
 
 
 def _span(index: int | slice, n: int) -> tuple[int, int, int]:
@@ -140,6 +149,8 @@ def concatenate(parts: Sequence[Trials]) -> Trials:
         parts[0].tasks,
         parts[0].dt,
         parts[0].periods,
+        parts[0].dim_ring,
+        parts[0].declared,
     )
 
 

@@ -1,4 +1,8 @@
-"""Drawing a batch: tasks, durations and conditions of many trials, still without a single observation."""
+"""Drawing: the conditions of many trials, as columns, still without a single observation.
+
+Every condition that is declared with values is drawn here, for all families alike; draw functions turn conditions into
+targets and stimuli.
+"""
 
 from __future__ import annotations
 
@@ -10,70 +14,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown, unknown
-from modcog.seeds import Purpose, Seed
-from modcog.tasks.draw import Draw, Stimulus
+from modcog.limits import LONGEST_TRIAL
+from modcog.tasks.base import Draw, Stimulus
+from modcog.tasks.condition import DURATION, STEPS, flat
 from modcog.trials.arrays import is_missing
-from modcog.trials.tables import Tables
-from modcog.trials.timing import LONGEST_TRIAL, Durations, whole_steps
+from modcog.trials.tables import Choices, Tables
+from modcog.trials.timing import Durations, whole_steps
 
-DURATION = "duration_"
-"""Prefix of the conditions that are period durations, in ms."""
+EQUAL = 1e-9
+"""Values that differ by no more than this are the same."""
 
-STEPS = "steps_"
-"""Prefix of the conditions that are period durations, in whole steps."""
+Given = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Group:
+class Shown:
     """The trials of a batch that share a draw function.
 
     Attributes:
         trial: (m,) their indices in the batch.
-        stimuli: what they show, columns of length m.
-        conditions: what was drawn for them, columns of length m.
+        stimuli: their stimuli, columns of length m.
+        conditions: their conditions, columns of length m.
     """
 
     trial: NDArray[np.intp]
     stimuli: tuple[Stimulus, ...]
     conditions: dict[str, NDArray[Any]]
 
-    def part(self, start: int, stop: int) -> Group:
-        """Those of the batch's trials ``start`` … ``stop`` − 1, counted from there."""
+    def part(self, start: int, stop: int) -> Shown:
+        """Return those of the batch's trials ``start`` … ``stop`` − 1, counted from there."""
         rows = slice(*np.searchsorted(self.trial, (start, stop)).tolist())
         conditions = {name: column[rows] for name, column in self.conditions.items()}
-        return Group(self.trial[rows] - start, tuple(shown.part(rows) for shown in self.stimuli), conditions)
+        return Shown(self.trial[rows] - start, tuple(stimulus.part(rows) for stimulus in self.stimuli), conditions)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """n trials, drawn and extended: all that is needed to paint them.
+    """n trials, drawn: all that is needed to extend and to paint them.
 
     Attributes:
         task: (n,) index into the battery's tasks.
         durations: of their periods.
-        target: (n,) direction to respond in at the first step of the decision, 0 … dim_ring − 1.
-        base_target: (n,) the same before the interval extension.
+        target: (n,) direction asked for before any extension, 0 … dim_ring − 1.
         respond: (n,) bool; False: hold fixation.
         interval_ms: (n,) the T of the interval extension; 0 without it.
-        groups: stimuli and conditions, a group for each draw function.
+        groups: stimuli and conditions of the trials that share a draw function.
     """
 
     task: NDArray[np.integer]
     durations: Durations
     target: NDArray[np.integer]
-    base_target: NDArray[np.integer]
     respond: NDArray[np.bool_]
     interval_ms: NDArray[np.floating]
-    groups: tuple[Group, ...]
+    groups: tuple[Shown, ...]
 
     def part(self, start: int, stop: int) -> Drawn:
-        """Trials ``start`` … ``stop`` − 1."""
+        """Return trials ``start`` … ``stop`` − 1."""
         rows = slice(start, stop)
         return Drawn(
             self.task[rows],
             self.durations.part(rows),
             self.target[rows],
-            self.base_target[rows],
             self.respond[rows],
             self.interval_ms[rows],
             tuple(group.part(start, stop) for group in self.groups),
@@ -85,9 +86,9 @@ def draw_conditions(
     task: NDArray[np.integer],
     durations: Durations,
     rng: np.random.Generator,
-    given: Mapping[str, NDArray[Any]] | None = None,
+    given: Given | None = None,
 ) -> Drawn:
-    """Draw and extend one trial of each task in ``task`` (n,), whose durations are known.
+    """Draw one trial of each task in ``task`` (n,), whose durations are known.
 
     Args:
         tables: the battery.
@@ -97,37 +98,113 @@ def draw_conditions(
         given: conditions that are not drawn but fixed, (n,) columns.
 
     Raises:
-        ModcogError: if a given condition is out of range, contradicts another or does not exist.
+        ModcogError: if a given condition is out of range, contradicts another or does not exist, or a draw function
+            does not fill in what its base task declares.
     """
     n = len(task)
     interval_ms = _interval_ms(tables, task, durations)
-    base_target = np.zeros(n, np.int64)
+    target = np.zeros(n, np.int64)
     respond = np.ones(n, np.bool_)
     groups = []
     group_of = tables.group[task]
-    for index, draw in enumerate(tables.draws):
+    for index, group in enumerate(tables.groups):
         trial = np.flatnonzero(group_of == index)
         if not len(trial):
             continue
+        kind = task[trial]
+        fixed = {name: column[trial] for name, column in (given or {}).items()}
+        conditions: dict[str, NDArray[Any]] = {}
+        presets = durations.presets_of(trial)
+        for choices in group.choices:
+            conditions |= _choose(choices, kind, rng, fixed, presets, tables.settings.dim_ring)
+
+        def period_ms(period: str, trial: NDArray[np.intp] = trial) -> NDArray[np.float64]:
+            return _period_ms(tables, task, durations, period)[trial]
+
+        params = {name: column[kind] for name, column in group.params.items()}
         context = Draw(
-            rng, len(trial), task[trial], index, tables, tables.interval_sign[task[trial]], interval_ms[trial],
-            durations.steps, trial, {**durations.presets_of(trial), **{k: v[trial] for k, v in (given or {}).items()}},
+            rng, len(trial), tables.settings, params, fixed, conditions,
+            tables.interval_sign[kind], interval_ms[trial], period_ms,
         )  # fmt: skip
-        outcome = draw(context)
-        base_target[trial] = outcome.target
+        outcome = group.base.draw(context)
+        _check_filled(group.base.name, [c.name for c in flat(group.base.conditions)], conditions)
+        target[trial] = outcome.target
         if outcome.respond is not None:
             respond[trial] = outcome.respond
-        groups.append(Group(trial, tuple(outcome.stimuli), context.conditions))
-    target = tables.rules.move(base_target, tables.move_sign[task], interval_ms, tables.settings)
-    drawn = Drawn(task, durations, target, base_target, respond, interval_ms, tuple(groups))
+        groups.append(Shown(trial, tuple(outcome.stimuli), conditions))
+    drawn = Drawn(task, durations, target, respond, interval_ms, tuple(groups))
     if given:
         _check_given(tables, drawn, given)
     return drawn
 
 
-def fix_durations(
-    tables: Tables, task: NDArray[np.integer], durations: Durations, given: Mapping[str, NDArray[Any]]
-) -> None:
+def _choose(
+    choices: Choices,
+    task: NDArray[np.integer],
+    rng: np.random.Generator,
+    given: Given,
+    presets: Given,
+    dim_ring: int,
+) -> dict[str, NDArray[Any]]:
+    """Draw one declaration for trials of ``task`` (m,): a row of its table each, uniformly."""
+    names = choices.declared.names
+    if not given and presets and all(name in presets for name in names):
+        return {name: presets[name] for name in names}
+    fixed = [name for name in names if name in given]
+    if fixed:
+        for condition in flat([choices.declared]):
+            if condition.name in given:
+                condition.check(given[condition.name], dim_ring)
+        rows = np.stack([_agreeing_row(choices, int(k), i, given, rng) for i, k in enumerate(task)])
+        rows[:, [names.index(name) for name in fixed]] = np.stack([given[name] for name in fixed], axis=1)
+    else:
+        index = choices.start[task] + (rng.random(len(task)) * choices.count[task]).astype(np.int64)
+        rows = choices.rows.take(index, axis=0)
+    return {name: rows[:, i] for i, name in enumerate(names)}
+
+
+def _agreeing_row(choices: Choices, task: int, trial: int, given: Given, rng: np.random.Generator) -> NDArray[Any]:
+    """Draw a row for one trial among those that agree with what is given.
+
+    Strengths may be given that no row has; then all rows are drawn from, and what is given takes its place.
+
+    Raises:
+        ModcogError: if no row agrees in a condition of another kind.
+    """
+    start = choices.start[task]
+    rows = choices.rows[start : start + choices.count[task]]
+    agree = np.ones(len(rows), np.bool_)
+    fixed = []
+    for place, condition in enumerate(flat([choices.declared])):
+        if condition.name in given:
+            agree &= np.abs(rows[:, place] - given[condition.name][trial]) < EQUAL
+            fixed.append(condition)
+    if not agree.any() and any(condition.kind != "strength" for condition in fixed):
+        _refuse(choices, rows, [c.name for c in fixed], given, trial)
+    rows = rows[agree] if agree.any() else rows
+    return rows[rng.integers(len(rows))]
+
+
+def _refuse(choices: Choices, rows: NDArray[Any], fixed: list[str], given: Given, trial: int) -> None:
+    got = [f"{given[name][trial]:g}" for name in fixed]
+    if len(choices.declared.names) == 1:
+        allowed = [f"{value:g}" for value in np.unique(rows)]
+        few = ", ".join(allowed) if len(allowed) <= 12 else f"{allowed[0]}, {allowed[1]}, … {allowed[-1]}"
+        raise ModcogError(f"{fixed[0]}: got {got[0]}, must be one of {few}")
+    raise ModcogError(f"{', '.join(fixed)}: got {', '.join(got)}, which never occur together")
+
+
+def _check_filled(base: str, declared: list[str], conditions: Mapping[str, Any]) -> None:
+    """Refuse a draw function that does not fill in just what its base task declares."""
+    for name in conditions:
+        if name not in declared:
+            raise ModcogError(f"{base}: its draw function fills in {name!r}, which conditions does not declare")
+    for name in declared:
+        if name not in conditions:
+            raise ModcogError(f"{base}: condition {name!r} has no values and is not filled in by the draw function")
+
+
+def fix_durations(tables: Tables, task: NDArray[np.integer], durations: Durations, given: Given) -> None:
     """Put the durations among ``given`` (``duration_<period>``, ms), (n,) columns, in place of the drawn ones.
 
     Raises:
@@ -141,11 +218,10 @@ def fix_durations(
         if name not in names:
             raise unknown("condition", name, sorted(names))
         if not np.all(np.isfinite(column) & (column >= 0)):
-            raise ModcogError(f"{name}: got {column.tolist()}, must be finite and at least 0 ms")
+            raise ModcogError(f"{name}: got {shown(column.tolist())}, must be finite and at least 0 ms")
         period = name.removeprefix(DURATION)
         for trial, k in enumerate(task):
-            slot = list(tables.timings[k]).index(period)
-            durations.ms[trial, slot] = column[trial]
+            durations.ms[trial, tables.period_slots[period][k]] = column[trial]
             if period in ("decision", *tables.rows[k].shows) and column[trial] < tables.settings.dt:
                 raise ModcogError(
                     f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms"
@@ -158,22 +234,17 @@ def fix_durations(
 
 
 def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
-    """Everything drawn, as (n,) columns: −1 (whole numbers) or NaN (others) where a trial's task has no such thing.
+    """Return every condition as an (n,) column: −1 (whole numbers) or NaN (others) where a trial has no such thing.
 
     ``duration_<period>`` are ms as drawn, ``steps_<period>`` the whole steps they last; ``target`` is the direction
     asked for before the interval extension moved it, ``interval_ms`` the time T it moved by.
-
-    Raises:
-        ModcogError: if a draw function names a condition in some trials of a task and not in others.
     """
     n = len(drawn.task)
-    found: dict[str, NDArray[Any]] = {name: np.full(n, missing) for name, missing in tables.missing.items()}
+    found: dict[str, NDArray[Any]] = {c.name: np.full(n, c.missing) for c in tables.conditions}
     for group in drawn.groups:
         for name, column in group.conditions.items():
-            if name not in found:
-                raise ModcogError(f"conditions: {name!r} is named in some trials of a task and not in others")
             found[name][group.trial] = column
-    found["target"] = drawn.base_target
+    found["target"] = drawn.target
     found["respond"] = drawn.respond.astype(np.int64)
     if tables.interval_sign.any():
         timed = tables.interval_sign[drawn.task] != 0
@@ -186,21 +257,12 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
     return found
 
 
-def missing_values(tables: Tables) -> dict[str, int | float]:
-    """Learn from one trial of each task which conditions there are, and what each is where there is no such thing.
-
-    What is learnt does not depend on which tasks a sample happens to hold, so all samples have the same columns.
-    """
-    task = np.arange(len(tables.specs))
-    seed = Seed.of(0, Purpose.CHECK)
-    rng = seed.rng()
-    drawn = draw_conditions(tables, task, tables.rules.draw_durations(tables, task, rng, seed), rng)
-    missing: dict[str, int | float] = {}
-    for group in drawn.groups:
-        for name, column in group.conditions.items():
-            whole = column.dtype.kind in "iub" and missing.get(name, -1) == -1
-            missing[name] = -1 if whole else np.nan
-    return missing
+def _period_ms(tables: Tables, task: NDArray[np.integer], durations: Durations, period: str) -> NDArray[np.float64]:
+    """Return how long a period really lasts, (n,) ms; 0 in a task without it."""
+    if period not in tables.period_slots:
+        raise unknown("period", period, tables.period_slots)
+    slot = tables.period_slots[period][task]
+    return np.where(slot >= 0, durations.steps[np.arange(len(task)), slot] * tables.settings.dt, 0.0)
 
 
 def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations) -> NDArray[np.floating]:
@@ -212,7 +274,8 @@ def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations
     return found
 
 
-def _check_given(tables: Tables, drawn: Drawn, given: Mapping[str, NDArray[Any]]) -> None:
+def _check_given(tables: Tables, drawn: Drawn, given: Given) -> None:
+    """Refuse given conditions that the trials do not have, or that are not as the others make them."""
     found = columns(tables, drawn)
     has = [name for name, column in found.items() if not is_missing(column).all()]
     for name, column in given.items():

@@ -1,52 +1,37 @@
-"""The two extensions, interval and sequence: functions on columns that know no family."""
+"""Extending: from the target that was drawn to the right action at every step of the decision.
+
+The painter and the ideal observer both come here, so they cannot differ.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from modcog.settings import BatterySettings
-
-SLACK = 1e-9
-"""Guards every floor against rounding: 0.29 · 100 is 28.999999999999996 in floating point and 29 in arithmetic."""
+from modcog.trials import moves
+from modcog.trials.draw import Drawn
+from modcog.trials.tables import Tables
 
 
-def positions(omega: float, ms: NDArray[np.floating]) -> NDArray[np.int64]:
-    """floor(omega · ms): whole positions of the ring travelled in ``ms`` milliseconds, same shape."""
-    return np.floor(omega * ms + SLACK).astype(np.int64)
+def first_target(tables: Tables, drawn: Drawn) -> NDArray[np.integer]:
+    """Return the direction asked for at the first step of each decision, (n,): the interval has moved the target."""
+    sign = tables.move_sign[drawn.task]
+    return tables.rules.move(drawn.target, sign, drawn.interval_ms, tables.settings)
 
 
-def interval(
-    target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: BatterySettings
+def labels(
+    tables: Tables, task: NDArray[np.integer], target: NDArray[np.integer], step: NDArray[np.integer]
 ) -> NDArray[np.integer]:
-    """Interval extension: the target moves by the time waited (Khona et al. 2023).
+    """Return the right actions at steps of decisions that ask for a response.
 
     Args:
-        target: (n,) directions.
-        sign: (n,) +1, −1, or 0 for no extension.
-        ms: (n,) duration T of the timed period in ms.
-        settings: for ``omega`` and ``dim_ring``.
+        tables: the battery.
+        task: (m,) task indices.
+        target: (m,) directions asked for at the first step of the decision.
+        step: (m,) steps within the decision, from 0.
 
     Returns:
-        (n,) directions, (target + sign · floor(omega · T)) mod n.
+        (m,) labels of the targets where the sequence has moved them.
     """
-    return (target + sign * positions(settings.omega, ms)) % settings.dim_ring
-
-
-def sequence(sign: NDArray[np.integer], step: NDArray[np.integer], settings: BatterySettings) -> NDArray[np.integer]:
-    """Sequence extension: positions the target has moved by at a step of the decision (Khona et al. 2023).
-
-    Args:
-        sign: (m,) +1, −1, or 0 for no extension.
-        step: (m,) step within the decision, from 0.
-        settings: for ``omega`` and ``dt``.
-
-    Returns:
-        (m,) sign · floor(omega · step · dt).
-    """
-    longest = int(step.max(initial=0))
-    travelled = positions(settings.omega, np.arange(longest + 1) * settings.dt)
-    return sign * travelled[step]
+    moved = moves.sequence(tables.sequence_sign[task], step, tables.settings)
+    return tables.rules.label(target, moved, tables.settings.dim_ring)

@@ -124,20 +124,20 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
     Returns:
         (S,): 0 hold fixation, 1 + k respond in direction k.
     """
-    settings, rules = tables.settings, tables.rules
     n, slots, steps = len(drawn.task), tables.n_slots, drawn.durations.steps.ravel()
     decision = np.arange(n) * slots + tables.decision_slot[drawn.task]
+    target = extend.first_target(tables, drawn)
     of_frame = np.zeros(n * slots, np.int64)
-    of_frame[decision] = np.where(drawn.respond, rules.label(drawn.target, 0, settings.dim_ring), 0)
+    first = extend.labels(tables, drawn.task, target, np.zeros(n, np.int64))
+    of_frame[decision] = np.where(drawn.respond, first, 0)
     found = of_frame.take(frame)
     moving = np.flatnonzero(drawn.respond & (tables.sequence_sign[drawn.task] != 0))
-    if len(moving):
+    if len(moving):  # only these have labels that change within a frame
         length = steps[decision[moving]]
         trial = np.repeat(moving, length)
         step = np.arange(len(trial)) - np.repeat(np.cumsum(length) - length, length)
-        first = (np.cumsum(steps) - steps)[decision[moving]]
-        moved = extend.sequence(tables.sequence_sign[drawn.task[trial]], step, settings)
-        found[np.repeat(first, length) + step] = rules.label(drawn.target[trial], moved, settings.dim_ring)
+        start = (np.cumsum(steps) - steps)[decision[moving]]
+        found[np.repeat(start, length) + step] = extend.labels(tables, drawn.task[trial], target[trial], step)
     return found
 
 

@@ -23,6 +23,9 @@ from modcog.trials.tables import Tables
 BLOCK = 512
 """Trials in a block of many tasks: enough to make drawing cheap."""
 
+ATTEMPTS = 100
+"""Blocks that are drawn to find a trial with a given target; with 1,024 directions one block has it with 40 %."""
+
 FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK = 16, 256
 """Trials in the first block of a single task, and in a late one; until then each is twice the block before it.
 
@@ -63,7 +66,7 @@ class TrialSource:
         layout = self.seed.rng(Part.LAYOUT, index)
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
-        durations = self.tables.rules.draw_durations(self.tables, tasks, layout, self.seed)
+        durations = self.tables.rules.draw_durations(self.tables.timing, tasks, layout, self.seed)
         drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
         return pack(self.tables, drawn, self.seed.rng(Part.NOISE, index))
 
@@ -73,19 +76,35 @@ class TrialSource:
             return np.full(n, self.task, np.int64)
         return rng.integers(0, len(self.tables.specs), n)
 
-    def one(self, index: int, given: Mapping[str, Any]) -> Trials:
-        """A single trial whose conditions are fixed where ``given`` names them; the rest is drawn under ``index``.
+    def one(self, index: int, given: Mapping[str, Any], target: int | None = None) -> Trials:
+        """Return a single trial whose conditions are fixed where ``given`` names them; the rest is drawn.
+
+        Args:
+            index: that the rest is drawn under.
+            given: values by name of the condition.
+            target: direction that the trial must ask for before any extension; None: any.
 
         Raises:
-            ModcogError: if a condition does not exist, is out of range or contradicts another.
+            ModcogError: if a condition does not exist, is out of range or contradicts another, or no trial with these
+                conditions has the target.
         """
         rng = self.seed.rng(Part.SINGLE, index)
-        tasks = self.draw_tasks(1, rng)
         fixed = {name: _column(name, value) for name, value in given.items()}
-        durations = self.tables.rules.draw_durations(self.tables, tasks, rng, self.seed, fixed)
+        if target is None:
+            return pack(self.tables, self._draw_single(1, rng, fixed), rng)
+        # Draw until a trial has the target: right for every task, whatever its target follows from.
+        for _ in range(ATTEMPTS):
+            drawn = self._draw_single(BLOCK, rng, {name: np.repeat(column, BLOCK) for name, column in fixed.items()})
+            if len(found := np.flatnonzero((drawn.target == target) & drawn.respond)):
+                return pack(self.tables, drawn.part(found[0], found[0] + 1), rng)
+        raise ModcogError(f"ground_truth: got {target}, which no trial with these conditions asks for")
+
+    def _draw_single(self, n: int, rng: np.random.Generator, fixed: Mapping[str, NDArray[Any]]) -> Drawn:
+        """Draw n trials with fixed conditions, (n,) columns."""
+        tasks = self.draw_tasks(n, rng)
+        durations = self.tables.rules.draw_durations(self.tables.timing, tasks, rng, self.seed, fixed)
         draw.fix_durations(self.tables, tasks, durations, fixed)
-        drawn = draw.draw_conditions(self.tables, tasks, durations, rng, fixed)
-        return pack(self.tables, drawn, rng)
+        return draw.draw_conditions(self.tables, tasks, durations, rng, fixed)
 
     def take(self, n: int) -> Trials:
         """Return the first n trials."""
@@ -116,7 +135,7 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
     frame = paint.frame_of_steps(drawn)
     offsets = np.zeros(len(steps) + 1, np.int64)
     np.cumsum(steps.sum(axis=1), out=offsets[1:])
-    before = np.arange(tables.n_slots) < tables.decision_slot[drawn.task][:, None]
+    before = tables.fixation_cue[drawn.task]
     return Trials(
         paint.observations(tables, drawn, frame, noise),
         paint.labels(tables, drawn, frame),
@@ -124,9 +143,11 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
         drawn.task,
         (steps * before).sum(axis=1),
         draw.columns(tables, drawn),
-        tables.settings.tasks,
+        tables.tasks,
         tables.settings.dt,
-        tuple(tuple(timing) for timing in tables.timings),
+        tables.periods,
+        tables.settings.dim_ring,
+        tables.conditions,
     )
 
 

@@ -93,7 +93,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         while filled.min() < length:
             per_lane = self._trials_needed(length - int(filled.min()))
             task = self._source.draw_tasks(lanes * per_lane, layout)
-            durations = tables.rules.draw_durations(tables, task, layout, self._seed)
+            durations = tables.rules.draw_durations(tables.timing, task, layout, self._seed)
             rounds.append((task, durations))
             filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
         task, durations = _by_lane(rounds, lanes)

@@ -1,8 +1,8 @@
-"""Tables: what differs between the tasks of a battery, as arrays that are looked up by task index."""
+"""Tables: the differences between the tasks of a battery, as arrays that are looked up by task index."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
-from modcog.settings import BatterySettings
-from modcog.tasks.draw import Draw, Outcome
+from modcog.settings import Settings, Timing
+from modcog.tasks.base import Base
+from modcog.tasks.condition import Condition, Joint
 from modcog.tasks.names import TaskSpec, parse
-from modcog.tasks.table import Base, Timing
+from modcog.trials.columns import all_columns
 from modcog.trials.published import Published
 from modcog.trials.rules import Rules
 from modcog.trials.timing import TimingTable, check_timing, compile_timing
@@ -28,39 +29,63 @@ _NOISE = {"none": 0, "shown": 0, "both": RING1 | RING2, "all": FIXATION | RING1 
 
 
 @dataclass(frozen=True)
-class Tables:
-    """A battery compiled: every attribute without a comment is an array over its tasks, (K,) or (K, …).
+class Choices:
+    """The rows that one declaration is drawn from, for all tasks: ``count`` rows from ``start`` on, (K,) each."""
+
+    declared: Condition | Joint
+    rows: NDArray[Any]
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tasks that share a draw function and the names of their conditions, so that they are drawn together.
 
     Attributes:
-        settings: what it was compiled from.
+        base: one of their base tasks, for its draw function.
+        choices: the declarations with values to draw from, in order.
+        params: ``Base.params`` as columns over all tasks; in tasks of other groups 0, never read.
+    """
+
+    base: Base
+    choices: tuple[Choices, ...]
+    params: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A battery compiled; unless noted, attributes are arrays over its tasks, (K,) or (K, …).
+
+    Attributes:
+        settings: that it was compiled from.
+        rule_input: observations end with a one-hot column per task.
         rules: the rule set.
         specs: the tasks.
         rows: the base task of each, as the rules have it.
         timings: period durations of each, in ms, in order.
         timing: the same as arrays.
-        draws: the draw functions; ``group`` says which one a task uses.
-        params: for each draw function, the parameters of its rows by name.
-        alternatives: rows to draw from; a task's are ``alternative_count`` rows from ``alternative_start`` on.
+        groups: the tasks that are drawn together.
+        group: index of a task's group.
+        conditions: every column of ``trials.conditions``, in order.
         decision_slot, timed_slot: index of the decision and of the timed period among the task's periods (−1: none).
         show_slot: (K, S) index of the period that shows the first, second … stimulus.
         interval_sign, move_sign, sequence_sign: +1, −1 or 0; ``move_sign`` is 0 where an interval moves no target.
         noise: mask of the channels that are noisy while a stimulus is visible.
-        noise_at_stimulus: whether the ring that shows the stimulus is, too.
+        noise_at_stimulus: the ring that shows a stimulus is noisy, whatever ``noise`` says.
         bumps: (n, n) bump of strength 1 for each direction.
     """
 
-    settings: BatterySettings
+    settings: Settings
+    rule_input: bool
     rules: Rules
     specs: tuple[TaskSpec, ...]
     rows: tuple[Base, ...]
     timings: tuple[Mapping[str, Timing], ...]
     timing: TimingTable
-    draws: tuple[Callable[[Draw], Outcome], ...]
+    groups: tuple[Group, ...]
     group: NDArray[np.int64]
-    params: tuple[Mapping[str, NDArray[Any]], ...]
-    alternatives: NDArray[np.float64]
-    alternative_start: NDArray[np.int64]
-    alternative_count: NDArray[np.int64]
+    conditions: tuple[Condition, ...]
     decision_slot: NDArray[np.int64]
     timed_slot: NDArray[np.int64]
     show_slot: NDArray[np.int64]
@@ -72,8 +97,13 @@ class Tables:
     bumps: NDArray[np.float32]
 
     def __deepcopy__(self, memo: Any) -> Tables:
-        """Itself: tables never change."""
+        """Return the same tables: they never change."""
         return self
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks."""
+        return tuple(spec.name for spec in self.specs)
 
     @property
     def n_slots(self) -> int:
@@ -83,20 +113,25 @@ class Tables:
     @cached_property
     def n_channels(self) -> int:
         """Channels of an observation: fixation cue, two rings, and the rule input if there is one."""
-        return 1 + 2 * self.settings.dim_ring + (len(self.specs) if self.settings.rule_input else 0)
+        return 1 + 2 * self.settings.dim_ring + (len(self.specs) if self.rule_input else 0)
+
+    @cached_property
+    def periods(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each task's periods, in order."""
+        return tuple(tuple(timing) for timing in self.timings)
 
     @cached_property
     def period_slots(self) -> dict[str, NDArray[np.int64]]:
         """For every period name, the slot it takes in each task, (K,); −1 where a task does not have it."""
-        names = dict.fromkeys(period for timing in self.timings for period in timing)
+        names = dict.fromkeys(period for periods in self.periods for period in periods)
         return {
-            name: np.array([list(timing).index(name) if name in timing else -1 for timing in self.timings])
+            name: np.array([periods.index(name) if name in periods else -1 for periods in self.periods])
             for name in names
         }
 
     @cached_property
     def fixation_cue(self) -> NDArray[np.bool_]:
-        """(K, P): whether the fixation cue is on in a slot."""
+        """(K, P): the fixation cue is on in a slot, which is so before the decision."""
         return np.arange(self.n_slots) < self.decision_slot[:, None]
 
     @cached_property
@@ -104,7 +139,7 @@ class Tables:
         """(K, P, C) observations of each period without a stimulus: fixation cue and rule input."""
         blank = np.zeros((len(self.specs), self.n_slots, self.n_channels), np.float32)
         blank[:, :, 0] = self.fixation_cue
-        if self.settings.rule_input:
+        if self.rule_input:
             task = np.arange(len(self.specs))
             blank[task, :, 1 + 2 * self.settings.dim_ring + task] = 1
         return blank
@@ -118,54 +153,48 @@ class Tables:
         return mask
 
     @cached_property
-    def missing(self) -> dict[str, int | float]:
-        """The conditions that trials have, and what each is in a trial whose task does not draw it: −1 or NaN."""
-        from modcog.trials.draw import missing_values
-
-        return missing_values(self)
-
-    @cached_property
     def mean_length(self) -> NDArray[np.float64]:
         """(K,) expected steps of a trial, an upper bound up to rounding."""
-        table = self.timing
-        mean = table.low + table.span / 2
-        for task, slot in zip(*np.nonzero(table.count), strict=True):
-            start = table.start[task, slot]
-            mean[task, slot] = table.values[start : start + table.count[task, slot]].mean()
-        return mean.sum(axis=1) / self.settings.dt
+        return self.timing.mean.sum(axis=1) / self.settings.dt
 
 
-def compile_tables(settings: BatterySettings) -> Tables:
+def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -> Tables:
     """Compile the tables of a battery.
 
     Raises:
-        ModcogError: if the timing names a period that no task has or leaves a task unplayable.
+        ModcogError: if the timing names a period that no task has or leaves a task unplayable, or base tasks declare
+            conditions that contradict each other.
     """
     rules = RULES[settings.rules]
-    specs = tuple(parse(name) for name in settings.tasks)
+    specs = tuple(parse(name) for name in tasks)
     rows = tuple(rules.row(spec) for spec in specs)
-    timings = tuple(_timing(rules, spec, row, settings) for spec, row in zip(specs, rows, strict=True))
-    _check_periods(settings, rows)
-    for spec, row, timing in zip(specs, rows, timings, strict=True):
-        setting = {row.timed: "interval"} if row.timed and spec.interval and settings.interval else {}
-        setting |= dict.fromkeys(settings.timing, "timing")
-        check_timing(spec.name, timing, row.shows, settings.dt, setting)
-    draws = tuple(dict.fromkeys(row.draw for row in rows))
+    timings = tuple(
+        {period: settings.timing.get(period, ms) for period, ms in rules.timing(spec, row, settings).items()}
+        for spec, row in zip(specs, rows, strict=True)
+    )
+    _check_timings(settings, specs, rows, timings)
+    keys = [_group_key(row) for row in rows]
+    distinct = list(dict.fromkeys(keys))
     sign = np.array([spec.interval for spec in specs])
-    start, count, alternatives = _alternatives(rows, settings)
     return Tables(
         settings=settings,
+        rule_input=rule_input,
         rules=rules,
         specs=specs,
         rows=rows,
         timings=timings,
-        timing=compile_timing(timings),
-        draws=draws,
-        group=np.array([draws.index(row.draw) for row in rows]),
-        params=tuple(_columns(rows, draw) for draw in draws),
-        alternatives=alternatives,
-        alternative_start=start,
-        alternative_count=count,
+        timing=compile_timing(
+            timings,
+            settings.dt,
+            [-1 if "delay" in settings.timing else rules.kept_delay(spec) for spec in specs],
+            [rules.presets_modality(row) for row in rows],
+        ),
+        groups=tuple(
+            _compile_group([row if k == key else None for row, k in zip(rows, keys, strict=True)], settings)
+            for key in distinct
+        ),
+        group=np.array([distinct.index(key) for key in keys]),
+        conditions=all_columns(rows, any(spec.interval for spec in specs)),
         decision_slot=np.array([len(row.periods) - 1 for row in rows]),
         timed_slot=np.array([_slot(row, row.timed) for row in rows]),
         show_slot=_show_slots(rows),
@@ -179,7 +208,7 @@ def compile_tables(settings: BatterySettings) -> Tables:
 
 
 def bump(direction: NDArray[Any], dim_ring: int) -> NDArray[np.float64]:
-    """Activity of a ring under a stimulus of strength 1: 0.8 · exp(−½ (d / (π/8))²), d the circular distance.
+    """Return the activity of a ring under a stimulus of strength 1: 0.8 · exp(−½ (d / (π/8))²), d the distance.
 
     Args:
         direction: (m,) positions on the ring, off the grid too.
@@ -193,16 +222,17 @@ def bump(direction: NDArray[Any], dim_ring: int) -> NDArray[np.float64]:
     return 0.8 * np.exp(-0.5 * (angle / (np.pi / 8)) ** 2)
 
 
-def _timing(rules: Rules, spec: TaskSpec, row: Base, settings: BatterySettings) -> dict[str, Timing]:
-    timing = rules.timing(spec, row, settings)
-    return {period: settings.timing.get(period, duration) for period, duration in timing.items()}
-
-
-def _check_periods(settings: BatterySettings, rows: Sequence[Base]) -> None:
+def _check_timings(
+    settings: Settings, specs: Sequence[TaskSpec], rows: Sequence[Base], timings: Sequence[Mapping[str, Timing]]
+) -> None:
     periods = list(dict.fromkeys(period for row in rows for period in row.periods))
     for period in settings.timing:
         if period not in periods:
             raise unknown("period in timing", period, periods)
+    for spec, row, timing in zip(specs, rows, timings, strict=True):
+        setting = {row.timed: "interval"} if row.timed and spec.interval and settings.interval else {}
+        setting |= dict.fromkeys(settings.timing, "timing")
+        check_timing(spec.name, timing, row.shows, settings.dt, setting)
 
 
 def _slot(row: Base, period: str | None) -> int:
@@ -216,10 +246,44 @@ def _show_slots(rows: Sequence[Base]) -> NDArray[np.int64]:
     return slots
 
 
-def _columns(rows: Sequence[Base], draw: Callable[[Draw], Outcome]) -> dict[str, NDArray[Any]]:
-    """Parameters of the rows that share ``draw``, as arrays over all tasks; other tasks have 0 there, never read."""
+def _group_key(row: Base) -> tuple[Any, ...]:
+    """Return the same for rows that can be drawn together."""
+    return row.draw, tuple((one.names, one.drawn) for one in row.conditions)
+
+
+def _compile_group(rows: Sequence[Base | None], settings: Settings) -> Group:
+    """Compile the rows that are drawn together; None stands for a task of another group."""
+    first = next(row for row in rows if row is not None)
+    choices = tuple(_choices(rows, place, settings) for place, one in enumerate(first.conditions) if one.drawn)
+    return Group(first, choices, _params(rows))
+
+
+def _choices(rows: Sequence[Base | None], place: int, settings: Settings) -> Choices:
+    """Lay out what the declaration at ``place`` is drawn from; tasks with the same rows share them."""
+    start_count = np.zeros((len(rows), 2), np.int64)
+    tables: dict[bytes, tuple[int, NDArray[Any]]] = {}
+    known: dict[str, bytes] = {}
+    total = 0
+    for task, row in enumerate(rows):
+        if row is None:
+            continue
+        if row.name not in known:  # all tasks of a base task have the same rows
+            table = row.conditions[place].rows(settings, row.params)
+            known[row.name] = key = table.tobytes()
+            if key not in tables:
+                tables[key] = (total, table)
+                total += len(table)
+        start, table = tables[known[row.name]]
+        start_count[task] = start, len(table)
+    declared = next(row for row in rows if row is not None).conditions[place]
+    joined = np.concatenate([table for _, table in tables.values()])
+    return Choices(declared, joined, start_count[:, 0], start_count[:, 1])
+
+
+def _params(rows: Sequence[Base | None]) -> dict[str, NDArray[Any]]:
+    """Return the parameters of rows that are drawn together, as arrays over all tasks."""
     columns: dict[str, NDArray[Any]] = {}
-    params = [row.params if row.draw is draw else {} for row in rows]
+    params = [row.params if row is not None else {} for row in rows]
     for name in dict.fromkeys(name for own in params for name in own):
         like = np.asarray(next(own[name] for own in params if name in own))
         values = [np.asarray(own.get(name, np.zeros_like(like))) for own in params]
@@ -227,22 +291,3 @@ def _columns(rows: Sequence[Base], draw: Callable[[Draw], Outcome]) -> dict[str,
             raise ModcogError(f"params: {name!r} has different shapes in base tasks that share a draw function")
         columns[name] = np.stack(values)
     return columns
-
-
-def _alternatives(
-    rows: Sequence[Base], settings: BatterySettings
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Start and number of each task's alternatives, (K,), and the rows they point into, each base's once."""
-    tables: list[NDArray[np.float64]] = []
-    first: dict[str, tuple[int, int]] = {}
-    total = 0
-    for row in rows:
-        if row.alternatives is not None and row.name not in first:
-            table = np.asarray(row.alternatives(settings, row.params), dtype=np.float64)
-            first[row.name] = (total, len(table))
-            tables.append(table)
-            total += len(table)
-    width = max((table.shape[1] for table in tables), default=0)
-    padded = [np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table in tables]
-    start_count = np.array([first.get(row.name, (0, 0)) for row in rows])
-    return start_count[:, 0], start_count[:, 1], np.concatenate(padded) if padded else np.zeros((0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.tasks.table import Timing
-from modcog.trials.extend import SLACK
-
-LONGEST_TRIAL = 1_000_000
-"""Steps; a guard against a dt so small that a trial would not fit in memory."""
+from modcog.limits import LONGEST_TRIAL
+from modcog.settings import Timing
+from modcog.trials.moves import SLACK
 
 
 @dataclass
@@ -25,8 +23,8 @@ class Durations:
     Attributes:
         ms: (n, P) as drawn, in ms.
         steps: (n, P) whole steps; 0 in slots that the task does not have.
-        presets: conditions that had to be drawn along with the durations, (n,) columns; −1 in the trials of a draw
-            function that does not draw them so.
+        presets: conditions that had to be drawn along with the durations, (n,) columns; −1 in trials in which they
+            are drawn like all others.
     """
 
     ms: NDArray[np.float64]
@@ -38,7 +36,7 @@ class Durations:
         return Durations(self.ms[rows], self.steps[rows], {name: c[rows] for name, c in self.presets.items()})
 
     def presets_of(self, trial: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """The presets of ``trial`` (m,), trials that share a draw function."""
+        """Return the presets of ``trial`` (m,), trials that share a draw function, which all have them or none."""
         return {name: column[trial] for name, column in self.presets.items() if column[trial[0]] != -1}
 
 
@@ -52,6 +50,13 @@ class TimingTable:
     """The timing of every period of every task, as arrays over (task, slot).
 
     A duration is low + u · span with u uniform on [0, 1), or, where ``count`` > 0, one of ``count`` values.
+
+    Attributes:
+        low, span, count, start: (K, P).
+        values: that ``start`` and ``count`` point into.
+        dt: time step, ms.
+        kept: (K,) number of a delay that the published rules draw once for a whole sample (P5); −1: none.
+        presets_modality: (K,) the modality is drawn along with the durations, since a kept delay depends on it.
     """
 
     low: NDArray[np.float64]
@@ -59,6 +64,26 @@ class TimingTable:
     count: NDArray[np.int64]
     start: NDArray[np.int64]
     values: NDArray[np.float64]
+    dt: float
+    kept: NDArray[np.int64]
+    presets_modality: NDArray[np.bool_]
+
+    @cached_property
+    def mean(self) -> NDArray[np.float64]:
+        """(K, P) mean durations, ms."""
+        return self._of_choices(np.mean, self.low + self.span / 2)
+
+    @cached_property
+    def longest(self) -> NDArray[np.float64]:
+        """(K, P) longest durations, ms."""
+        return self._of_choices(np.max, self.low + self.span)
+
+    def _of_choices(self, summary: Callable[[Any], Any], ms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``ms`` with the summary of the values where a duration is one of several."""
+        for task, slot in zip(*np.nonzero(self.count), strict=True):
+            start = self.start[task, slot]
+            ms[task, slot] = summary(self.values[start : start + self.count[task, slot]])
+        return ms
 
     def draw(self, task: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw the durations of one trial of each task in ``task`` (n,), in ms, (n, P).
@@ -87,7 +112,9 @@ class TimingTable:
         return tuple(np.flatnonzero(self.count.any(axis=0)).tolist())
 
 
-def compile_timing(timings: Sequence[Mapping[str, Timing]]) -> TimingTable:
+def compile_timing(
+    timings: Sequence[Mapping[str, Timing]], dt: float, kept: Sequence[int], presets_modality: Sequence[bool]
+) -> TimingTable:
     """Turn the tasks' timings, one mapping of period to duration each, into a ``TimingTable``."""
     shape = (len(timings), max(map(len, timings)))
     low, span = np.zeros(shape), np.zeros(shape)
@@ -101,7 +128,9 @@ def compile_timing(timings: Sequence[Mapping[str, Timing]]) -> TimingTable:
             else:
                 count[task, slot], start[task, slot] = len(numbers), len(values)
                 values.extend(numbers)
-    return TimingTable(low, span, count, start, np.array(values))
+    return TimingTable(
+        low, span, count, start, np.array(values), dt, np.array(kept), np.array(presets_modality)
+    )  # fmt: skip
 
 
 def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:

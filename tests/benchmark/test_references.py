@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from modcog import Battery
+from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError
 from modcog.experiments.benchmark import Reference, store, stored
 from modcog.experiments.benchmark.references import GRIDS, columns, read
 from modcog.experiments.sweeps import Grid, results
 from modcog.experiments.sweeps.cell import read_result
 from modcog.models import configure
-from modcog.settings import BatterySettings
 
 SETTINGS = {
     "tasks": ["go", "dm1", "dms"], "hidden": 6, "steps": 2, "batch_size": 4, "eval_every": 1, "eval_trials": 2,
@@ -120,7 +120,7 @@ def test_the_stored_references_are_those_of_the_grids_under_the_default_battery(
     for one in stored():
         cell = cells[one.settings["arch"], tuple(one.scores)]
         assert one.settings["steps"] == cell.config.steps
-        default = BatterySettings(tasks=tuple(one.scores), rule_input=True)
+        default = BatteryConfig(tasks=tuple(one.scores), rule_input=True)
         assert one.battery == default
         assert all(0 <= value <= 1 for scores in one.scores.values() for value in scores)
         assert one.curve[-1].trials == one.cost.trials

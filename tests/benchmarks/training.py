@@ -56,7 +56,7 @@ def main() -> None:
 def measured(arch: str, tasks: str, more: dict[str, float]) -> list[str]:
     """A row: median milliseconds of the batch and of the rest, and the share of the batch in all steps together."""
     config = TrainConfig.of(arch=arch, tasks=tasks, **more)
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     network, batches = build_model(config, battery), make_batches(config, battery)
     optimizer = make_optimizer(config, network)
 

@@ -142,9 +142,10 @@ def test_import_makes_own_tasks_known_to_the_command_and_to_its_processes(tmp_pa
         """
 import modcog
 def draw(t):
-    direction = t.integers("direction", 0, t.dim_ring)
-    return modcog.Outcome(direction, [modcog.Stimulus(0, 1, direction)])
-modcog.add_base(modcog.Base("look", "gaze", "Look there.", {"fixation": 300, "decision": 300}, ("decision",), draw))
+    return modcog.Outcome(t["direction"], [modcog.Stimulus(0, 1, t["direction"])])
+direction = modcog.Condition("direction", "direction")
+periods = {"fixation": 300, "decision": 300}
+modcog.add_base(modcog.Base("look", "gaze", "Look there.", periods, ("decision",), (direction,), draw))
 """,
         encoding="utf-8",
     )

@@ -27,7 +27,7 @@ def test_the_file_holds_what_the_battery_samples(run, tmp_path) -> None:
     for name in ("observations", "labels", "lengths", "mask", "task", "decision_start"):
         np.testing.assert_array_equal(found.pop(name), getattr(trials, name))
     assert tuple(found.pop("tasks")) == modcog.TASKS
-    assert modcog.BatterySettings(**json.loads(str(found.pop("settings")))) == battery.settings
+    assert modcog.BatteryConfig(**json.loads(str(found.pop("settings")))) == battery.config
     assert (int(found.pop("seed")), str(found.pop("version"))) == (7, modcog.__version__)
     conditions = {name.removeprefix("condition_"): column for name, column in found.items()}
     assert set(conditions) == set(trials.conditions)
@@ -64,7 +64,7 @@ def test_settings_from_a_file_with_options_before_them(run, tmp_path) -> None:
     out = tmp_path / "t.npz"
     assert run("sample", "--config", tmp_path / "b.toml", "--sigma", "0", "-n", "5", "--out", out).code == 0
     battery = modcog.Battery("yang19", dt=20, sigma=0, timing={"delay": ("uniform", (300, 900))})
-    assert modcog.BatterySettings(**json.loads(str(load(out)["settings"]))) == battery.settings
+    assert modcog.BatteryConfig(**json.loads(str(load(out)["settings"]))) == battery.config
     np.testing.assert_array_equal(load(out)["labels"], battery.sample(5, seed=0).labels)
 
 

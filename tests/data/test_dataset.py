@@ -12,9 +12,11 @@ from oracle import Setting, disagreements
 from small_data import FORMATS, LAYOUTS, TASKS, small
 
 import modcog
-from modcog.data import DataSet, Stream, export, load
-from modcog.data.plan import EXPORT_KEY, Plan
+from modcog.data import DataSet, export, load
+from modcog.data.plan import Plan
+from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials
+from modcog.trials.stream import Stream
 
 Made = Callable[..., DataSet]
 
@@ -48,7 +50,7 @@ def test_sequences_round_trip(made: Made, form: str) -> None:
     data = made("stream", form)
     for index, split in enumerate(data.values()):
         block = Plan(data.config).block
-        stream = Stream(data.battery, block, 40, 7, batch_first=True, key=(EXPORT_KEY, index))
+        stream = Stream(data.battery.tables, Seed.of(7, Purpose.EXPORT, index), block, 40, batch_first=True)
         for start in range(0, len(split), block):
             lanes = slice(start, min(start + block, len(split)))
             observations, labels = next(stream)

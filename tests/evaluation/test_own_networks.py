@@ -146,7 +146,7 @@ def test_a_network_that_takes_trials_for_steps_is_found_out(cell, task):
     evaluate(lambda x: network(torch.tensor(x).transpose(0, 1)).transpose(0, 1), battery, 20)
     for swapped in (lambda x: network(torch.tensor(x)), Recurrent(cell, first="trials")):
         line = refusal(swapped, battery)
-        assert "(n, T, C) = (16, " in line  # the first block of a single task
+        assert "(n, T, C) = (20, " in line
         assert "batch_first" in line
 
 

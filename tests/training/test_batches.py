@@ -60,7 +60,7 @@ def test_little_is_spent_on_padding(small, battery):
 @pytest.mark.parametrize("layout", ["trials", "stream"])
 def test_a_batch_depends_on_its_number_alone(small, layout):
     config = small(layout=layout, seq_len=25, batch_size=200, tasks=["dm1", "dlydm2"])  # noisy: no two are alike
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     in_order = make_batches(config, battery)
     first = [in_order(i) for i in range(8)]
     for index in (6, 0, 7, 5):
@@ -71,7 +71,7 @@ def test_a_batch_depends_on_its_number_alone(small, layout):
 @pytest.mark.parametrize("layout", ["trials", "stream"])
 def test_no_two_processes_learn_from_the_same_trials(small, layout):
     config = small(layout=layout, seq_len=40, tasks=["dm1"], batch_size=200)
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     of_rank = [make_batches(config, battery, rank, 2) for rank in range(2)]
     seen = [set().union(*(sequences(batches(i)) for i in range(10))) for batches in of_rank]
     assert not seen[0] & seen[1]
@@ -79,7 +79,7 @@ def test_no_two_processes_learn_from_the_same_trials(small, layout):
 
 def test_the_stream_weighs_decisions_and_counts_trials(small):
     config = small(tasks=["goseqr", "dms", "multidm"], layout="stream", seq_len=60, batch_size=30, decision_weight=4)
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     batch = make_batches(config, battery)(3)
     (part,) = batch.parts
     off = part.observations[..., 0] == 0
@@ -90,7 +90,7 @@ def test_the_stream_weighs_decisions_and_counts_trials(small):
 
 def test_training_and_evaluation_do_not_share_trials(small):
     config = small(tasks=["go"], eval_trials=50, batch_size=50)
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     test, (learnt,) = held_out(config, battery), make_batches(config, battery)(0).parts
     direction = learnt.observations[:, :, 1:33].amax(0).argmax(1).numpy() % 16
     assert not np.array_equal(np.sort(test.conditions["direction"]), np.sort(direction))

@@ -228,7 +228,7 @@ def test_loading_what_is_no_run_is_refused(tmp_path):
 
 def test_the_time_step_of_the_battery_is_that_of_the_network(small):
     config = small(battery={"dt": 20}, model={"tau": 100.0})
-    network = build_model(config, Battery.from_settings(config.battery_settings()))
+    network = build_model(config, Battery.from_config(config.battery_settings()))
     assert network.alpha == pytest.approx(0.2)
 
 

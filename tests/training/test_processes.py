@@ -34,7 +34,7 @@ def test_two_processes_average_their_gradients(small, tmp_path):
     assert record["progress"]["trials"] == 2 * 2 * 100
     assert [line["step"] for line in read_metrics(config.out)] == [0, 2]
 
-    battery = Battery.from_settings(config.battery_settings())
+    battery = Battery.from_config(config.battery_settings())
     network = build_model(config, battery)
     adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     of_rank = [make_batches(config, battery, rank, 2) for rank in range(2)]

@@ -125,6 +125,23 @@ def test_all_samples_of_a_battery_have_the_same_columns(rules: str) -> None:
 
 
 @pytest.mark.parametrize("rules", RULES)
+def test_coherence_and_evidence_are_what_the_strengths_make_them(rules: str) -> None:
+    """By task name: the modality that counts, or both; in a dm task of one modality, coherence is the c drawn."""
+    counts = {"dm1": "1", "dm2": "2", "ctxdm1": "1", "ctxdm2": "2", "multidm": "12"}
+    counts |= {"dlydm1": "1", "dlydm2": "2", "ctxdlydm1": "1", "ctxdlydm2": "2", "multidlydm": "12"}
+    trials = battery(Setting(rules=rules), tuple(counts)).sample(per_task=60, seed=3)
+    for task, said in zip(trials.task, trials.rows, strict=True):
+        name = trials.tasks[task]
+        one, two = (sum(said[f"strength{i}_mod{m}"] for m in counts[name]) for i in (1, 2))
+        assert said["evidence"] == pytest.approx(one - two, abs=1e-12)
+        assert said["coherence"] == pytest.approx(max(one, two) - min(one, two), abs=1e-12)
+        if said["coherence"] > 1e-9:
+            assert said["target"] == said["direction1" if said["evidence"] > 0 else "direction2"]
+        if name in ("dm1", "ctxdm2"):
+            assert min(abs(said["coherence"] - c) for c in (0.08, 0.16, 0.32, 0.64)) < 1e-12
+
+
+@pytest.mark.parametrize("rules", RULES)
 def test_match_is_what_sample_and_test_are(rules: str) -> None:
     setting = Setting(n=8, rules=rules)
     trials = battery(setting, tuple(MATCH)).sample(per_task=100, seed=3)
@@ -242,15 +259,15 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("go", {"duration_stimulus": 99}, ["duration_stimulus", "99", "at least one step of 100 ms"]),
     ("go", {"duration_decision": 0}, ["duration_decision", "0", "at least one step of 100 ms"]),
     ("dlygointr", {"interval_ms": 750, "duration_delay": 700}, ["interval_ms", "750", "700"]),
-    ("dm1", {"direction1": 3, "direction2": 3}, ["direction2", "differ"]),
+    ("dm1", {"direction1": 3, "direction2": 3}, ["direction1, direction2: got 3, 3, which never occur together"]),
     ("dm1", {"strength1_mod1": 0.5, "strength2_mod1": 0.5}, ["strengths", "tie"]),
     ("dm1", {"strength1_mod1": float("nan")}, ["strength1_mod1", "nan", "from 0 to"]),
     ("dm1", {"strength1_mod1": float("inf")}, ["strength1_mod1", "inf", "from 0 to"]),
     ("dm1", {"strength1_mod1": -0.1}, ["strength1_mod1", "-0.1", "from 0 to"]),
     ("dms", {"match": 2}, ["match", "2", "from 0 to 1"]),
-    ("dms", {"match": 0, "sample_direction": 3, "test_direction": 4}, ["test_direction", "contradicts"]),
-    ("dms", {"match": 1, "sample_direction": 3, "test_direction": 4}, ["test_direction", "contradicts"]),
-    ("dmc", {"match": 1, "sample_direction": 3, "test_direction": 12}, ["test_direction", "contradicts"]),
+    ("dms", {"match": 0, "sample_direction": 3, "test_direction": 4}, ["test_direction", "never occur together"]),
+    ("dms", {"match": 1, "sample_direction": 3, "test_direction": 4}, ["test_direction", "never occur together"]),
+    ("dmc", {"match": 1, "sample_direction": 3, "test_direction": 12}, ["test_direction", "never occur together"]),
 ]
 
 
@@ -275,5 +292,5 @@ def test_every_task_has_its_own_columns_and_no_others() -> None:
     for name in ("go", "dlyantiintr", *DM, *DLYDM, *MATCH, *(f"{base}intlseqr" for base in DELAYED)):
         row = battery(Setting(), (name,)).sample(1, seed=0).rows[0]
         drawn = {key for key in row if not key.startswith(("duration_", "steps_"))}
-        own = families.get(parse(name).family, strengths | {"direction1", "direction2"})
+        own = families.get(parse(name).family, strengths | {"direction1", "direction2", "coherence", "evidence"})
         assert drawn == own | {"target", "respond"} | ({"interval_ms"} if parse(name).interval else set()), name

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from oracle import evenness
 
 from modcog.errors import ModcogError
-from modcog.trials.timing import Durations, check_timing, compile_timing, normal_form, whole_steps
+from modcog.trials.timing import Durations, TimingTable, check_timing, compile_timing, normal_form, whole_steps
+
+
+def compiled(timings: list[dict[str, Any]]) -> TimingTable:
+    """Compile timings under which no delay is kept."""
+    return compile_timing(timings, 100, [-1] * len(timings), [False] * len(timings))
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
@@ -64,7 +69,7 @@ TIMINGS: list[dict[str, Any]] = [
 
 
 def test_durations_are_drawn_as_each_task_says() -> None:
-    table = compile_timing(TIMINGS)
+    table = compiled(TIMINGS)
     task = np.tile([0, 1], 3000)
     ms = table.draw(task, np.random.default_rng(1))
     first, second = ms[task == 0], ms[task == 1]
@@ -80,7 +85,7 @@ def test_durations_are_drawn_as_each_task_says() -> None:
 
 
 def test_a_task_s_durations_do_not_depend_on_the_others_in_the_table() -> None:
-    alone, among = compile_timing(TIMINGS[1:]), compile_timing([*TIMINGS, {"d": 5, "e": 5, "f": 5, "g": (1.0, 2.0)}])
+    alone, among = compiled(TIMINGS[1:]), compiled([*TIMINGS, {"d": 5, "e": 5, "f": 5, "g": (1.0, 2.0)}])
     first = alone.draw(np.zeros(50, int), np.random.default_rng(2))
     second = among.draw(np.ones(50, int), np.random.default_rng(2))
     np.testing.assert_array_equal(second[:, :3], first)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from modcog.battery import BatteryConfig
 from modcog.evaluation import Level
 from modcog.evaluation.scores import extension
 from modcog.experiments.benchmark import references
 from modcog.experiments.benchmark.command import called
 from modcog.experiments.benchmark.measured import Measured, Record, cost, curve
 from modcog.experiments.benchmark.report import Column, Report, Row, Seed
-from modcog.settings import BatterySettings
 from modcog.tasks.names import parse
 
 
@@ -36,7 +36,7 @@ class Origin:
     name: str
     trained: bool
     command: str
-    battery: BatterySettings
+    battery: BatteryConfig
     settings: dict[str, Any]
     n_trials: int
     score_seed: int

@@ -106,7 +106,7 @@ def _check_made(cells: Sequence[Cell]) -> None:
     errors = []
     for cell in cells:
         try:
-            build_model(cell.config, Battery.from_settings(cell.config.battery_settings()))
+            build_model(cell.config, Battery.from_config(cell.config.battery_settings()))
             return
         except ModcogError as error:
             errors.append(str(error))
@@ -213,12 +213,12 @@ def score(
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     name = name or str(getattr(network, "__name__", type(network).__name__))
     records = networks.of_object(network, name, battery, n_trials, score_seed, seeds, options)
-    again = command.of_object(name, battery.settings, {**command.changed(seeds=(seeds, 1)), **changes}, options)
+    again = command.of_object(name, battery.config, {**command.changed(seeds=(seeds, 1)), **changes}, options)
     origin = Origin(
         name=name,
         trained=False,
         command=again,
-        battery=battery.settings,
+        battery=battery.config,
         settings={},
         n_trials=n_trials,
         score_seed=score_seed,
@@ -252,7 +252,7 @@ def _write(
     known = None
     if ceiling:
         try:
-            known = levels(Battery.from_settings(origin.battery), jobs=jobs)
+            known = levels(Battery.from_config(origin.battery), jobs=jobs)
         except ModcogError as error:
             notes = [*notes, f"Chance and ceiling are not known: {error}."]
     report = assemble(origin, records, known, references.stored(), notes)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from modcog.settings import BatterySettings
+from modcog.battery import BatteryConfig
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
 from modcog.user_code import is_place
@@ -33,7 +33,7 @@ def of_folder(folder: str, options: Options) -> str:
     return _command(folder, options)
 
 
-def of_object(name: str, battery: BatterySettings, options: Options, making: Options) -> str:
+def of_object(name: str, battery: BatteryConfig, options: Options, making: Options) -> str:
     """The command that scores a network which is trained already, or the call in Python.
 
     Args:

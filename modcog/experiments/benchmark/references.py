@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError
 from modcog.experiments.benchmark.measured import Measured, Record, cost, curve
 from modcog.experiments.benchmark.report import Column, Cost, Part, Point
@@ -17,7 +18,6 @@ from modcog.experiments.sweeps import Grid, sweep
 from modcog.experiments.sweeps.cell import finished
 from modcog.experiments.sweeps.grid import APART, Cell
 from modcog.files import whole_file
-from modcog.settings import BatterySettings
 from modcog.training.config import TrainConfig
 
 STORED = Path(__file__).with_name("references.json")
@@ -51,7 +51,7 @@ class Reference(Part):
     curve: tuple[Point, ...]
 
     @property
-    def battery(self) -> BatterySettings:
+    def battery(self) -> BatteryConfig:
         """Of the battery that it was trained and scored on."""
         return TrainConfig.of(**self.settings).battery_settings()
 
@@ -155,7 +155,7 @@ def _by_network(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def columns(
-    references: Iterable[Reference], battery: BatterySettings, settings: dict[str, Any], n_trials: int, score_seed: int
+    references: Iterable[Reference], battery: BatteryConfig, settings: dict[str, Any], n_trials: int, score_seed: int
 ) -> tuple[list[Column], list[str]]:
     """The references that can stand beside a network, and a sentence if some cannot.
 
@@ -199,7 +199,7 @@ def _fit(one: Reference, tasks: set[str]) -> tuple[int, int]:
     return len(set(one.scores) & tasks), -len(set(one.scores) - tasks)
 
 
-def _other_trials(one: BatterySettings, other: BatterySettings) -> str:
+def _other_trials(one: BatteryConfig, other: BatteryConfig) -> str:
     """In which settings two batteries make other trials; tasks and rule input do not matter."""
     differ = [
         f"{name} {_short(getattr(one, name))}, not {_short(getattr(other, name))}"
@@ -214,7 +214,7 @@ def _short(value: Any) -> str:
 
 
 def _differences(
-    one: Reference, battery: BatterySettings, settings: dict[str, Any], n_trials: int, score_seed: int
+    one: Reference, battery: BatteryConfig, settings: dict[str, Any], n_trials: int, score_seed: int
 ) -> Iterable[str]:
     """What is otherwise with a reference, as a reader of its column should know."""
     if set(one.scores) != set(battery.tasks):

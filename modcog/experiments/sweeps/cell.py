@@ -136,7 +136,7 @@ def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> R
 
 def _levels(battery: Battery) -> Mapping[str, Any] | None:
     """Chance and ceiling of the tasks, where they are known without computing for minutes."""
-    from modcog.evaluation.ceilings import settings_key, stored
+    from modcog.evaluation.ceilings import stored
 
-    known = stored().get(settings_key(battery.settings), {})
+    known = stored().get(battery.settings.model_dump_json(), {})
     return known if set(battery.tasks) <= set(known) else None

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.errors import ModcogError, shown
-from modcog.settings import read_settings, validated
 from modcog.training.config import ELSEWHERE, TrainConfig
+from modcog.validation import read_settings, validated
 
 Settings = dict[str, Any]
 
