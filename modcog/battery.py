@@ -15,7 +15,7 @@ from modcog.seeds import Purpose, Seed
 from modcog.settings import Settings
 from modcog.tasks import names
 from modcog.trials import source
-from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.arrays import Trials, concatenate, join_by_task
 from modcog.trials.stream import Stream
 from modcog.trials.tables import Tables, compile_tables
 from modcog.validation import plain, read_settings, validated
@@ -145,7 +145,7 @@ class Battery:
                 whatever n is, and the same as those of the environment of a task with that seed. No other use of
                 the same number (a stream, training, ``modcog.evaluate`` …) has any of these trials.
             per_task: instead of n: so many trials of each task, in the order of ``tasks``. The first k trials of a
-                task are the same whatever ``per_task`` is and whichever other tasks there are.
+                task are the same whatever ``per_task`` is.
             task: draw this task only; with n.
 
         Returns:
@@ -159,12 +159,15 @@ class Battery:
             raise ModcogError("sample takes either n, the number of trials, or per_task, the number of each task")
         if per_task is not None and task is not None:
             raise ModcogError("sample takes either per_task or task; for one task give n")
-        return concatenate(list(self.blocks(Seed.of(seed, Purpose.SAMPLE), n, per_task, task)))
+        blocks = self.blocks(Seed.of(seed, Purpose.SAMPLE), n, per_task, task)
+        return concatenate(list(blocks)) if per_task is None else join_by_task(blocks)
 
     def blocks(
         self, seed: Seed, n: int | None = None, per_task: int | None = None, task: str | None = None
     ) -> Iterator[Trials]:
         """Draw the trials of ``sample`` for any purpose, in parts that can be worked through one by one.
+
+        With ``per_task``, a part holds one task, and those of neighbouring tasks take turns.
 
         Raises:
             ModcogError: for counts that are not whole numbers ≥ 1.

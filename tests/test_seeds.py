@@ -201,11 +201,23 @@ def test_trial_i_is_the_same_however_many_are_asked_for(how: str, few: int, many
         assert shown[0] == shown[1]
 
 
-def test_a_task_has_the_same_trials_per_task_in_every_battery_of_several() -> None:
-    small, large = (Battery(tasks).sample(per_task=9, seed=2) for tasks in (["dms", "dm1"], [*TASKS, "go"]))
-    assert prints(small) == prints(large[:9]) | prints(large[18:27])
-    first, second = (set(steps_of(large[i : i + 9])) for i in (0, 9))
-    assert not first & second, "two tasks share their noise"
+def test_a_task_has_the_same_trials_whichever_others_are_asked_for() -> None:
+    battery = Battery("modcog82")
+    seed = Seed.of(2, Purpose.EVALUATION)
+    some, all_of_them = (list(per_task(battery.tables, seed, tasks, 20)) for tasks in ([3, 40, 81], range(82)))
+    shown = [set.union(*(prints(part) for part in parts if part.task[0] == 40)) for parts in (some, all_of_them)]
+    assert len(shown[0]) == 20
+    assert shown[0] == shown[1]
+    assert {int(part.task[0]) for part in some} == {3, 40, 81}
+
+
+def test_tasks_do_not_share_their_noise() -> None:
+    trials = Battery(["dlydm1", "dlydm2", *(f"dlydm1{end}" for end in ("seqr", "seql", "intr"))]).sample(
+        per_task=9, seed=2
+    )
+    steps = [steps_of(trials[9 * k : 9 * k + 9]) for k in range(5)]
+    assert len(set.union(*steps)) == sum(map(len, steps))
+    assert trials.task.tolist() == np.repeat(range(5), 9).tolist()
 
 
 def test_one_task_by_itself_has_the_trials_of_its_environment() -> None:

@@ -18,7 +18,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.evaluation.network import check_trials_apart
 from modcog.plot import dim_ring
 from modcog.seeds import Purpose, Seed
-from modcog.trials.arrays import Trials, concatenate, is_missing
+from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
 
 CHUNK = 512
@@ -190,7 +190,7 @@ def sample(battery: Battery, tasks: Sequence[str], n_trials: int, seed: int) -> 
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     seed_of_trials, n = Seed.of(seed, Purpose.ANALYSIS), check_count("n_trials", n_trials)
-    return concatenate(list(per_task(battery.tables, seed_of_trials, index, n)))
+    return join_by_task(per_task(battery.tables, seed_of_trials, index, n))
 
 
 def mean_over_trials(aligned: NDArray[np.float64]) -> NDArray[np.float64]:

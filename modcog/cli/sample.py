@@ -19,7 +19,7 @@ from modcog.cli.options import settings_options, tasks_of
 from modcog.errors import ModcogError
 from modcog.files import whole_file
 from modcog.seeds import Purpose, Seed
-from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.arrays import Trials, concatenate, join_by_task
 
 PATIENCE = 1.0
 """Seconds after which a progress bar is shown."""
@@ -80,7 +80,7 @@ def draw(battery: Battery, n: int, per_task: int | None, seed: int) -> Trials:
             "modcog export writes any number"
         )
     blocks = battery.blocks(Seed.of(seed, Purpose.SAMPLE), n if per_task is None else None, per_task)
-    return concatenate(list(_watched(blocks, total)))
+    return (concatenate if per_task is None else join_by_task)(list(_watched(blocks, total)))
 
 
 def _watched(blocks: Iterable[Trials], total: int) -> Iterator[Trials]:

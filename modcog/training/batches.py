@@ -12,7 +12,7 @@ from modcog.seeds import Purpose, Seed
 from modcog.training.batch import ROUND, Batch, Part, by_length
 from modcog.training.config import TrainConfig
 from modcog.training.exported import Exported
-from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.arrays import Trials, join_by_task
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
@@ -66,4 +66,4 @@ def _streams(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Ca
 def held_out(config: TrainConfig, battery: Battery) -> Trials:
     """The fixed trials that a run is evaluated on: as many of each task, from random numbers of their own."""
     seed = Seed.of(config.seed, Purpose.HELD_OUT)
-    return concatenate(list(battery.blocks(seed, per_task=config.eval_trials)))
+    return join_by_task(battery.blocks(seed, per_task=config.eval_trials))

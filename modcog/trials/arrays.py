@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -152,6 +152,11 @@ def concatenate(parts: Sequence[Trials]) -> Trials:
         parts[0].dim_ring,
         parts[0].declared,
     )
+
+
+def join_by_task(parts: Iterable[Trials]) -> Trials:
+    """Return the trials of all parts in the order of their tasks; each part holds trials of one task."""
+    return concatenate(sorted(parts, key=lambda part: int(part.task[0])))
 
 
 def _join(columns: Sequence[NDArray[Any] | None], parts: Sequence[Trials]) -> NDArray[Any]:

@@ -6,7 +6,6 @@ environment cut their trials from the same blocks.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -32,6 +31,9 @@ FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK = 16, 256
 An environment holds a block, and scripts make thousands of environments that play few trials each, so the first is
 small; one that plays many gets them cheaply.
 """
+
+NEIGHBOURS = 16
+"""Tasks that are drawn together where as many trials of each task are asked for."""
 
 
 class TrialSource:
@@ -152,13 +154,24 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
 
 
 def per_task(tables: Tables, seed: Seed, tasks: Iterable[int], n: int) -> Iterator[Trials]:
-    """Draw the first n trials of each of some tasks, task after task, block by block.
+    """Draw the first n trials of each of some tasks, in parts of one task each, so that memory stays flat.
 
-    Each task has a place of its own under the seed, by its name: trial i of a task is the same whatever n is and
-    whichever other tasks there are, and no two tasks share their noise. A battery of one task has no others to be told
-    from, and gives the trials of ``TrialSource(tables, seed)``.
+    Trial i of a task is the same whatever n is and whichever other tasks are asked for. Neighbouring tasks of the
+    battery are drawn together, since a block of few trials costs nearly as much as one of many; so the parts of a
+    task come in order, and among them those of its neighbours. A battery of one task gives those of ``TrialSource``.
     """
-    for task in tasks:
-        alone = len(tables.specs) == 1
-        own = seed if alone else seed.child(0, zlib.crc32(tables.specs[task].name.encode()))  # copies count from 1
-        yield from TrialSource(tables, own, task).blocks(n)
+    if len(tables.specs) == 1:
+        yield from TrialSource(tables, seed).blocks(n)
+        return
+    wanted = set(tasks)
+    for first in range(0, len(tables.specs), NEIGHBOURS):
+        together = range(first, min(first + NEIGHBOURS, len(tables.specs)))
+        source = TrialSource(tables, seed.child(0, first))  # below 0, since copies of an environment count from 1
+        start = index = 0
+        while start < n and not wanted.isdisjoint(together):
+            size = min(FIRST_BLOCK_OF_ONE_TASK << index, LAST_BLOCK_OF_ONE_TASK)
+            block = source.block(index, np.repeat(together, size))
+            for place, task in enumerate(together):
+                if task in wanted:
+                    yield block[place * size : place * size + min(size, n - start)]
+            start, index = start + size, index + 1

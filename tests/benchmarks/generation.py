@@ -35,10 +35,9 @@ def neurogym_dataset() -> object:
 
 def floor(stream: Stream) -> Callable[[], None]:
     """The least that a batch of ``stream`` costs."""
-    battery = stream.battery
     rng = np.random.Generator(np.random.SFC64(0))
     normals = [noisy_values(stream, index) for index in range(20)]
-    observations = np.empty((STEPS, LANES, battery.n_channels), np.float32)
+    observations = np.empty((STEPS, LANES, stream.tables.n_channels), np.float32)
     labels = np.empty((STEPS, LANES), np.int64)
     turn = itertools.count()
 
@@ -52,7 +51,7 @@ def floor(stream: Stream) -> Callable[[], None]:
 
 def noisy_values(stream: Stream, index: int) -> int:
     """Normal numbers that batch ``index`` needs: the values that differ from the same batch without noise."""
-    quiet = Battery(list(stream.battery.tasks), rule_input=True, sigma=0).stream(LANES, STEPS, seed=stream.seed)
+    quiet = Battery(list(stream.tables.tasks), rule_input=True, sigma=0).stream(LANES, STEPS, seed=stream.seed)
     return int((stream[index][0] != quiet[index][0]).sum())
 
 
@@ -80,7 +79,7 @@ def against_the_floor(repeat: int) -> None:
         stream = streams[0]
         ours, least = medians(lambda stream=stream: next(stream), floor(stream), repeat=repeat)  # type: ignore[misc]
         returned, beyond = memory(stream)
-        shape = f"({STEPS}, {LANES}, {stream.battery.n_channels})"
+        shape = f"({STEPS}, {LANES}, {stream.stream.tables.n_channels})"
         rows.append(
             [
                 name,

@@ -148,11 +148,11 @@ def test_tasks_are_counted_right(made: Made) -> None:
 
 
 def test_a_user_s_own_task_loads_where_it_is_not_known(tmp_path) -> None:
-    from modcog.tasks.go import draw
-    from modcog.tasks.table import Base
+    from modcog.tasks.go import CONDITIONS, draw
 
     periods = {"fixation": 300, "stimulus": 300, "decision": 300}
-    modcog.add_base(Base("wave", "go", "Wave back.", periods, ("stimulus",), draw, params={"anti": False}))
+    wave = modcog.Base("wave", "go", "Wave back.", periods, ("stimulus",), CONDITIONS, draw, params={"anti": False})
+    modcog.add_base(wave)
     try:
         data = export(tmp_path, tasks=["wave", "waveseqr"], trials_per_task=10)
         expected = data["train"][:].packed_labels
