@@ -92,7 +92,7 @@ def program() -> Any:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from modcog import __version__
+        from modcog.version import __version__
 
         typer.echo(f"modcog {__version__}")
         raise typer.Exit

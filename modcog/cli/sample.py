@@ -12,7 +12,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from modcog import __version__
 from modcog.battery import Battery, BatteryConfig
 from modcog.checks import check_count
 from modcog.cli.options import settings_options, tasks_of
@@ -20,6 +19,7 @@ from modcog.errors import ModcogError
 from modcog.files import whole_file
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate, join_by_task
+from modcog.version import __version__
 
 PATIENCE = 1.0
 """Seconds after which a progress bar is shown."""

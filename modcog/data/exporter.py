@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modcog import __version__
 from modcog.checks import check_count
 from modcog.data.columns import meanings
 from modcog.data.config import ExportConfig
@@ -30,6 +29,7 @@ from modcog.files import whole_file
 from modcog.tasks.base import Base
 from modcog.tasks.names import TASKS, parse
 from modcog.tasks.table import BASES
+from modcog.version import __version__
 
 if TYPE_CHECKING:
     from modcog.data.dataset import DataSet
