@@ -1,22 +1,20 @@
-"""What a task is, in words, with the numbers of the settings at hand."""
+"""Descriptions of tasks in words, with the numbers of the settings."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from modcog.battery import Battery
+from modcog.tasks.base import Base
 from modcog.tasks.condition import DURATION, STEPS
 from modcog.tasks.names import SIDE, TASKS
 from modcog.trials import timing
 from modcog.trials.moves import SLACK
-
-if TYPE_CHECKING:
-    from modcog.battery import Battery
-    from modcog.tasks.base import Base
-    from modcog.trials.tables import Tables
+from modcog.trials.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Period:
         name: as in ``timing``.
         ms: how long it lasts, e.g. ``"500 ms"`` or ``"one of 100, 200, … 1200 ms"``.
         steps: the same in whole steps, e.g. ``"5"`` or ``"1 to 12"``.
-        shows: what the subject sees in it.
+        shows: description of the screen.
     """
 
     name: str
@@ -42,15 +40,15 @@ class Description:
 
     Attributes:
         task: its name.
-        index: among the 132; None for a base task of the user's own.
+        index: among the 132; None for a user's own base task.
         family: of its base task.
         base: its base task.
-        summary: one sentence: what the subject must do.
+        summary: one sentence on what the subject must do.
         interval: one or two sentences on the interval extension, or ``""`` without it.
         sequence: the same for the sequence extension.
         answer: the formula of the label at step j of the decision.
         periods: in order.
-        conditions: what is drawn for each trial: name and meaning.
+        conditions: name and meaning of each condition of a trial.
         channels: of an observation, by name: first and last index.
         n_actions: hold fixation, and one for each direction.
     """
@@ -76,8 +74,6 @@ def describe(task: str, **settings: Any) -> Description:
         UnknownNameError: for a task or setting that does not exist.
         ModcogError: for a setting out of range.
     """
-    from modcog.battery import Battery
-
     battery = Battery([task], **settings)
     tables, spec = battery.tables, battery.tables.specs[0]
     return Description(
@@ -101,7 +97,7 @@ def describe(task: str, **settings: Any) -> Description:
 
 
 def channels(battery: Battery) -> dict[str, tuple[int, int]]:
-    """The parts of an observation by name, first and last channel of each."""
+    """Return the parts of an observation by name, first and last channel of each."""
     n = battery.settings.dim_ring
     parts = {"fixation cue": (0, 0), "modality 1": (1, n), "modality 2": (n + 1, 2 * n)}
     if battery.rule_input:
@@ -110,12 +106,12 @@ def channels(battery: Battery) -> dict[str, tuple[int, int]]:
 
 
 def _holds(battery: Battery) -> bool:
-    """Whether some trials of a battery's only task ask to hold fixation."""
+    """Tell whether some trials of a battery's only task ask to hold fixation."""
     return bool((battery.sample(64, seed=0).conditions["respond"] == 0).any())
 
 
 def _interval(tables: Tables) -> str:
-    """What the interval extension does, and by how much under these settings."""
+    """Describe the interval extension under these settings."""
     row, settings, side = tables.rows[0], tables.settings, SIDE[tables.specs[0].interval]
     assert row.timed is not None  # the task has the extension
     counted = " (counted in whole steps)" if settings.rules == "corrected" else ""
@@ -131,7 +127,7 @@ def _interval(tables: Tables) -> str:
 
 
 def _positions(tables: Tables, ms: float) -> int:
-    """Positions that the interval extension moves the answer by when the timed period was drawn to last ``ms``."""
+    """Return by how many positions the answer moves when the timed period was drawn to last ``ms``."""
     settings = tables.settings
     step = whole_steps(ms, settings.dt) * settings.dt if settings.rules == "corrected" else ms
     return int(settings.omega * step + SLACK)
@@ -144,7 +140,7 @@ def _count(low: int, high: int) -> str:
 
 
 def _sequence(tables: Tables) -> str:
-    """What the sequence extension does, and by how much under these settings."""
+    """Describe the sequence extension under these settings."""
     settings, side = tables.settings, SIDE[tables.specs[0].sequence]
     steps = whole_steps(_range(tables, "decision")[1], settings.dt)
     moved = [int(settings.omega * step * settings.dt + SLACK) for step in range(steps)]
@@ -155,7 +151,7 @@ def _sequence(tables: Tables) -> str:
 
 
 def _answer(tables: Tables, holds: bool) -> str:
-    """The label at step j of the decision, as a formula with the numbers of the settings."""
+    """Return the label at step j of the decision, as a formula with the numbers of the settings."""
     settings, spec = tables.settings, tables.specs[0]
     published = settings.rules == "published"
     signs, formula = {+1: "+", -1: "−"}, "target"
@@ -185,7 +181,7 @@ def _periods(tables: Tables) -> tuple[Period, ...]:
 
 
 def _seen(row: Base, period: str) -> str:
-    """What is on the screen in a period."""
+    """Describe the screen in a period."""
     cue = "fixation cue off: respond" if period == "decision" else "fixation cue"
     numbers = [which for which, place in enumerate(row.shows) if place == period]
     if not numbers:
@@ -204,32 +200,28 @@ def _seen(row: Base, period: str) -> str:
 
 
 def _range(tables: Tables, period: str) -> tuple[float, float]:
-    """Shortest and longest duration of a period, ms."""
+    """Return the shortest and the longest duration of a period, ms."""
     _, durations = timing.normal_form(tables.timings[0][period])
     return min(durations), max(durations)
 
 
 def _ms(tables: Tables, period: str) -> str:
-    """How long a period lasts, in words."""
+    """Describe the duration of a period."""
     kind, durations = timing.normal_form(tables.timings[0][period])
     shortest, longest = min(durations), max(durations)
     if shortest == longest:
         return f"{shortest:g} ms"
-    once = ", kept for a whole sample" if _kept(tables, period) else ""
+    kept = period == "delay" and tables.timing.kept[0] >= 0
+    once = ", kept for a whole sample" if kept else ""
     return f"{shortest:g} to {longest:g} ms{once}" if kind == "uniform" else f"one of {_series(durations)} ms"
 
 
-def _kept(tables: Tables, period: str) -> bool:
-    """Whether the published rules draw this period once, not for each trial."""
-    return period == "delay" and tables.timing.kept[0] >= 0
-
-
 def whole_steps(ms: float, dt: float) -> int:
-    """Whole steps that a period of ``ms`` lasts."""
+    """Return the whole steps that a period of ``ms`` lasts."""
     return int(timing.whole_steps(np.array(ms), dt))
 
 
 def _series(numbers: Any) -> str:
-    """Numbers with a comma between; where there are many, the first, the second and the last."""
+    """Join numbers with commas; of many, the first, the second and the last."""
     shown = [f"{number:g}" for number in numbers]
     return ", ".join(shown) if len(shown) <= 5 else f"{shown[0]}, {shown[1]}, … {shown[-1]}"

@@ -1,4 +1,4 @@
-"""The errors modcog raises, and the one sentence they are made of."""
+"""Errors, and the one line that each of them is."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class UnknownNameError(ModcogError, KeyError):
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+    """Return an error's message on one line."""
     return " ".join(str(error).split())
 
 
 def shown(value: object, longest: int = 80) -> str:
-    """A value as an error shows it: its ``repr`` on one line, cut after ``longest`` characters."""
+    """Return the ``repr`` of a value on one line, cut after ``longest`` characters, as errors show it."""
     text = re.sub(r"\s*\n\s*", " ", repr(value))
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameError:
-    """Build the error for a name that is not among ``allowed``: what was given, the nearest match, and the choice.
+    """Return the error for a name that is not among ``allowed``: the name, the nearest match, and the choice.
 
     Args:
-        kind: what the name stands for, e.g. ``"task"``.
+        kind: of thing that is named, e.g. ``"task"``.
         given: the name as it came.
         allowed: every name that would have been right.
     """
@@ -47,7 +47,7 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameErro
 
 
 def nearest(given: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that reads most like ``given``, capitals aside; None if none does."""
+    """Return the one of ``names`` that reads most like ``given``, ignoring case; None if none does."""
     lower = {name.lower(): name for name in names}
     near = difflib.get_close_matches(given[:200].strip().lower(), lower, n=1, cutoff=0.5)
     return lower[near[0]] if near else None

@@ -1,7 +1,8 @@
-"""The door for a base task of the user's own; ``docs/own-task.md`` goes through it with a complete example."""
+"""Adding a user's own base task; ``docs/own-task.md`` is a complete example."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,13 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.battery import Battery
+from modcog.envs.registration import environment_id, register_task
 from modcog.errors import ModcogError, shown
-from modcog.tasks import table
-from modcog.tasks.base import Base, Draw, Outcome, Stimulus
+from modcog.settings import read_timing
+from modcog.tasks.base import NOISE, Base, Draw, Outcome, Stimulus
 from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import COLLECTIONS, variants
 from modcog.tasks.table import BASES, YANG19
 from modcog.trials.columns import RESERVED
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_EXTENSION_ENDING = re.compile(r"(int|seq)[rl]$")
 
 
 def add_base(base: Base) -> tuple[str, ...]:
@@ -36,14 +42,12 @@ def add_base(base: Base) -> tuple[str, ...]:
         ModcogError: if the name is taken, a field is of the wrong kind, a period or duration is wrong, or the draw
             function does not return what it must.
     """
-    from modcog.settings import read_timing
-
     if not isinstance(base, Base):
         raise ModcogError(f"base: got {shown(base)}, must be a modcog.Base")
     _check_kinds(base)
-    for period, duration in base.periods.items():
-        read_timing(period, duration)
-    table.add_base(base)
+    _check_name(base.name)
+    _check_periods(base)
+    _check_conditions(base)
     try:
         _try_out(base)
     except BaseException:
@@ -51,8 +55,6 @@ def add_base(base: Base) -> tuple[str, ...]:
         raise
     tasks = variants(base.name)
     if "gymnasium" in sys.modules:  # else it registers them when it is imported
-        from modcog.envs.registration import register_task
-
         for task in tasks:
             register_task(task)
     return tasks
@@ -65,8 +67,6 @@ def remove_base(name: str) -> None:
         UnknownNameError: if there is no such base task.
         ModcogError: if it is one of the battery's own 20.
     """
-    from modcog.envs.registration import environment_id
-
     tasks = variants(name)
     if name in {row.name for row in YANG19}:
         raise ModcogError(f"name: {name!r} is one of the battery's own base tasks and stays")
@@ -78,7 +78,7 @@ def remove_base(name: str) -> None:
 
 
 def _check_kinds(base: Base) -> None:
-    """Refuse fields that are not what the table takes, and a name that already stands for a collection."""
+    """Refuse fields of the wrong type."""
     kinds: tuple[tuple[str, Any, str], ...] = (
         ("name", str, "text"),
         ("family", str, "text"),
@@ -91,9 +91,41 @@ def _check_kinds(base: Base) -> None:
     for field, kind, allowed in kinds:
         if not isinstance(value := getattr(base, field), kind):
             raise ModcogError(f"{field}: got {shown(value)}, must be {allowed}")
-    for period in base.periods:
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that is taken, or that could be read as another task's."""
+    if not _NAME.fullmatch(name) or _EXTENSION_ENDING.search(name):
+        raise ModcogError(
+            f"name: {name!r} is not a base task's name; use small letters, digits and _, "
+            "starting with a letter and not ending in intr, intl, seqr or seql"
+        )
+    if name in BASES:
+        raise ModcogError(f"name: there is a base task {name!r} already")
+    if name in COLLECTIONS:
+        raise ModcogError(f"name: {name!r} is the name of a collection; take another")
+
+
+def _check_periods(base: Base) -> None:
+    """Refuse periods that cannot be played, and fields that name a period that is not among them."""
+    for period, duration in base.periods.items():
         if not isinstance(period, str):
             raise ModcogError(f"periods: got a period called {shown(period)}, names must be text")
+        read_timing(period, duration)
+    periods = list(base.periods)
+    if not periods or periods[-1] != "decision":
+        raise ModcogError(f"periods: {periods} must end with 'decision'")
+    if base.noise not in NOISE:
+        raise ModcogError(f"noise: got {base.noise!r}, must be one of {', '.join(map(repr, NOISE))}")
+    for field, named in (("shows", base.shows), ("timed", () if base.timed is None else (base.timed,))):
+        for period in set(named) - set(periods):
+            raise ModcogError(f"{field}: {period!r} is not one of the periods {periods}")
+    if base.timed == "decision":
+        raise ModcogError("timed: the decision is what follows the timed period; name an earlier one")
+
+
+def _check_conditions(base: Base) -> None:
+    """Refuse declarations of another type, and names that are used twice or by the battery itself."""
     for declared in base.conditions:
         if not isinstance(declared, Condition | Joint):
             raise ModcogError(f"conditions: got {shown(declared)}, must be a modcog.Condition or modcog.Joint")
@@ -103,13 +135,10 @@ def _check_kinds(base: Base) -> None:
             raise ModcogError(f"conditions: {name!r} is declared more than once")
         if name in RESERVED or name.startswith((DURATION, STEPS)):
             raise ModcogError(f"conditions: {name!r} is a name that the battery itself uses; take another")
-    if base.name in COLLECTIONS:
-        raise ModcogError(f"name: {base.name!r} is the name of a collection; take another")
 
 
 def _try_out(base: Base) -> None:
     """Draw a few trials of every variant under the default settings, checking what the draw function returns."""
-    from modcog.battery import Battery
 
     def draw(t: Draw) -> Outcome:
         outcome = base.draw(t)

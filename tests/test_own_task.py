@@ -192,7 +192,7 @@ def declares(*conditions) -> dict:
         ({"shows": ("stimulus",)}, "shows: 'stimulus' is not one of the periods"),
         ({"timed": "wait"}, "timed: 'wait' is not one of the periods"),
         ({"timed": "decision"}, "name an earlier one"),
-        ({"noise": "some"}, "noise: got 'some', must be 'none', 'shown', 'both' or 'all'"),
+        ({"noise": "some"}, "noise: got 'some', must be one of 'none', 'shown', 'both', 'all'"),
         ({"draw": lambda t: np.zeros(t.n)}, "good: return of its draw function: got array"),
         ({"draw": returns(target=lambda t: 3)}, "target of its draw function: got 3, must be a column"),
         ({"draw": returns(target=lambda t: np.full(t.n, 16))}, "must be whole numbers from 0 to 15"),

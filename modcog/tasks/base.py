@@ -1,10 +1,10 @@
-"""What a base task consists of, and what its draw function is given and returns."""
+"""Base tasks, and the arguments and results of their draw functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Noise = Literal["none", "shown", "both", "all"]
 """The channels that are noisy while a stimulus is visible: none, the ring that shows it, both rings, or
 both rings and the fixation cue."""
+
+NOISE: tuple[str, ...] = get_args(Noise)
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a draw function makes of the conditions of its n trials.
+    """The n trials that a draw function makes of their conditions.
 
     Attributes:
         target: (n,) int, the direction to respond in, before any extension.
-        stimuli: what is shown.
+        stimuli: that are shown.
         respond: (n,) bool, or None if every trial asks for a response; False: hold fixation through the decision.
     """
 
@@ -59,7 +61,7 @@ class Outcome:
 
 @dataclass
 class Draw:
-    """What a draw function is given: n trials of base tasks that share that function.
+    """The argument of a draw function: n trials of base tasks that share that function.
 
     ``t["direction"]`` is the column of a declared condition that has been drawn.
 
@@ -145,15 +147,15 @@ class Base:
     Attributes:
         name: the task's name, without extensions.
         family: ``"go"``, ``"decision"``, ``"match"`` or a name of the user's.
-        summary: one sentence: what the subject must do.
+        summary: one sentence on what the subject must do.
         periods: name and duration (ms) of each period in order; the last is ``"decision"``.
         shows: the period in which the first, second, … stimulus of the trial is visible.
-        conditions: what is drawn for a trial, in this order; base tasks that share ``draw`` name the same conditions.
+        conditions: drawn for each trial, in this order; base tasks that share ``draw`` name the same conditions.
         draw: makes stimuli and targets of the conditions of many trials at once; base tasks that share a function are
             drawn together.
         timed: the period that the interval extension times, or None if the task has no such extension.
         noise: which channels are noisy while a stimulus is visible.
-        params: what differs between base tasks that share ``draw``; scalars, read there as columns.
+        params: differences between base tasks that share ``draw``; scalars, read there as columns.
     """
 
     name: str

@@ -26,7 +26,7 @@ multiplied by; flag: 0 or 1; count: a whole number; duration: ms."""
 KINDS: tuple[str, ...] = get_args(Kind)
 
 Values = ArrayLike | Callable[["Settings", Mapping[str, Any]], ArrayLike]
-"""What a condition is drawn from: values, or a function of settings and ``Base.params`` that returns them."""
+"""Values to draw a condition from, or a function of settings and ``Base.params`` that returns them."""
 
 DURATION = "duration_"
 """Prefix of the conditions that are period durations, in ms as drawn."""

@@ -26,7 +26,7 @@ class TaskSpec:
     Attributes:
         name: the full name, e.g. ``"dlygointrseql"``.
         base: the base task, e.g. ``"dlygo"``.
-        family: ``"go"``, ``"decision"``, ``"match"``, or what a user's own base task says.
+        family: ``"go"``, ``"decision"``, ``"match"``, or the family of a user's own base task.
         interval: +1 (r), −1 (l), or 0 without the interval extension.
         sequence: +1 (r), −1 (l), or 0 without the sequence extension.
     """
@@ -61,12 +61,12 @@ def summary(spec: TaskSpec) -> str:
 
 
 def compose(base: str, interval: int = 0, sequence: int = 0) -> str:
-    """The name of a base task with its extensions; signs as in ``TaskSpec``."""
+    """Return the name of a base task with its extensions; signs as in ``TaskSpec``."""
     return base + (f"int{_LETTER[interval]}" if interval else "") + (f"seq{_LETTER[sequence]}" if sequence else "")
 
 
 def parse(name: str) -> TaskSpec:
-    """Read a task's name.
+    """Return the task of a name.
 
     Raises:
         UnknownNameError: if there is no such task; it says what is nearest.
@@ -84,14 +84,14 @@ def parse(name: str) -> TaskSpec:
 
 
 def _read(name: Any) -> tuple[re.Match[str], Base] | None:
-    """What the grammar finds in a name, and the row of its base task; None if there is none."""
+    """Match a name with the grammar, and return the match and the row of its base task; None if there is none."""
     found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
     row = BASES.get(found["base"]) if found else None
     return (found, row) if found and row else None
 
 
 def variants(base: str) -> tuple[str, ...]:
-    """All tasks of one base task: 3, or 9 if it has a timed period.
+    """Return all tasks of one base task: 3, or 9 if it has a timed period.
 
     Raises:
         UnknownNameError: if there is no such base task.
@@ -103,7 +103,7 @@ def variants(base: str) -> tuple[str, ...]:
 
 
 def _in_canonical_order() -> dict[str, tuple[str, ...]]:
-    """The four nested collections; each is a prefix of the next, so a task's index never changes."""
+    """Return the four nested collections; each is a prefix of the next, so a task's index never changes."""
     bases = [row.name for row in YANG19]
     with_delay = [row.name for row in YANG19 if row.timed == "delay"]
     timed_without_delay = [row.name for row in YANG19 if row.timed not in (None, "delay")]
@@ -133,11 +133,11 @@ _PROPERTIES = {
 }
 
 COLLECTIONS: tuple[str, ...] = (*_NESTED, *_PROPERTIES)
-"""The names that ``collection`` takes."""
+"""Names that ``collection`` takes."""
 
 
 def known_tasks() -> tuple[str, ...]:
-    """The 132, then the tasks of the base tasks a user has added."""
+    """Return the 132, then the tasks of the base tasks that a user has added."""
     return TASKS + tuple(name for base in BASES if base not in _BUILT_IN for name in variants(base))
 
 
@@ -145,7 +145,7 @@ _BUILT_IN = frozenset(row.name for row in YANG19)
 
 
 def collection(name: str) -> tuple[str, ...]:
-    """The tasks of a collection, family or property, in canonical order.
+    """Return the tasks of a collection, family or property, in canonical order.
 
     Raises:
         UnknownNameError: if there is no such collection.
@@ -158,7 +158,7 @@ def collection(name: str) -> tuple[str, ...]:
 
 
 def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
-    """Task names from a collection's name, a task's name, or a list of task names.
+    """Return the task names of a collection, of a single task's name, or of a list of task names.
 
     Raises:
         UnknownNameError: for a name that is neither.
@@ -187,7 +187,7 @@ def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
 
 
 def _listed(task: Any) -> str:
-    """A task's name from a list of them."""
+    """Return one task's name from a list of them."""
     try:
         return parse(task).name
     except UnknownNameError:

@@ -7,10 +7,8 @@ Khona, Chandra, Ma and Fiete 2023 (Neural Computation 35(11), 1850). Durations a
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from modcog.errors import ModcogError
 from modcog.tasks import decision, go, match
 from modcog.tasks.base import Base
 
@@ -82,33 +80,3 @@ YANG19: tuple[Base, ...] = (
 
 BASES: dict[str, Base] = {row.name: row for row in YANG19}
 """Every base task by name: the 20, and those a user has added."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_EXTENSION_ENDING = re.compile(r"(int|seq)[rl]$")
-
-
-def add_base(row: Base) -> None:
-    """Add a base task to the table, after checking that it is one.
-
-    Raises:
-        ModcogError: if the name is taken or could be read as an extension, the last period is not the decision, or
-            a period named by ``shows`` or ``timed`` does not exist.
-    """
-    if not _NAME.fullmatch(row.name) or _EXTENSION_ENDING.search(row.name):
-        raise ModcogError(
-            f"name: {row.name!r} is not a base task's name; use small letters, digits and _, "
-            "starting with a letter and not ending in intr, intl, seqr or seql"
-        )
-    if row.name in BASES:
-        raise ModcogError(f"name: there is a base task {row.name!r} already")
-    periods = list(row.periods)
-    if not periods or periods[-1] != "decision":
-        raise ModcogError(f"periods: {periods} must end with 'decision'")
-    if row.noise not in ("none", "shown", "both", "all"):
-        raise ModcogError(f"noise: got {row.noise!r}, must be 'none', 'shown', 'both' or 'all'")
-    for label, period in [*(("shows", p) for p in row.shows), ("timed", row.timed)]:
-        if period is not None and period not in periods:
-            raise ModcogError(f"{label}: {period!r} is not one of the periods {periods}")
-    if row.timed == "decision":
-        raise ModcogError("timed: the decision is what follows the timed period; name an earlier one")
-    BASES[row.name] = row

@@ -1,4 +1,4 @@
-"""Trials: what every consumer of the battery reads."""
+"""Trials as arrays, which every consumer of the battery reads."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Trials:
         return padded
 
     def period_steps(self, trial: int) -> dict[str, int]:
-        """Steps that each period of a trial lasts, in order."""
+        """Return the steps that each period of a trial lasts, in order."""
         row = self.rows[trial]
         return {period: row[f"steps_{period}"] for period in self.periods[self.task[trial]]}
 
@@ -94,7 +94,7 @@ class Trials:
         ]
 
     def __getitem__(self, index: int | slice) -> Trials:
-        """One trial (as a batch of one) or a contiguous slice; arrays are views.
+        """Return one trial (as a batch of one) or a contiguous slice; arrays are views.
 
         Raises:
             IndexError: if the index is outside, or the slice has a step.
@@ -133,7 +133,7 @@ def _span(index: int | slice, n: int) -> tuple[int, int, int]:
 
 
 def concatenate(parts: Sequence[Trials]) -> Trials:
-    """The trials of all parts, one after the other; they must come from the same battery."""
+    """Return the trials of all parts, one after the other; they must come from the same battery."""
     if len(parts) == 1:
         return parts[0]
     ends = np.cumsum([len(part.packed_labels) for part in parts])
@@ -160,7 +160,7 @@ def join_by_task(parts: Iterable[Trials]) -> Trials:
 
 
 def _join(columns: Sequence[NDArray[Any] | None], parts: Sequence[Trials]) -> NDArray[Any]:
-    """One condition of all parts; −1, or NaN among fractions, in a part whose tasks do not have it."""
+    """Join one condition of all parts; −1, or NaN among fractions, in a part whose tasks do not have it."""
     fractions = any(column is not None and column.dtype.kind == "f" for column in columns)
     missing = np.nan if fractions else -1
     filled = []

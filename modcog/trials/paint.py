@@ -32,7 +32,7 @@ class Frames:
 
 
 def frame_of_steps(drawn: Drawn) -> NDArray[np.intp]:
-    """(S,) frame of each step, trials one after the other."""
+    """Return the frame of each step, (S,), trials one after the other."""
     steps = drawn.durations.steps
     return np.repeat(np.arange(steps.size), steps.ravel())
 
@@ -58,7 +58,7 @@ def frames(tables: Tables, drawn: Drawn) -> Frames:
 
 
 def _bumps(tables: Tables, direction: NDArray[Any], strength: ArrayLike) -> NDArray[np.float32]:
-    """(m, n) bump of each direction: looked up on the grid, computed off it."""
+    """Return the bump of each direction, (m, n): looked up on the grid, computed off it."""
     if direction.dtype.kind == "i":
         bumps = tables.bumps.take(direction, axis=0)
     else:
@@ -76,7 +76,7 @@ def observations(
     lanes: int = 1,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """What is observed at every step.
+    """Return the observation at every step.
 
     Args:
         tables: the battery.
@@ -97,7 +97,7 @@ def observations(
 
 
 def _rows(array: NDArray[np.float32], span: slice, parts: int = 1) -> NDArray[np.void]:
-    """The columns ``span`` of a contiguous (R, C) array as (R,) or (R, parts) opaque items.
+    """View the columns ``span`` of a contiguous (R, C) array as (R,) or (R, parts) opaque items.
 
     Indexing copies an item at once instead of number by number: the same result in a third of the time.
     """
@@ -109,12 +109,12 @@ def _rows(array: NDArray[np.float32], span: slice, parts: int = 1) -> NDArray[np
 
 
 def _items(rows: NDArray[np.float32]) -> NDArray[np.void]:
-    """The rows of a contiguous (R, C) array as (R,) opaque items."""
+    """View the rows of a contiguous (R, C) array as (R,) opaque items."""
     return rows.view(f"V{rows.strides[0]}")[:, 0]
 
 
 def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.int64]:
-    """The right action at every step.
+    """Return the right action at every step.
 
     Args:
         tables: the battery.
@@ -176,7 +176,7 @@ def add_noise(
 
 
 def noisy_channels(dim_ring: int) -> dict[int, slice]:
-    """The channels that each value of a noise mask stands for."""
+    """Return the channels that each value of a noise mask stands for."""
     both = 1 + 2 * dim_ring
     return {
         RING1: slice(1, 1 + dim_ring),

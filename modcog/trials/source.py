@@ -1,4 +1,4 @@
-"""Where trials come from: a seed, and numbered blocks of trials that depend on nothing but that seed and their number.
+"""The source of trials: numbered blocks that depend on nothing but the seed and their number.
 
 Trial i of a seed is always the same, however many are asked for and by whom: a sample, an environment and a vector
 environment cut their trials from the same blocks.
@@ -51,11 +51,11 @@ class TrialSource:
         self._smallest, self._largest = (FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK) if one else (BLOCK, BLOCK)
 
     def block_size(self, index: int) -> int:
-        """Trials in block ``index``."""
+        """Return the number of trials in block ``index``."""
         return min(self._smallest << min(index, 32), self._largest)
 
     def place(self, trial: int) -> tuple[int, int]:
-        """Which block holds a trial of the sequence, and at which place; ``block_size`` the other way round."""
+        """Return the block that holds a trial of the sequence, and its place there; the inverse of ``block_size``."""
         small, large = self._smallest, self._largest
         if trial >= large - small:  # the blocks that double hold so many trials
             more, place = divmod(trial - (large - small), large)
@@ -73,7 +73,7 @@ class TrialSource:
         return pack(self.tables, drawn, self.seed.rng(Part.NOISE, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Task indices, (n,)."""
+        """Draw task indices, (n,)."""
         if self.task is not None:
             return np.full(n, self.task, np.int64)
         return rng.integers(0, len(self.tables.specs), n)
@@ -132,7 +132,7 @@ def _column(name: str, value: Any) -> NDArray[Any]:
 
 
 def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
-    """Paint drawn trials, one after the other."""
+    """Paint drawn trials, packed one after the other."""
     steps = drawn.durations.steps
     frame = paint.frame_of_steps(drawn)
     offsets = np.zeros(len(steps) + 1, np.int64)

@@ -55,19 +55,19 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         return self._seed.entropy
 
     def __next__(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) with ``batch_first``."""
+        """Return the next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) if batch-first."""
         found = self[self.position]
         self.position += 1
         return found
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Batch ``index`` (≥ 0), whatever the position."""
+        """Return batch ``index`` (≥ 0), whatever the position."""
         return self.paint(self.draw(index), index)
 
     def paint(
         self, drawn: Drawn, index: int, out: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The arrays of batch ``index``, whose trials have been drawn; ``out`` (T · B, C) is where observations go."""
+        """Paint batch ``index``, whose trials have been drawn; observations go to ``out`` (T · B, C)."""
         tables, lanes, length = self.tables, self.batch_size, self.seq_len
         frame, rng = paint.frame_of_steps(drawn), self._seed.rng(Part.NOISE, index)
         labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
@@ -85,8 +85,12 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         return drawn.part(offsets[place], offsets[place + 1])
 
     def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
-        """The trials of ``TOGETHER`` batches, and at which of them each batch begins."""
+        """Draw the trials of ``TOGETHER`` batches, and return them with the number of each batch's first."""
         tables, lanes, length = self.tables, self.batch_size * TOGETHER, self.seq_len
+        # A lane is filled with whole trials, the last of which reaches past the batch and is cut. How many that takes
+        # is known only once their durations are drawn, so durations come first, a few more trials than are needed on
+        # average, and another round for the rare lane that they do not fill. Conditions, the costly part, are drawn
+        # only for the trials that begin within the batch.
         layout = self._seed.rng(Part.LAYOUT, number)
         rounds: list[tuple[NDArray[np.int64], Durations]] = []
         filled = np.zeros(lanes, np.int64)
@@ -104,17 +108,17 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         presets = {name: column[used] for name, column in durations.presets.items()}
         whole = Durations(durations.ms[used], durations.steps[used], presets)
         drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(Part.CONDITIONS, number))
-        last = np.cumsum(trials) - 1  # of each lane; cut only now: the interval extension counts the whole period
+        last = np.cumsum(trials) - 1  # of each lane; cut only now, since the interval extension counts the whole period
         whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
         return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]
 
     def _trials_needed(self, steps: int) -> int:
-        """Trials per lane that fill ``steps`` steps in nearly every lane."""
+        """Return the trials per lane that fill ``steps`` steps in nearly every lane."""
         return int(steps / self._mean_length * 1.2) + 3
 
 
 def _cut(steps: NDArray[np.int64], excess: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Period durations (m, P) without the last ``excess`` (m,) steps of each trial."""
+    """Return period durations (m, P) without the last ``excess`` (m,) steps of each trial."""
     end = np.minimum(np.cumsum(steps, axis=1), (steps.sum(axis=1) - excess)[:, None])
     return np.diff(end, axis=1, prepend=0)
 

@@ -1,4 +1,4 @@
-"""Durations: from each task's timing to whole steps, for a whole batch at once."""
+"""Durations, from each task's timing to whole steps, for a whole batch at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Durations:
     presets: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def part(self, rows: slice) -> Durations:
-        """Those of some of the trials."""
+        """Return those of some of the trials."""
         return Durations(self.ms[rows], self.steps[rows], {name: c[rows] for name, c in self.presets.items()})
 
     def presets_of(self, trial: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
@@ -41,7 +41,7 @@ class Durations:
 
 
 def whole_steps(ms: NDArray[np.floating], dt: float) -> NDArray[np.int64]:
-    """floor(ms / dt), with slack against rounding; same shape."""
+    """Return floor(ms / dt), with slack against rounding; same shape."""
     return np.floor(ms / dt + SLACK).astype(np.int64)
 
 
@@ -134,7 +134,7 @@ def compile_timing(
 
 
 def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:
-    """A duration as ``("uniform", (a, b))`` or ``("choice", values)``; a number d is ``("uniform", (d, d))``."""
+    """Return a duration as ``("uniform", (a, b))`` or ``("choice", values)``; a number d is ``("uniform", (d, d))``."""
     if isinstance(duration, int | float):
         return "uniform", (float(duration), float(duration))
     if isinstance(duration[0], str):
