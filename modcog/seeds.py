@@ -88,6 +88,9 @@ class Seed:
 
         The length of the path stands before it. Without that, part 5 of a copy's copy would be the same key as some
         block of a copy.
+
+        Raises:
+            ModcogError: if a part of the key is not a whole number from 0 to 2³² − 1.
         """
         key = (int(self.purpose), len(self.path), *self.path, part, block % _WORD, block // _WORD)
         if not all(0 <= word < _WORD for word in key):

@@ -1,4 +1,4 @@
-"""Docstrings of public functions say what their types do not: shapes, units of time, errors, and sources of formulas.
+"""Docstrings of public functions say what their types do not: shapes, units of time, errors; and their sources are listed.
 
 ruff checks that every public thing has a docstring, and that a list of arguments names those that exist.
 """
@@ -25,53 +25,8 @@ CITATION = re.compile(
 REFERENCE = re.compile(r"^- ([^,\n]+), [^(]*\((\d{4})\)", re.MULTILINE)
 """An entry of the page of sources; its key is the first author and the year, as that of a citation."""
 
-SOURCES = {
-    "analysis/pca.py: Trajectories.participation_ratio": {"Gao 2017"},
-    "analysis/pca.py: principal": {"Pearson 1901"},
-    "analysis/pca.py: trajectories": {"Pearson 1901"},
-    "analysis/ring.py: Ring.p_value": {"Phipson 2010"},
-    "analysis/ring.py: fit_circle": {"Schönemann 1966"},
-    "analysis/ring.py: ringness": {"Schönemann 1966"},
-    "analysis/slow_points.py: descend": {"Kingma 2015"},
-    "analysis/slow_points.py: fixed_points": {"Sussillo 2013"},
-    "analysis/slow_points.py: least_squares": {"Marquardt 1963"},
-    "analysis/slow_points.py: search": {"Sussillo 2013"},
-    "analysis/variance.py: clusters": {"Ward 1963", "Bar-Joseph 2001"},
-    "analysis/variance.py: silhouettes": {"Rousseeuw 1987"},
-    "analysis/variance.py: task_variance": {"Yang 2019", "Ward 1963", "Rousseeuw 1987"},
-    "analysis/variance.py: variance_in": {"Yang 2019"},
-    "claims/estimate.py: Estimate.of": {"Student 1908"},
-    "evaluation/observer.py: IdealObserver": {"Green 1966"},
-    "evaluation/scores.py: Score": {"Efron 1979"},
-    "evaluation/scores.py: Scores.table": {"Efron 1979"},
-    "models/cells.py: GatedRNN": {"Cho 2014", "Hochreiter 1997"},
-    "models/cells.py: MaskedRNN": {"Yang 2019"},
-    "models/initial.py: draw_recurrent": {"Sompolinsky 1988", "Le 2015", "Saxe 2014"},
-    "models/masks.py: identity": {"Khona 2023"},
-    "models/masks.py: locality": {"Khona 2023"},
-    "models/masks.py: random": {"Erdős 1959"},
-    "models/sequence.py: Sequence": {"Werbos 1990"},
-    "training/objective.py: learning_rate": {"Loshchilov 2017"},
-    "training/objective.py: make_optimizer": {"Kingma 2015", "Loshchilov 2019"},
-    "trials/extend.py: interval": {"Khona 2023"},
-    "trials/extend.py: sequence": {"Khona 2023"},
-}
-"""What computes a published formula or method, and the works that its docstring must cite."""
-
-OWN = {
-    "analysis/autapses.py": {"self_weights"},  # derived at the head of its module
-    "analysis/network.py": {"battery_for", "opened", "states_of"},
-    "analysis/slow_points.py": {"different"},
-    "analysis/states.py": {"hidden_states", "mean_over_trials", "sample"},
-    "analysis/style.py": {"panel", "plain"},
-    "evaluation/scores.py": {"extension", "format_table", "numbers", "score"},
-    "models/cells.py": {"checked_state", "from_dense_state", "time_first", "to_dense_state"},
-    "models/masks.py": {"custom", "dense", "shuffled"},
-    "claims/estimate.py": {"difference", "ratio"},
-    "training/objective.py": {"loss"},
-    "trials/extend.py": {"positions"},
-}
-"""The other functions of the modules that compute such things: their own, or no formula at all."""
+QUESTION = re.compile(r"(What|Whether|Where|Who|How|Why|That which|The same)\b")
+"""Beginnings of sentences that name a thing by a question instead of saying what it is or does."""
 
 
 def modules() -> dict[str, ast.Module]:
@@ -172,23 +127,8 @@ def test_citations_are_found_however_they_are_written() -> None:
     assert cited("Neural Computation 35(11), 1850; the first 2048 of 2000 trials; Nature 22, 297") == set()
 
 
-def test_published_formulas_have_their_sources() -> None:
-    found = {name: sources - cited(texts()[name]) for name, sources in SOURCES.items()}
-    assert {name: missing for name, missing in found.items() if missing} == {}
-
-
-def test_what_computes_is_known_to_have_a_source_or_to_be_our_own() -> None:
-    known = {name for name in SOURCES} | {f"{path}: {name}" for path, names in OWN.items() for name in names}
-    paths = {name.partition(":")[0] for name in known}
-    functions = [f"{path}: {node.name}" for path in paths for node in MODULES[path].body if is_function(node)]
-    assert sorted(known - set(texts())) == []
-    assert sorted(set(functions) - known) == []
-    assert {path for path in MODULES if path.startswith("analysis/")} - paths == {"analysis/__init__.py"}
-
-
-def is_function(node: ast.stmt) -> bool:
-    """Whether it is a public function that does not just draw."""
-    return isinstance(node, ast.FunctionDef) and not node.name.startswith(("_", "plot_"))
+def test_docstrings_begin_with_what_a_thing_is_or_does() -> None:
+    assert [name for name, text in texts().items() if QUESTION.match(text)] == []
 
 
 def test_the_page_of_sources_has_what_is_cited_and_nothing_else() -> None:

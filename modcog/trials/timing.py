@@ -115,7 +115,7 @@ class TimingTable:
 def compile_timing(
     timings: Sequence[Mapping[str, Timing]], dt: float, kept: Sequence[int], presets_modality: Sequence[bool]
 ) -> TimingTable:
-    """Turn the tasks' timings, one mapping of period to duration each, into a ``TimingTable``."""
+    """Turn the tasks' timings, one mapping of period to duration (ms) each, into a ``TimingTable``; dt in ms."""
     shape = (len(timings), max(map(len, timings)))
     low, span = np.zeros(shape), np.zeros(shape)
     count, start = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
