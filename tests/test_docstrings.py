@@ -1,4 +1,4 @@
-"""Docstrings of public functions say what their types do not: shapes, units of time, errors; and their sources are listed.
+"""Docstrings say what types do not: shapes, units of time, errors; and the works that they cite are listed.
 
 ruff checks that every public thing has a docstring, and that a list of arguments names those that exist.
 """

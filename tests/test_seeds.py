@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,14 @@ def played(battery: Battery, seed: int, memory: Memory) -> None:
                 memory.learn(each.ob, each.gt)
 
 
-@pytest.mark.parametrize("source", [sampled, streamed, played], ids=lambda source: source.__name__)
+def exported(battery: Battery, seed: int, memory: Memory) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = modcog.data.export(folder, tasks=battery.tasks, trials_per_task=250, seed=seed, progress=False)
+        for split in data.values():
+            memory.learn(split[:].packed_observations, split[:].packed_labels)
+
+
+@pytest.mark.parametrize("source", [sampled, streamed, played, exported], ids=lambda source: source.__name__)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_who_knows_all_of_a_seed_by_heart_gains_nothing_in_evaluate(source: Any, seed: int) -> None:
     battery = Battery(TASKS)
