@@ -16,7 +16,7 @@ IGNORE = -100
 """Label of padding: the index that PyTorch's losses ignore."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trials:
     """n trials, packed: all steps in one array, padded only when asked for.
 
@@ -47,8 +47,14 @@ class Trials:
     declared: tuple[Condition, ...]
 
     def __len__(self) -> int:
-        """Number of trials."""
+        """Return the number of trials."""
         return len(self.task)
+
+    def __repr__(self) -> str:
+        tasks = [self.tasks[k] for k in np.unique(self.task)]
+        of = ", ".join(tasks) if len(tasks) <= 4 else f"{len(tasks)} tasks"
+        steps, channels = self.packed_observations.shape
+        return f"Trials({len(self)} of {of}: {steps} steps, {channels} channels)"
 
     @property
     def lengths(self) -> NDArray[np.int64]:

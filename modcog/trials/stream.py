@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         self._seed = seed
         self._source = TrialSource(tables, seed)
         self._drawn: tuple[int, Drawn, list[int]] | None = None
+        self._lock = threading.Lock()
         self._mean_length = max(float(tables.mean_length.mean()), 1.0)
 
     @property
@@ -56,9 +59,10 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def __next__(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) if batch-first."""
-        found = self[self.position]
-        self.position += 1
-        return found
+        with self._lock:  # two threads that read one stream must not get the same batch
+            index = self.position
+            self.position += 1
+        return self[index]
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return batch ``index`` (≥ 0), whatever the position."""
@@ -79,10 +83,18 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
     def draw(self, index: int) -> Drawn:
         """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
         number, place = divmod(check_count("index", index, at_least=0), TOGETHER)
-        if self._drawn is None or self._drawn[0] != number:
-            self._drawn = (number, *self._draw_together(number))
-        _, drawn, offsets = self._drawn
+        with self._lock:
+            if self._drawn is None or self._drawn[0] != number:
+                self._drawn = (number, *self._draw_together(number))
+            _, drawn, offsets = self._drawn
         return drawn.part(offsets[place], offsets[place + 1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the lock, which belongs to a process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
         """Draw the trials of ``TOGETHER`` batches, and return them with the number of each batch's first."""

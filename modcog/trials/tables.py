@@ -100,6 +100,10 @@ class Tables:
         """Return the same tables: they never change."""
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the tables were compiled from: draw functions and values may be lambdas."""
+        return compile_tables, (self.tasks, self.settings, self.rule_input)
+
     @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks."""

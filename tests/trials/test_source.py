@@ -26,6 +26,7 @@ def source(tasks: list[str] = MIXED, seed: int = 3, task: int | None = None, **s
 @pytest.mark.parametrize("name", ["dmc", "rtgo", "multidlydmintlseqr"])
 def test_an_environment_plays_the_trials_of_a_sample(name: str, rules: str) -> None:
     """From ``reset`` on, and beyond the first blocks."""
+    pytest.importorskip("neurogym")
     from modcog.envs.env import ModCogEnv
 
     trials = modcog.Battery(["go", name, "dm1"], rules=rules).sample(140, seed=5, task=name)

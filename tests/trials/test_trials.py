@@ -120,3 +120,10 @@ def test_parts_join_to_the_whole(trials: Trials) -> None:
         assert_array_equal(joined.conditions[name], column, err_msg=name)
         assert joined.conditions[name].dtype == column.dtype
     assert (joined.tasks, joined.dt, joined.periods) == (trials.tasks, trials.dt, trials.periods)
+
+
+def test_the_repr_is_one_short_line() -> None:
+    few, many = (modcog.Battery(tasks).sample(100, seed=0) for tasks in (["go", "dms"], "modcog132"))
+    assert repr(few).startswith("Trials(100 of go, dms: ")
+    assert len(repr(many)) < 100
+    assert "\n" not in repr(many)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -292,3 +294,18 @@ def test_a_wrong_stream_is_refused(how: dict[str, Any], says: str) -> None:
 def test_a_wrong_batch_number_is_refused(index: Any) -> None:
     with pytest.raises(ModcogError, match=r"index: got .*, must be a whole number, at least 0"):
         battery(Setting()).stream(2, 5, seed=0)[index]
+
+
+def test_threads_that_read_one_stream_get_every_batch_once() -> None:
+    made = battery(Setting()).stream(4, 20, seed=0)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: next(made)[0].tobytes(), range(200)))
+    again = battery(Setting()).stream(4, 20, seed=0)
+    assert sorted(found) == sorted(next(again)[0].tobytes() for _ in range(200))
+
+
+def test_a_pickled_stream_goes_on_where_it_was() -> None:
+    made = battery(Setting()).stream(4, 20, seed=0)
+    next(made)
+    twin = pickle.loads(pickle.dumps(made))
+    assert_array_equal(next(twin)[0], next(made)[0])
