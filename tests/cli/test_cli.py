@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 
+import click
 import pytest
 
 import modcog
@@ -86,7 +87,8 @@ def test_what_is_wrong_is_said_in_one_line(run, words, said) -> None:
     assert "Traceback" not in err
 
 
-def _raising(error: BaseException):
+def _raising(error: BaseException) -> click.Command:
+    @click.command
     def command() -> None:
         raise error
 
@@ -100,7 +102,7 @@ def _raising(error: BaseException):
         (PermissionError(13, "Permission denied", "there"), 2, "modcog: Permission denied: there\n"),
         (MemoryError("1 TB"), 2, "modcog: not enough memory: 1 TB\n"),
         (ImportError("to read it: pip install h5py"), 2, "modcog: to read it: pip install h5py\n"),
-        (KeyboardInterrupt(), 130, "modcog: stopped\n"),
+        (KeyboardInterrupt(), 130, "\nmodcog: stopped\n"),
         (RuntimeError("odd"), 1, "modcog: RuntimeError: odd (unexpected; MODCOG_DEBUG=1 shows where)\n"),
     ],
 )
