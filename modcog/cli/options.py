@@ -25,16 +25,16 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
 
 
-def one_of(kind: str, allowed: Callable[[], Iterable[str]]) -> dict[str, Any]:
+def one_of(kind: str, allowed: Callable[[], Collection[str]]) -> dict[str, Any]:
     """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong."""
 
     def check(ctx: click.Context, option: click.Parameter, given: str | None) -> str | None:
-        if given is not None and given not in (choice := list(allowed())):
-            raise unknown(kind, given, choice)
+        if given is not None and given not in allowed():
+            raise unknown(kind, given, allowed())
         return given
 
     def complete(ctx: click.Context, option: click.Parameter, start: str) -> list[str]:
-        return [name for name in allowed() if name.startswith(start)]
+        return [name for name in dict.fromkeys(allowed()) if name.startswith(start)]
 
     return {"metavar": "NAME", "callback": check, "shell_complete": complete}
 

@@ -58,11 +58,11 @@ def as_text(d: Description) -> str:
         f"{d.task}: {d.summary}",
         f"{d.family} family, base task {d.base}, {number}; {environment_id(d.task)}",
         *(f"{name}: {text}" for name, text in extensions.items() if text),
-        f"Periods\n{aligned(periods)}",
+        f"Periods\n{aligned(periods, most=width())}",
         f"Observation: channels {', '.join(spans)}",
         f"Action: 0 holds fixation, 1 + k responds in direction k: {d.n_actions} in all",
         f"Answer at step j of the decision: {d.answer}",
-        f"Drawn for each trial, besides durations\n{aligned(list(d.conditions.items()))}",
+        f"Drawn for each trial, besides durations\n{aligned(list(d.conditions.items()), most=width())}",
     ]
     return "\n\n".join(part if "\n" in part else fill(part, width()) for part in parts)
 

@@ -13,7 +13,7 @@ from modcog.extras import require
 
 @click.command
 @click.argument("claim", help="C1, C2, C3, C4 or C5.")
-@click.option("--preset", default="full", help="full, as published, or small, which takes minutes.")
+@click.option("--preset", default="full", metavar="small|full", help="full, as published, or small, for minutes.")
 @click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
 @jobs()
 @dask
