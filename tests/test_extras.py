@@ -43,8 +43,8 @@ def test_every_extra_of_a_feature_is_in_the_table() -> None:
 
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(monkeypatch) -> None:
-    for module in ("safetensors", "lightning_fabric"):
-        monkeypatch.setitem(sys.modules, module, None)
+    missing = ("safetensors", "lightning_fabric")
+    monkeypatch.setattr("modcog.extras.find_spec", lambda module: None if module in missing else module)
     message = rf"modcog train needs the packages lightning-fabric, safetensors: pip install '{DISTRIBUTION}\[train\]'"
     with pytest.raises(ModcogError, match=message):
         require("train", "modcog train")

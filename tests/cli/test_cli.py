@@ -195,7 +195,7 @@ def test_jobs_are_counted(run, command) -> None:
 )
 def test_a_missing_extra_is_named_before_any_work(run, monkeypatch, tmp_path, words, module, extra) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr("modcog.extras.find_spec", lambda name: None if name == module else name)
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert module.replace("_", "-") in err
