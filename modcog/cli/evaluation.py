@@ -50,7 +50,13 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
     else:
         raise ModcogError(f"{network!r} is neither the folder of a run nor a MODULE:NAME")
     scores = score_network(predict, battery, n_trials, seed, selected)
-    table = scores.table(_levels(battery.replace(tasks=list(scores.per_task()))) if ceiling else None)
+    known = None
+    if ceiling:
+        try:
+            known = _levels(battery.replace(tasks=list(scores.per_task())))
+        except ModcogError as error:  # a task without an ideal observer
+            click.echo(f"no ceiling: {error}", err=True)
+    table = scores.table(known)
     if as_json:
         click.echo(json.dumps({name: asdict(score) for name, score in table.items()}, indent=2, ensure_ascii=False))
     else:
@@ -71,17 +77,13 @@ def _run(folder: str, settings: dict[str, Any]) -> tuple[Any, Battery, list[str]
     return model, trained.replace(**settings), selected
 
 
-def _levels(battery: Battery) -> dict[str, Level] | None:
-    """Return the levels of a battery; None, with a note on standard error, if a task has none."""
+def _levels(battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1) -> dict[str, Level]:
+    """Return the levels of a battery, with a progress bar in a terminal."""
     from modcog.evaluation import levels
     from modcog.progress import ProgressBar
 
-    try:
-        with ProgressBar("ceiling", "tasks", len(battery.tasks)) as bar:
-            return levels(battery, progress=lambda task: bar.advance())
-    except ModcogError as error:
-        click.echo(f"no ceiling: {error}", err=True)
-        return None
+    with ProgressBar("ceiling", "tasks", len(battery.tasks)) as bar:
+        return levels(battery, n_trials, seed, jobs, lambda task: bar.advance())
 
 
 @click.command
@@ -106,14 +108,10 @@ def ceiling(
       modcog ceiling multidm dm1 --rules published
       modcog ceiling decision --sigma 2 --jobs -1 --json
     """
-    from modcog.evaluation import levels
-    from modcog.progress import ProgressBar
-
     if tasks:
         settings["tasks"] = tasks
     battery = Battery(**settings)
-    with ProgressBar("ceiling", "tasks", len(battery.tasks)) as bar:
-        found = levels(battery, n_trials, seed, jobs, lambda task: bar.advance())
+    found = _levels(battery, n_trials, seed, jobs)
     if as_json:
         shared = battery.settings.model_dump(mode="json")
         content = {"settings": shared, "levels": {task: asdict(level) for task, level in found.items()}}

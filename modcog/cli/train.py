@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.command
 @click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
 @click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
-@click.option("--resume", is_flag=True, help="The run in --out goes on with its saved settings.")
+@click.option(
+    "--resume", is_flag=True, help="Resume the run in --out with its saved settings (start it if there is none)."
+)
 @progress()
 @settings_options(TrainConfig, exclude=("out",))
 def train(settings: dict[str, Any], out: Path, preset: str | None, resume: bool, progress: bool | None) -> int:
