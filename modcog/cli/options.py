@@ -14,6 +14,7 @@ import click
 
 from modcog.checks import check_count
 from modcog.errors import ModcogError, shown, unknown
+from modcog.extras import require
 from modcog.tasks import names
 from modcog.tasks.table import BASES
 
@@ -66,7 +67,14 @@ def tasks(required: bool = False) -> Decorator:
     return click.argument("tasks", nargs=-1, required=required, metavar=metavar, callback=read, help=text)
 
 
-dask = click.option("--dask", metavar="ADDRESS", help="Dask scheduler whose workers run the jobs.")
+def _address(given: str) -> str:
+    require("dask", "--dask")
+    return given
+
+
+dask = click.option(
+    "--dask", metavar="URL", callback=read_by(_address), help="Dask scheduler to run the jobs on."
+)
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
@@ -110,9 +118,10 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
     if default is not None:
         text += f"  [default: {_as_given(flag, default)}]"
     first = field.get("anyOf", [field])[0]
-    how: dict[str, Any] = {"metavar": {"integer": "N", "number": "NUMBER"}.get(first.get("type"), "TEXT")}
-    how["callback"] = read_by(value)
+    how: dict[str, Any] = {"metavar": "TEXT"}
     match first:
+        case {"type": "integer" | "number" as kind}:
+            how = {"metavar": "N" if kind == "integer" else "NUMBER", "callback": read_by(value)}
         case {"type": "boolean"}:
             flag, how = f"{flag}/--no-{flag[2:]}", {"default": None}
         case {"enum": choice}:

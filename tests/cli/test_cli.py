@@ -190,6 +190,8 @@ def test_jobs_are_counted(run, command) -> None:
         (["benchmark", "gru"], "jinja2", "benchmark"),
         (["benchmark", "nowhere:net", "--no-train"], "safetensors", "benchmark"),
         (["sweep", "nowhere.toml", "--table", "parquet"], "pyarrow", "parquet"),
+        (["export", "--tasks", "go", "--dask", "tcp://x:1", "--out", "set"], "distributed", "dask"),
+        (["benchmark", "gru", "--dask", "tcp://x:1"], "distributed", "dask"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -46,14 +46,14 @@ def test_nothing_said_is_nothing_chosen() -> None:
 def test_each_kind_of_field() -> None:
     chosen, seed, _ = call(
         "x", "--tasks", "dms,yang19", "--pace", "2e-1", "--count", "7", "--kind", "b", "--deep", "--seed", "9",
-        "--shares", "train=0.8", "--shares", "test=0.2", "--data", "some/where",
+        "--shares", "train=0.8", "--shares", "test=0.2", "--data", "2024",
     )  # fmt: skip
     assert chosen.pop("tasks") == ["dms", *(task for task in modcog.collection("yang19") if task != "dms")]
     assert chosen == {
         "speed": 0.2, "count": 7, "kind": "b", "deep": True, "shares": {"train": 0.8, "test": 0.2},
-        "data": "some/where",
+        "data": "2024",
     }  # fmt: skip
-    assert Model(**chosen).data == Path("some/where")
+    assert Model(**chosen).data == Path("2024")
     assert seed == 9
 
 
