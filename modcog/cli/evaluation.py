@@ -11,9 +11,9 @@ import click
 
 from modcog.battery import Battery, BatteryConfig
 from modcog.cli.options import as_json, jobs, seed, settings_options, tasks
-from modcog.cli.output import aligned
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
+from modcog.tables import plain_table
 from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
@@ -128,4 +128,4 @@ def _table(levels: dict[str, Level]) -> str:
         rows.append((task, *(f"{100 * value:.2f}" for value in values)))  # type: ignore[arg-type]
     error = max(level.error for level in levels.values())
     end = f"{len(levels)} tasks; standard error of the ceilings at most {100 * error:.2f}"
-    return f"{aligned(rows, numbers=True)}\n{end}"
+    return f"{plain_table(rows, 'lr')}\n{end}"

@@ -72,9 +72,7 @@ def _address(given: str) -> str:
     return given
 
 
-dask = click.option(
-    "--dask", metavar="URL", callback=read_by(_address), help="Dask scheduler to run the jobs on."
-)
+dask = click.option("--dask", metavar="URL", callback=read_by(_address), help="Dask scheduler to run the jobs on.")
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 

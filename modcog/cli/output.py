@@ -1,4 +1,4 @@
-"""Standard streams and plain-text tables."""
+"""The standard streams, and the width that text on them may take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from textwrap import fill
 from typing import TextIO
 
 ASCII = {"−": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">=", "·": "*", "×": "x", "±": "+-"}
@@ -46,18 +44,3 @@ def silence(stream: TextIO) -> None:
 def width(most: int = 100) -> int:
     """Return the width of the terminal in columns, at most ``most``; without a terminal, ``most``."""
     return min(shutil.get_terminal_size((most, 0)).columns, most)
-
-
-def aligned(rows: Sequence[Sequence[str]], numbers: bool = False, most: int = 10_000) -> str:
-    """Lay out rows of cells in columns, two blanks apart.
-
-    Args:
-        rows: of equally many cells.
-        numbers: all columns but the first flush right.
-        most: width of a line; the last column is wrapped where it is wider.
-    """
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    places = [str.ljust, *[str.rjust if numbers else str.ljust] * (len(wide) - 1)]
-    lines = ("  ".join(place(cell, w) for place, cell, w in zip(places, row, wide, strict=True)) for row in rows)
-    indent = (sum(wide[:-1]) + 2 * len(wide[1:])) * " "
-    return "\n".join(fill(line, most, subsequent_indent=indent) for line in lines)

@@ -11,9 +11,10 @@ import click
 from modcog.battery import Battery, BatteryConfig
 from modcog.checks import check_count
 from modcog.cli.options import PATH, seed, settings_options, tasks
-from modcog.cli.output import aligned, width
+from modcog.cli.output import width
 from modcog.describe import Description, describe
 from modcog.envs.registration import environment_id
+from modcog.tables import plain_table
 from modcog.trials.arrays import Trials, concatenate
 
 
@@ -58,13 +59,20 @@ def as_text(d: Description) -> str:
         f"{d.task}: {d.summary}",
         f"{d.family} family, base task {d.base}, {number}; {environment_id(d.task)}",
         *(f"{name}: {text}" for name, text in extensions.items() if text),
-        f"Periods\n{aligned(periods, most=width())}",
+        f"Periods\n{_table(periods)}",
         f"Observation: channels {', '.join(spans)}",
         f"Action: 0 holds fixation, 1 + k responds in direction k: {d.n_actions} in all",
         f"Answer at step j of the decision: {d.answer}",
-        f"Drawn for each trial, besides durations\n{aligned(list(d.conditions.items()), most=width())}",
+        f"Drawn for each trial, besides durations\n{_table(list(d.conditions.items()))}",
     ]
     return "\n\n".join(part if "\n" in part else fill(part, width()) for part in parts)
+
+
+def _table(rows: list[Any]) -> str:
+    """Lay out rows in columns, the last of which is wrapped."""
+    lines = plain_table(rows).splitlines()
+    indent = " " * lines[0].rindex(rows[0][-1])
+    return "\n".join(fill(line, width(), subsequent_indent=indent) for line in lines)
 
 
 def as_examples(trials: Trials, d: Description) -> str:

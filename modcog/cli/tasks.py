@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from modcog.cli.options import as_json, one_of
-from modcog.cli.output import aligned, width
+from modcog.cli.output import width
+from modcog.tables import plain_table
 from modcog.tasks import names
 from modcog.tasks.table import BASES
 
@@ -55,7 +56,7 @@ def _row(task: str) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     cells = [["" if row[column] is None else str(row[column]) for column in COLUMNS] for row in rows]
-    lines = aligned([COLUMNS, *cells]).splitlines()
+    lines = plain_table([COLUMNS, *cells]).splitlines()
     if sys.stdout.isatty():
         lines = [line if len(line) <= width(1000) else line[: width(1000) - 1] + "…" for line in lines]
     return "\n".join([*lines, f"{len(rows)} task{'' if len(rows) == 1 else 's'}"])

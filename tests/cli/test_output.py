@@ -1,4 +1,4 @@
-"""Streams that are closed, full, or know few characters; and the layout of tables."""
+"""Streams that are closed, full, or know few characters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
-from modcog.cli.output import aligned
 
 MODCOG = [sys.executable, "-m", "modcog"]
 
@@ -58,8 +56,3 @@ def test_errors_too() -> None:
     code, _, err = shell("", "show", "gö−", PYTHONIOENCODING="ascii")
     assert code == 2
     assert err.startswith(b"modcog: unknown task or collection 'g?-'")
-
-
-def test_rows_are_aligned() -> None:
-    assert aligned([("a", "bbb", "c"), ("aaa", "b", "cc")]) == "a    bbb  c\naaa  b    cc"
-    assert aligned([("a", "bbb", "c"), ("aaa", "b", "cc")], numbers=True) == "a    bbb   c\naaa    b  cc"
