@@ -116,7 +116,7 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
     if default is not None:
         text += f"  [default: {_as_given(flag, default)}]"
     first = field.get("anyOf", [field])[0]
-    how: dict[str, Any] = {"metavar": "TEXT"}
+    how: dict[str, Any] = {"metavar": first.get("format", "text").upper()}
     match first:
         case {"type": "integer" | "number" as kind}:
             how = {"metavar": "N" if kind == "integer" else "NUMBER", "callback": read_by(value)}
