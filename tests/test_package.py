@@ -32,7 +32,7 @@ def modules_after(code: str) -> set[str]:
 
 def test_import_brings_nothing_heavy() -> None:
     found = modules_after("import modcog")
-    assert not found & (HEAVY | {"pydantic", "numpy", "gymnasium", "yaml", "typer", "rich", "joblib"})
+    assert not found & (HEAVY | {"pydantic", "numpy", "gymnasium", "yaml", "click", "rich", "joblib"})
 
 
 def test_names_need_no_settings() -> None:

@@ -1,47 +1,48 @@
-"""The page of the command line, made from the program itself."""
+"""Page of the command line, generated from the program."""
 
 from __future__ import annotations
 
-from typing import Any
+import click
 
-from modcog.cli import COMMANDS, load, program
+from modcog.cli import COMMANDS, CONTEXT, load, program
 
 _INTRODUCTION = """\
 # Command line
 
-Made from the program: `modcog --help` and `modcog COMMAND --help` say the same. A wrong request is answered in one
-line, with exit code 2. Results go to standard output, progress bars to standard error.
+`modcog --help` and `modcog COMMAND --help` show the same. Invalid input is reported in one line, with exit code 2.
+Results go to standard output, progress bars to standard error.
 
-| command | what it gives or does |
+| command | purpose |
 | --- | --- |
 """
 
 
 def page() -> str:
-    """The page in Markdown: all commands in a table, then each with its help, arguments and options."""
+    """Return the page in Markdown: a table of commands, then the help, arguments and options of each."""
     table = "".join(f"| [`modcog {name}`](#{name}) | {summary} |\n" for name, (_, summary) in COMMANDS.items())
     parts = [_section(f"modcog {name}", name, load(name)) for name in COMMANDS]
-    return "\n".join([_INTRODUCTION + table, *parts, _section("Options before the command", "program", program())])
+    return "\n".join([_INTRODUCTION + table, *parts, _section("Options before the command", "program", program)])
 
 
-def _section(title: str, anchor: str, command: Any) -> str:
-    """One command: what it does, how it is called, what it takes."""
-    context = command.make_context(title, [], resilient_parsing=True)
+def _section(title: str, anchor: str, command: click.Command) -> str:
+    """Return the section of one command: its help, usage, arguments and options."""
+    context = click.Context(command, info_name=title, **CONTEXT)
     rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
     table = "".join(f"| `{usage}` | {_escaped(meaning)} |\n" for usage, meaning in rows)
-    return f"## {title} {{#{anchor}}}\n\n{_described(command.help)}\n\n| takes | meaning |\n| --- | --- |\n{table}"
+    text = _described(command.help or "")
+    return f"## {title} {{#{anchor}}}\n\n{text}\n\n| argument | meaning |\n| --- | --- |\n{table}"
 
 
 def _described(text: str) -> str:
-    """The help of a command; a block whose line breaks are to be kept, marked with a backspace, becomes code."""
+    """Return the help of a command, with blocks whose line breaks are kept (marked with a backspace) as code."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(_code(part) if part.startswith("\b\n") else part for part in paragraphs)
 
 
 def _code(block: str) -> str:
-    """A marked block: commands below a title, or lines that stand for themselves."""
+    """Return a marked block as code: commands below a title, or plain lines."""
     first, *lines = block.removeprefix("\b\n").splitlines()
-    if first.endswith(":"):
+    if first == "Examples:":
         commands = "\n".join(line.removeprefix("  ") for line in lines)
         return f"{first}\n\n```sh\n{commands}\n```"
     return "```text\n" + "\n".join([first, *lines]) + "\n```"

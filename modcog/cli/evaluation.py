@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from modcog.battery import BatteryConfig
-from modcog.cli.options import settings_options, tasks_of
+from modcog.battery import Battery, BatteryConfig
+from modcog.cli.options import as_json, jobs, seed, settings_options, tasks
 from modcog.errors import ModcogError, shown
+from modcog.extras import require
+from modcog.tables import plain_table
 from modcog.user_code import is_place, object_at
 
 if TYPE_CHECKING:
-    from modcog.battery import Battery
     from modcog.evaluation import Level
 
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of the trials.")]
 
-
+@click.command
+@click.argument("network", metavar="RUN|MODULE:NAME", help="Folder of a training run, or a function or torch module.")
+@click.option("--n-trials", default=200, metavar="N", help="Number of trials of each task.")
+@seed
+@click.option("--ceiling/--no-ceiling", default=True, help="Chance, ceiling and the share between beside each score.")
+@as_json
 @settings_options(BatteryConfig)
-def evaluate(
-    settings: dict[str, Any],
-    network: Annotated[
-        str,
-        typer.Argument(metavar="RUN|MODULE:NAME", help="Folder of a training run, or a function or torch module."),
-    ],
-    n_trials: Annotated[int, typer.Option(metavar="N", help="Trials of each task.")] = 200,
-    seed: Seed = 0,
-    ceiling: Annotated[bool, typer.Option(help="Beside each score chance, ceiling, and the share between.")] = True,
-    as_json: Json = False,
-) -> None:
-    r"""Score a network on trials it has not seen.
+def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, ceiling: bool, as_json: bool) -> None:
+    """Score a network on new trials.
 
-    A run is scored on the battery it was trained on; options that are given change it. With a rule input, --tasks picks
+    A run is scored on the battery it was trained on, with the options given changed. With a rule input, --tasks selects
     from the tasks it was trained on. MODULE:NAME is what modcog.evaluate takes: a function from observations (n, T, C)
     to logits (n, T, A) or actions (n, T), or a torch module. Accuracies are in percent, with 95 % intervals.
 
-    \b
     Examples:
       modcog evaluate runs/first
       modcog evaluate runs/first --tasks dm1,dm2 --n-trials 2000 --sigma 0.5
@@ -52,138 +42,90 @@ def evaluate(
     from modcog.evaluation import evaluate as score_network
     from modcog.evaluation import format_table
 
-    predict, battery, tasks = _from_run(network, settings) if _is_run(network) else _from_module(network, settings)
-    scores = score_network(predict, battery, n_trials, seed, tasks)
-    levels = _levels(battery, scores.per_task()) if ceiling else None
-    table = scores.table(levels)
-    if as_json:
-        typer.echo(json.dumps({name: asdict(score) for name, score in table.items()}, indent=2, ensure_ascii=False))
+    selected = None
+    if Path(network).is_dir():
+        predict, battery, selected = _run(network, settings)
+    elif is_place(network):
+        predict, battery = object_at(network), Battery(**settings)
     else:
-        typer.echo(format_table(table))
-
-
-def _levels(battery: Battery, tasks: dict[str, float]) -> dict[str, Level] | None:
-    """Levels of the tasks that were scored; None, and a word on standard error, if there is no ideal observer."""
-    from modcog.evaluation import levels
-
-    scored = battery.replace(tasks=tuple(tasks))
-    try:
-        with _bar("ceiling", len(tasks)) as advance:
-            return levels(scored, progress=advance)
-    except ModcogError as error:
-        typer.echo(f"no ceiling: {error}", err=True)
-        return None
-
-
-def _is_run(network: str) -> bool:
-    if is_place(network) and not Path(network).exists():
-        return False
-    if not Path(network).is_dir():
         raise ModcogError(f"{network!r} is neither the folder of a run nor a MODULE:NAME")
-    return True
+    scores = score_network(predict, battery, n_trials, seed, selected)
+    known = None
+    if ceiling:
+        try:
+            known = _levels(battery.replace(tasks=list(scores.per_task())))
+        except ModcogError as error:  # a task without an ideal observer
+            click.echo(f"no ceiling: {error}", err=True)
+    table = scores.table(known)
+    if as_json:
+        click.echo(json.dumps({name: asdict(score) for name, score in table.items()}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(format_table(table))
 
 
-def _from_run(folder: str, settings: dict[str, Any]) -> tuple[Any, Battery, tuple[str, ...] | None]:
-    """The network of a run, the battery it is scored on, and which of its tasks (None: all)."""
-    from modcog.battery import Battery
+def _run(folder: str, settings: dict[str, Any]) -> tuple[Any, Battery, list[str] | None]:
+    """Return the network of a run, the battery it is scored on, and which of its tasks (None: all)."""
+    require("train", "the network of a run")
     from modcog.training import load_model
 
     model = load_model(folder)
-    trained: BatteryConfig = model.battery.config  # type: ignore[union-attr, assignment]
-    given = dict(settings)
-    chosen = Battery(given.pop("tasks")).tasks if trained.rule_input and "tasks" in given else None
-    fixed = {name: value for name in ("dim_ring", "rule_input") if (value := given.get(name)) is not None}
-    for name, value in fixed.items():
-        if value != getattr(trained, name):
-            raise ModcogError(f"{name}: got {shown(value)}, but the network was trained with {getattr(trained, name)}")
-    return model, Battery(**{**trained.model_dump(), **given}), chosen
+    trained: Battery = model.battery  # type: ignore[assignment]
+    for name in ("dim_ring", "rule_input"):
+        if settings.get(name, before := getattr(trained.config, name)) != before:
+            raise ModcogError(f"{name}: got {shown(settings[name])}, but the network was trained with {before}")
+    selected = settings.pop("tasks", None) if trained.rule_input else None
+    return model, trained.replace(**settings), selected
 
 
-def _from_module(place: str, settings: dict[str, Any]) -> tuple[Any, Battery, None]:
-    """What ``MODULE:NAME`` stands for, and the battery it is scored on."""
-    from modcog.battery import Battery
+def _levels(battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1) -> dict[str, Level]:
+    """Return the levels of a battery, with a progress bar in a terminal."""
+    from modcog.evaluation import levels
+    from modcog.progress import ProgressBar
 
-    return object_at(place), Battery(**settings), None
+    with ProgressBar("ceiling", "tasks", len(battery.tasks)) as bar:
+        return levels(battery, n_trials, seed, jobs, lambda task: bar.advance())
 
 
-@settings_options(BatteryConfig, leave=("tasks", "rule_input"))
+@click.command
+@tasks()
+@click.option("--n-trials", type=int, metavar="N", help="Number of trials of each task to compute the levels from.")
+@seed
+@jobs()
+@as_json
+@settings_options(BatteryConfig, exclude=("tasks", "rule_input"))
 def ceiling(
-    settings: dict[str, Any],
-    tasks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TASKS]...", help="Tasks or collections; modcog132 if there are none."),
-    ] = None,
-    n_trials: Annotated[
-        int | None, typer.Option(metavar="N", help="Compute now, from so many trials of each task.")
-    ] = None,
-    seed: Seed = 0,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Processes; -1: one for each core.")] = 1,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Compute and store the levels of the package.")] = False,
-    as_json: Json = False,
+    settings: dict[str, Any], tasks: list[str] | None, n_trials: int | None, seed: int, jobs: int, as_json: bool
 ) -> None:
-    r"""Show what blindness gets and what the noise allows on each task.
+    """Show chance level and ideal-observer ceiling of each task.
 
-    Chance is the accuracy of the best player who knows the task and the clock and sees no stimulus; ceiling that of an
-    ideal observer, who weighs all that the noisy observations could mean. Accuracies are in percent. For the default
-    settings they are stored; under other settings they are computed from 20,000 trials of each task.
+    Chance is the accuracy of the best player who knows the task and the clock but sees no stimulus. The ceiling is that
+    of an ideal observer, who weighs everything that the noisy observations could mean. Accuracies are in percent. They
+    are stored for the default settings. Under other settings, or with --n-trials, they are computed, from 20,000 trials
+    of each task unless --n-trials says otherwise.
 
-    \b
     Examples:
       modcog ceiling
       modcog ceiling multidm dm1 --rules published
       modcog ceiling decision --sigma 2 --jobs -1 --json
-      modcog ceiling --rebuild --jobs -1
     """
-    from modcog.battery import Battery
-    from modcog.evaluation import levels
-
-    if rebuild:
-        return _rebuild(settings, tasks, n_trials, seed, jobs)
-    battery = Battery(**{**settings, **({"tasks": tasks_of(tasks)} if tasks else {})})
-    with _bar("ceiling", len(battery.tasks)) as advance:
-        found = levels(battery, n_trials, seed, jobs, advance)
+    if tasks:
+        settings["tasks"] = tasks
+    battery = Battery(**settings)
+    found = _levels(battery, n_trials, seed, jobs)
     if as_json:
-        content = {
-            "settings": battery.settings.model_dump(mode="json"),
-            "levels": {task: asdict(level) for task, level in found.items()},
-        }
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        shared = battery.settings.model_dump(mode="json")
+        content = {"settings": shared, "levels": {task: asdict(level) for task, level in found.items()}}
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        typer.echo(_level_table(found))
-    return None
+        click.echo(_table(found))
 
 
-def _rebuild(settings: dict[str, Any], tasks: list[str] | None, n_trials: int | None, seed: int, jobs: int) -> None:
-    from modcog.evaluation.ceilings import STORED_TRIALS, rebuild
-
-    if settings or tasks:
-        raise ModcogError("--rebuild stores the levels of all tasks under the default settings; it takes no others")
-    with _bar("ceiling", None) as advance:
-        path = rebuild(STORED_TRIALS if n_trials is None else n_trials, seed, jobs, advance)
-    typer.echo(path)
-
-
-@contextmanager
-def _bar(name: str, total: int | None) -> Iterator[Callable[[str], None]]:
-    """A progress bar in a terminal, gone when it is done; yields what to call for each task."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(name, total=total)
-        yield lambda done: bar.advance(task)
-
-
-def _level_table(levels: dict[str, Level]) -> str:
-    """Levels as aligned columns, in percent, the error below."""
-    head = ("", "chance", "ceiling", "trial chance", "trial ceiling")
-    rows = [(task, *_percents(level)) for task, level in levels.items()]
-    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["  ".join([row[0].ljust(wide[0]), *map(str.rjust, row[1:], wide[1:])]) for row in (head, *rows)]
+def _table(levels: dict[str, Level]) -> str:
+    """Lay out levels in percent, the largest standard error below them."""
+    rows = [("", "chance", "ceiling", "trial chance", "trial ceiling")]
+    for task, level in levels.items():
+        values = (level.decision_chance, level.decision_ceiling, level.trial_chance, level.trial_ceiling)
+        rows.append((task, *(f"{100 * value:.2f}" for value in values)))  # type: ignore[arg-type]
     error = max(level.error for level in levels.values())
-    return "\n".join([*lines, f"{len(rows)} tasks; standard error of the ceilings at most {100 * error:.2f}"])
-
-
-def _percents(level: Level) -> list[str]:
-    values = (level.decision_chance, level.decision_ceiling, level.trial_chance, level.trial_ceiling)
-    return [f"{100 * value:.2f}" for value in values]
+    end = f"{len(levels)} tasks; standard error of the ceilings at most {100 * error:.2f}"
+    return f"{plain_table(rows, 'lr')}\n{end}"

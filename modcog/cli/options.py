@@ -1,179 +1,186 @@
-"""Options made from the fields of a pydantic model, so that a setting is described in one place."""
+"""Options that several commands share, and those made from the fields of a pydantic model."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+import re
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-import typer
-from pydantic import BaseModel
+import click
 
-from modcog.errors import ModcogError, shown
+from modcog.checks import check_count
+from modcog.errors import ModcogError, shown, unknown
+from modcog.extras import require
 from modcog.tasks import names
 from modcog.tasks.table import BASES
-from modcog.validation import read_settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PATH = click.Path(path_type=Path)
 
 
-def settings_options(
-    model: type[BaseModel], into: str = "settings", leave: Collection[str] = ()
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command an option for each field of ``model``, and ``--config FILE``.
+def one_of(kind: str, allowed: Callable[[], Collection[str]]) -> dict[str, Any]:
+    """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong."""
 
-    The decorated function has a parameter called ``into``; it gets a dict of what the file and the options say, the
-    options before the file, still to be validated by the model. A field becomes ``--field-name``: a truth value a pair
-    of flags, a list ``a,b,c``, a mapping ``NAME=VALUE`` (repeated), anything else a number or a text.
+    def check(ctx: click.Context, option: click.Parameter, given: str | None) -> str | None:
+        if given is not None and given not in allowed():
+            raise unknown(kind, given, allowed())
+        return given
+
+    def complete(ctx: click.Context, option: click.Parameter, start: str) -> list[str]:
+        return [name for name in dict.fromkeys(allowed()) if name.startswith(start)]
+
+    return {"metavar": "NAME", "callback": check, "shell_complete": complete}
+
+
+def read_by(read: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a callback for click: ``read`` what was given; None if nothing was."""
+    return lambda ctx, option, given: None if given in (None, ()) else read(given)
+
+
+def jobs(default: int = 1) -> Decorator:
+    """Add the option ``--jobs``; the command gets a number of at least 1."""
+    count = read_by(lambda given: os.cpu_count() if given == -1 else check_count("--jobs", given))
+    text = "Number of parallel jobs; -1: one per core."
+    return click.option("--jobs", "-j", default=default, metavar="N", callback=count, help=text)
+
+
+def progress(default: bool | None = None) -> Decorator:
+    """Add the option ``--progress``; None: a bar if standard error is a terminal."""
+    text = "Progress bar on standard error." + ("  [default: in a terminal]" if default is None else "")
+    return click.option("--progress/--no-progress", default=default, help=text)
+
+
+def tasks(required: bool = False) -> Decorator:
+    """Add arguments that name tasks; the command gets a list of tasks, or None."""
+    text, metavar = "Tasks or collections, such as dms, dlygointr or modcog82.", "TASK..."
+    if not required:
+        text, metavar = f"{text}  [default: modcog132]", "[TASK]..."
+    read = read_by(tasks_of)
+    return click.argument("tasks", nargs=-1, required=required, metavar=metavar, callback=read, help=text)
+
+
+def _address(given: str) -> str:
+    require("dask", "--dask")
+    return given
+
+
+dask = click.option("--dask", metavar="URL", callback=read_by(_address), help="Dask scheduler to run the jobs on.")
+seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
+as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+
+
+def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **renamed: str) -> Decorator:
+    """Add an option for each field of ``model``, and ``--config FILE``.
+
+    The decorated function gets ``settings``: a dict of what the file and the options say, the options before the file,
+    still to be validated by the model. A field becomes ``--field-name``: a truth value a pair of flags, a list
+    ``a,b,c``, a mapping ``NAME=VALUE`` (repeated), anything else a number or a text.
 
     Args:
         model: its fields' names, descriptions and defaults make the options.
-        into: the parameter of the function that takes the dict.
-        leave: fields that the function takes itself, or that are not for the command line; a file may still hold them.
+        exclude: fields that the command takes itself, or that are not for the command line; a file may hold them.
+        **renamed: options of fields that are not called ``--field-name``.
     """
-    fields = {name: field for name, field in model.model_fields.items() if name not in leave}
+    fields = {name: field for name, field in model.model_json_schema()["properties"].items() if name not in exclude}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        hints = get_type_hints(function, include_extras=True)
-        own = [
-            p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for p in inspect.signature(function).parameters.values()
-            if p.name != into
-        ]
-        options = [_parameter(name, field) for name, field in fields.items()]
-
         @functools.wraps(function)
-        def command(*, config: Path | None = None, **values: Any) -> Any:
-            chosen = read_settings(config) if config else {}
-            for name, field in fields.items():
-                if (given := values.pop(name)) not in (None, [], ()):
-                    chosen[name] = _read(name, field.annotation, given)
-            return function(**values, **{into: chosen})
+        def command(config: Path | None, **values: Any) -> Any:
+            from modcog.validation import read_settings
 
-        parameters = [*own, *options, _CONFIG]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in parameters}
-        return command
+            settings = read_settings(config) if config else {}
+            given = {name: values.pop(name) for name in fields}
+            settings.update((name, value) for name, value in given.items() if value is not None)
+            return function(settings=settings, **values)
+
+        text = "TOML, YAML or JSON file of settings, which options override."
+        done: Callable[..., Any] = click.option("--config", type=PATH, metavar="FILE", help=text)(command)
+        for name, field in reversed(fields.items()):
+            done = _option(name, renamed.get(name, f"--{name.replace('_', '-')}"), field)(done)
+        return done
 
     return decorate
 
 
-_CONFIG = inspect.Parameter(
-    "config",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="TOML or YAML file of settings; options come before it."),
-    ],
-)
+def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
+    """Make the option of a field from its JSON schema."""
+    text, default = field.get("description", ""), field.get("default")
+    if default is not None:
+        text += f"  [default: {_as_given(flag, default)}]"
+    first = field.get("anyOf", [field])[0]
+    how: dict[str, Any] = {"metavar": first.get("format", "text").upper()}
+    match first:
+        case {"type": "integer" | "number" as kind}:
+            how = {"metavar": "N" if kind == "integer" else "NUMBER", "callback": read_by(value)}
+        case {"type": "boolean"}:
+            flag, how = f"{flag}/--no-{flag[2:]}", {"default": None}
+        case {"enum": choice}:
+            how = {**one_of(name, lambda: choice), "metavar": "|".join(choice)}
+        case {"type": "object"}:
+            text += " Repeatable; VALUE is a number, a text, A,B,… or uniform:A,B."
+            how = {"multiple": True, "metavar": "NAME=VALUE", "callback": read_by(lambda pairs: _mapping(flag, pairs))}
+        case {"type": "array"}:
+            of_items = tasks_of if name == "tasks" else lambda items: [value(item) for item in items]
+            how = {"metavar": "A,B,…", "callback": read_by(lambda text: of_items(re.findall(r"[^,\s]+", text)))}
+    return click.option(name, flag, help=text, **how)
 
 
-def _parameter(name: str, field: Any) -> inspect.Parameter:
-    kind, option = _kind(field.annotation), "--" + name.replace("_", "-")
-    help_text = " ".join(filter(None, (field.description, _default(field))))
-    if kind == "flag":
-        annotation: Any = Annotated[bool | None, typer.Option(f"{option}/--no-{option[2:]}", help=help_text)]
-    elif kind == "mapping":
-        help_text += " Here: NAME=500, NAME=300,600 or NAME=uniform:300,900; once for each name."
-        annotation = Annotated[list[str] | None, typer.Option(option, metavar="NAME=VALUE", help=help_text)]
-    else:
-        annotation = Annotated[str | None, typer.Option(option, metavar=_metavar(field.annotation), help=help_text)]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+def _as_given(flag: str, default: Any) -> str:
+    """Show a default as one would write it on the command line."""
+    if isinstance(default, bool):
+        return flag if default else f"--no-{flag[2:]}"
+    if isinstance(default, dict):
+        return " ".join(f"{key}={item}" for key, item in default.items())
+    return ",".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
-def _default(field: Any) -> str:
-    value = field.default
-    if field.is_required() or value is None or field.default_factory is not None:
-        return ""
-    if isinstance(value, tuple | list):
-        value = ",".join(map(str, value)) if len(value) <= 6 else f"{len(value)} values"
-    if isinstance(value, Mapping):
-        value = " ".join(f"{k}={v}" for k, v in value.items())
-    return f"[default: {value}]"
-
-
-def _inner(annotation: Any) -> Any:
-    """What an annotation is at heart: without ``Annotated``, and the first choice of a union that is not None."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _inner(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return _inner(next(arg for arg in get_args(annotation) if arg is not type(None)))
-    return annotation
-
-
-def _kind(annotation: Any) -> Literal["flag", "mapping", "list", "value"]:
-    inner = _inner(annotation)
-    if inner is bool:
-        return "flag"
-    origin = get_origin(inner)
-    if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return "mapping"
-    return "list" if origin in (tuple, list) else "value"
-
-
-def _metavar(annotation: Any) -> str:
-    inner = _inner(annotation)
-    if get_origin(inner) is Literal:
-        return "|".join(map(str, get_args(inner)))
-    if get_origin(inner) in (tuple, list):
-        return "A,B,…"
-    return {int: "N", float: "NUMBER", Path: "PATH"}.get(inner, "TEXT")
-
-
-def _read(name: str, annotation: Any, given: Any) -> Any:
-    kind = _kind(annotation)
-    if kind == "flag":
-        return given
-    if kind == "mapping":
-        return dict(_pair(name, text) for text in given)
-    if kind == "list":
-        return _list(name, given)
-    return value(given)
-
-
-def _list(name: str, text: str) -> list[Any]:
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    return tasks_of(items) if name == "tasks" else [value(item) for item in items]
+def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals and text):
+            raise ModcogError(f"{flag}: got {shown(pair)}, must be NAME=VALUE")
+        if key in found:
+            raise ModcogError(f"{flag}: {shown(key)} is given twice")
+        found[key] = duration(text)
+    return found
 
 
 def tasks_of(words: Iterable[str]) -> list[str]:
-    """The tasks that names on a command line stand for, each once: of tasks, and of collections.
+    """Return the tasks that words of a command line stand for, each once.
 
-    ``go`` is both a task and a family, and stands for the task.
+    A word is a task, a collection or the id of an environment. ``go`` is both a task and a family, and means the task.
 
     Raises:
-        UnknownNameError: for a name that is neither.
+        UnknownNameError: for a word that is none of these.
     """
     found: dict[str, None] = {}
     for word in words:
-        found.update(dict.fromkeys([word] if word in BASES else names.resolve(word)))
+        name = word.removeprefix("modcog/").removesuffix("-v0") if word.startswith("modcog/") else word
+        found.update(dict.fromkeys([name] if name in BASES else names.resolve(name)))
     return list(found)
 
 
-def _pair(name: str, text: str) -> tuple[str, Any]:
-    key, equals, rest = text.partition("=")
-    if not (key and equals and rest):
-        raise ModcogError(f"--{name.replace('_', '-')}: got {shown(text)}, must be NAME=VALUE")
-    return key, duration(rest)
-
-
 def duration(text: str) -> Any:
-    """A value of a mapping: ``500``, ``300,600,900`` (a list), ``uniform:300,900`` or ``choice:300,600``."""
-    kind, colon, rest = text.partition(":")
-    if colon and kind in ("uniform", "choice"):
+    """Read a value of a mapping: ``500``, ``300,600,900`` (a list), ``uniform:300,900`` or ``choice:300,600``."""
+    kind, _, rest = text.partition(":")
+    if kind in ("uniform", "choice") and rest:
         return (kind, [value(item) for item in rest.split(",")])
     return [value(item) for item in text.split(",")] if "," in text else value(text)
 
 
 def value(text: str) -> Any:
-    """A whole number, a number, true or false, or else the text itself."""
+    """Read a whole number, a number, true or false, or else the text itself."""
     text = text.strip()
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
     return {"true": True, "false": False}.get(text, text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from modcog.cli.options import settings_options
+from modcog.cli.options import PATH, one_of, progress, settings_options
 from modcog.errors import ModcogError
+from modcog.extras import require
 from modcog.training.config import TrainConfig
 from modcog.training.presets import PRESETS
 
@@ -16,27 +17,20 @@ if TYPE_CHECKING:
     from modcog.training.run import Run
 
 
-@settings_options(TrainConfig, leave=("out",))
-def train(
-    settings: dict[str, Any],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("runs/run"),
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"Settings to start from: {', '.join(PRESETS)}.")
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the run in --out, with its settings; start it if there is none."),
-    ] = False,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="A progress bar; by itself only in a terminal.")
-    ] = None,
-) -> None:
-    r"""Train a network on the battery.
+@click.command
+@click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
+@click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
+@click.option(
+    "--resume", is_flag=True, help="Resume the run in --out with its saved settings (start it if there is none)."
+)
+@progress()
+@settings_options(TrainConfig, exclude=("out",))
+def train(settings: dict[str, Any], out: Path, preset: str | None, resume: bool, progress: bool | None) -> int:
+    """Train a network on the battery (resumable).
 
     The folder of the run gets run.json (settings, versions, scores), metrics.jsonl and tensorboard/ (accuracy of every
-    task at every evaluation), checkpoints/, and two pictures. Ctrl-C saves and stops.
+    task at every evaluation), checkpoints/, and two pictures. Ctrl-C saves a checkpoint and stops.
 
-    \b
     Examples:
       modcog train --preset quick --out runs/quick
       modcog train --arch lm-rnn --tasks modcog132 --hidden 256 --density 0.1 --steps 20000 --out runs/lm
@@ -44,30 +38,33 @@ def train(
       modcog train --arch gru --tasks go,dms,dlydm1 --target-accuracy 0.9 --out runs/gru
       modcog train --arch lm-rnn --model init=identity --battery dt=50 --config run.toml --out runs/mine
     """
+    require("train", "modcog train")
     from modcog.training import train as train_network
 
-    config = _config(settings, out, preset, resume)
-    run = train_network(config, resume=resume, progress_bar=progress)
-    if not _leads():
-        return
-    typer.echo(summary(run))
-    if run.status == "interrupted":
-        typer.echo(f"modcog train --resume --out {out} goes on with it")
-        raise typer.Exit(130)
+    run = train_network(_config(settings, out, preset, resume), resume=resume, progress_bar=progress)
+    interrupted = run.status == "interrupted"
+    if _is_first_process():
+        click.echo(summary(run))
+        if interrupted:
+            click.echo(f"To resume: modcog train --resume --out {out}")
+    return 130 if interrupted else 0
 
 
 def _config(settings: dict[str, Any], out: Path, preset: str | None, resume: bool) -> TrainConfig:
     from modcog.training.run import RUN, read_run
 
-    if not (resume and (out / RUN).exists()):
-        return TrainConfig.of(preset, **{**settings, "out": out})
-    if preset is not None:
-        raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its own settings")
-    return TrainConfig.of(**{**read_run(out).record["config"], **settings, "out": out})
+    if resume and (out / RUN).exists():
+        if preset is not None:
+            raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
+        return TrainConfig.of(**{**read_run(out).record["config"], **settings, "out": out})
+    config = TrainConfig.of(preset, **{**settings, "out": out})
+    if resume:
+        click.echo(f"There is no run in {out}; starting one.", err=True)
+    return config
 
 
 def summary(run: Run) -> str:
-    """How a run ended, in a few lines."""
+    """Sum up in a few lines how a run ended."""
     done, scores = run.record["progress"], run.record["scores"]
     lines = [f"{run.status} after {done['step']:,} steps, {done['trials']:,} trials, {done['seconds']:,.0f} s"]
     if scores:
@@ -82,8 +79,8 @@ def summary(run: Run) -> str:
     return "\n".join([*lines, str(run.folder)])
 
 
-def _leads() -> bool:
-    """Whether this is the first of the processes that trained together."""
+def _is_first_process() -> bool:
+    """Tell whether this is the first of the processes that trained together."""
     from torch import distributed
 
     return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0

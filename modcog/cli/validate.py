@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from modcog.cli.sweep import Dask, Jobs, Progress
+from modcog.cli.options import PATH, dask, jobs, progress
+from modcog.extras import require
 
 
+@click.command
+@click.argument("claim", help="C1, C2, C3, C4 or C5.")
+@click.option("--preset", default="full", metavar="small|full", help="full, as published, or small, for minutes.")
+@click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
+@jobs()
+@dask
+@click.option("--tables", type=PATH, metavar="DIR", help="Folder of finished tables, to be judged without training.")
+@progress()
 def validate(
-    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="C1, C2, C3, C4 or C5.")],
-    preset: Annotated[str, typer.Option(metavar="small|full", help="Minutes for a look, or what is quoted.")] = "full",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of all claims.")] = Path("runs/claims"),
-    jobs: Jobs = 1,
-    dask: Dask = None,
-    tables: Annotated[
-        Path | None,
-        typer.Option("--tables", metavar="DIR", help="Train nothing: judge the tables in this folder anew."),
-    ] = None,
-    progress: Progress = None,
+    claim: str, preset: str, out: Path, tables: Path | None, jobs: int, dask: str | None, progress: bool | None
 ) -> None:
-    r"""Put a claim of the Mod-Cog paper to the test.
+    """Test a claim of the Mod-Cog paper.
 
-    \b
-    C1  A pool of autapses solves the 20 base tasks.
-    C2  Autapses fail on interval and sequence tasks where an LM-RNN does not.
-    C3  An LM-RNN trains in fewer trials than a dense network; a density is best.
-    C4  Locality, not sparsity alone.
-    C5  As many synapses instead of as many units.
+    Claims:
+      C1  A pool of autapses solves the 20 base tasks.
+      C2  Autapses fail on interval and sequence tasks where an LM-RNN does not.
+      C3  An LM-RNN trains in fewer trials than a dense network; a density is best.
+      C4  Locality, not sparsity alone.
+      C5  As many synapses instead of as many units.
 
-    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md (DIR/CLAIM-small those of the small
-    preset); the runs are in DIR/runs, which the claims share. Interrupted runs are resumed, finished ones not redone.
+    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md (DIR/CLAIM-small with the small
+    preset); the runs are in DIR/runs, which the claims share. Repeat the command to resume; finished runs are kept.
 
-    \b
     Examples:
       modcog validate C1 --preset small --jobs 2
       modcog validate C3 --jobs 2 --out runs/claims
       modcog validate C3 --tables docs/results/C3
     """
+    require("benchmark", "modcog validate")
     from modcog.experiments.claims import validate as run
     from modcog.experiments.claims.validation import VERDICT, find, folder_of, judge
 
@@ -47,12 +47,10 @@ def validate(
         verdict = run(claim, preset, out, jobs=jobs, dask=dask, progress=progress)
         folder = folder_of(find(claim), preset, out)
     else:
-        import json
-
         folder, path = tables, tables / VERDICT
         command = json.loads(path.read_text(encoding="utf-8"))["command"] if path.exists() else "unknown"
         verdict = judge(find(claim), folder, command)
-    typer.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
+    click.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
     for finding in verdict.findings:
-        typer.echo(f"  {finding}")
-    typer.echo(folder)
+        click.echo(f"  {finding}")
+    click.echo(folder)

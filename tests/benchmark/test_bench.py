@@ -109,7 +109,7 @@ def test_a_network_that_always_fails_is_one_line(folder: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "got no network"),
+        ([], "Missing argument 'NETWORK'"),
         (["lm-rnn", "--seeds", "0"], "seeds: got 0"),
         (["lm-rnn", "--tasks", "goo"], "nearest: 'go'"),
         (["lm-rnn", "--preset", "quik"], "nearest: 'quick'"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
 
+import click
 import pytest
 
 import modcog
@@ -86,7 +88,8 @@ def test_what_is_wrong_is_said_in_one_line(run, words, said) -> None:
     assert "Traceback" not in err
 
 
-def _raising(error: BaseException):
+def _raising(error: BaseException) -> click.Command:
+    @click.command
     def command() -> None:
         raise error
 
@@ -100,7 +103,7 @@ def _raising(error: BaseException):
         (PermissionError(13, "Permission denied", "there"), 2, "modcog: Permission denied: there\n"),
         (MemoryError("1 TB"), 2, "modcog: not enough memory: 1 TB\n"),
         (ImportError("to read it: pip install h5py"), 2, "modcog: to read it: pip install h5py\n"),
-        (KeyboardInterrupt(), 130, "modcog: stopped\n"),
+        (KeyboardInterrupt(), 130, "\nmodcog: stopped\n"),
         (RuntimeError("odd"), 1, "modcog: RuntimeError: odd (unexpected; MODCOG_DEBUG=1 shows where)\n"),
     ],
 )
@@ -118,16 +121,88 @@ def test_debugging_shows_where(monkeypatch) -> None:
         cli.main(["list"])
 
 
-def test_a_command_imports_only_what_it_needs() -> None:
-    code = """
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "--help"]])
+def test_a_command_imports_only_what_it_needs(words) -> None:
+    code = f"""
 import sys
 from modcog.cli import main
-assert main(["list"]) == 0
-heavy = {"torch", "neurogym", "gymnasium", "matplotlib", "modcog.settings", "rich", "joblib"} & set(sys.modules)
-sys.exit(" ".join(heavy) or 0)
+assert main({words}) == 0
+heavy = {{"torch", "neurogym", "gymnasium", "matplotlib", "pydantic", "yaml", "rich", "joblib"}}
+sys.exit(" ".join(heavy & set(sys.modules)) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_a_summary_and_a_word_on_every_option(command) -> None:
+    found = cli.load(command)
+    assert found.help.split("\n\n")[0] == cli.COMMANDS[command][1]
+    assert f"\nExamples:\n  modcog {command}" in found.help
+    for option in found.params:
+        assert option.help, option
+        assert not re.match("What|Whether|Where|How|Of ", option.help), option.help
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("modcog s", ["show", "sample", "sweep"]),
+        ("modcog lst --ver", ["--version"]),
+        ("modcog sample --per", ["--per-task"]),
+        ("modcog list --family ", ["go", "decision", "match"]),
+        ("modcog sample --rules ", ["corrected", "published"]),
+        ("modcog train --preset lm", ["lm132"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_names(words, completed) -> None:
+    about = {"_MODCOG_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run([*START], capture_output=True, text=True, env={**os.environ, **about})
+    assert done.stderr == ""
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == completed
+
+
+def test_the_script_for_a_shell() -> None:
+    done = subprocess.run(
+        [*START], capture_output=True, text=True, env={**os.environ, "_MODCOG_COMPLETE": "bash_source"}
+    )
+    assert "complete -o nosort -F" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["export", "verify", "sweep", "benchmark", "validate", "ceiling"])
+def test_jobs_are_counted(run, command) -> None:
+    for given in ("0", "-3"):
+        code, out, err = run(command, "--jobs", given)
+        assert (code, out) == (2, "")
+        assert f"--jobs: got {given}, must be a whole number, at least 1" in err
+    with cli.load(command).make_context(command, ["--jobs", "-1"], resilient_parsing=True) as context:
+        assert context.params["jobs"] == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "extra"),
+    [
+        (["train"], "lightning_fabric", "train"),
+        (["train", "--resume"], "safetensors", "train"),
+        (["evaluate", "."], "safetensors", "train"),
+        (["sweep", "nowhere.toml"], "pandas", "benchmark"),
+        (["validate", "C1"], "pandas", "benchmark"),
+        (["benchmark", "gru"], "jinja2", "benchmark"),
+        (["benchmark", "nowhere:net", "--no-train"], "safetensors", "benchmark"),
+        (["sweep", "nowhere.toml", "--table", "parquet"], "pyarrow", "parquet"),
+        (["export", "--tasks", "go", "--dask", "tcp://x:1", "--out", "set"], "distributed", "dask"),
+        (["benchmark", "gru", "--dask", "tcp://x:1"], "distributed", "dask"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_missing_extra_is_named_before_any_work(run, monkeypatch, tmp_path, words, module, extra) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("modcog.extras.find_spec", lambda name: None if name == module else name)
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert module.replace("_", "-") in err
+    assert err.endswith(f": pip install 'modcog[{extra}]'\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_that_leaves_is_told_nothing() -> None:

@@ -54,11 +54,11 @@ def test_a_file_of_settings_and_options(tmp_path: Path) -> None:
     ("args", "line"),
     [
         ([*ARGS, "--format", "nyp"], "unknown format 'nyp' (nearest: 'npy'); allowed: hdf5, npy, parquet, zarr"),
-        ([*ARGS, "--split", "c"], "--split: got 'c', must be NAME=SHARE, for example train=0.8"),
+        ([*ARGS, "--split", "c"], "--split: got 'c', must be NAME=VALUE"),
         ([*ARGS, "--split", "a=0.1"], "--split: 'a' is given twice"),
         ([*ARGS, "--split", "c=0.5"], "splits: the shares add up to 1.5, must add up to 1"),
         ([*ARGS, "--tasks", "goo"], "unknown task or collection 'goo' (nearest: 'go')"),
-        ([*ARGS, "--jobs", "0"], "jobs: got 0, must be a whole number, at least 1"),
+        ([*ARGS, "--jobs", "0"], "--jobs: got 0, must be a whole number, at least 1"),
         ([*ARGS, "--fromat", "npy"], "unknown option '--fromat' (nearest: '--format')"),
         (["verify", "/nowhere"], "/nowhere: there is no such folder"),
     ],

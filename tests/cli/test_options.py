@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import click
 import pytest
-import typer
 from pydantic import BaseModel, Field
 
 import modcog
-from modcog.cli import _command
 from modcog.cli.options import duration, settings_options, tasks_of, value
 
 
@@ -29,11 +28,14 @@ class Model(BaseModel):
 def call(*words: str) -> tuple[dict[str, Any], int, str]:
     got: list[Any] = []
 
-    @settings_options(Model, into="chosen", leave=("seed",))
-    def command(name: str, chosen: dict[str, Any], seed: Annotated[int, typer.Option()] = 3) -> None:
-        got.append((chosen, seed, name))
+    @click.command
+    @click.argument("name")
+    @click.option("--seed", default=3)
+    @settings_options(Model, exclude=("seed",), speed="--pace")
+    def command(name: str, settings: dict[str, Any], seed: int) -> None:
+        got.append((settings, seed, name))
 
-    _command("command", command, "").main(list(words), standalone_mode=False)
+    command.main(list(words), standalone_mode=False)
     return got[0]
 
 
@@ -43,15 +45,15 @@ def test_nothing_said_is_nothing_chosen() -> None:
 
 def test_each_kind_of_field() -> None:
     chosen, seed, _ = call(
-        "x", "--tasks", "dms,yang19", "--speed", "2e-1", "--count", "7", "--kind", "b", "--deep", "--seed", "9",
-        "--shares", "train=0.8", "--shares", "test=0.2", "--data", "some/where",
+        "x", "--tasks", "dms,yang19", "--pace", "2e-1", "--count", "7", "--kind", "b", "--deep", "--seed", "9",
+        "--shares", "train=0.8", "--shares", "test=0.2", "--data", "2024",
     )  # fmt: skip
     assert chosen.pop("tasks") == ["dms", *(task for task in modcog.collection("yang19") if task != "dms")]
     assert chosen == {
         "speed": 0.2, "count": 7, "kind": "b", "deep": True, "shares": {"train": 0.8, "test": 0.2},
-        "data": "some/where",
+        "data": "2024",
     }  # fmt: skip
-    assert Model(**chosen).data == Path("some/where")
+    assert Model(**chosen).data == Path("2024")
     assert seed == 9
 
 
@@ -66,9 +68,9 @@ def test_help_comes_from_the_model(capsys) -> None:
     with pytest.raises(IndexError):  # help is shown instead of a call
         call("--help")
     text = " ".join(capsys.readouterr().out.split())
-    assert "--speed NUMBER How fast. [default: 1.5]" in text
+    assert "--pace NUMBER How fast. [default: 1.5]" in text
     assert "--kind a|b" in text
-    assert "--deep / --no-deep Or shallow." in text
+    assert "--deep / --no-deep Or shallow. [default: --no-deep]" in text
 
 
 @pytest.mark.parametrize(

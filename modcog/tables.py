@@ -1,0 +1,37 @@
+"""Tables as text, with the cells of each column padded to the same width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+Rows = Sequence[Sequence[str]]
+
+
+def markdown_table(rows: Rows, align: str = "lr") -> str:
+    """Return rows, of which the first is the head, as a Markdown table.
+
+    Args:
+        rows: cells; a bar in one is escaped.
+        align: ``l`` or ``r`` for each column; the last letter counts for all further columns.
+    """
+    head, *body = _padded([[cell.replace("|", "\\|") for cell in row] for row in rows], align)
+    rule = ["-" * (len(cell) - 1) + ("-" if cell_align == "l" else ":") for cell, cell_align in _pair(head, align)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
+
+
+def plain_table(rows: Rows, align: str = "l") -> str:
+    """Return rows as columns that are two spaces apart; ``align`` as in ``markdown_table``."""
+    return "\n".join("  ".join(row).rstrip() for row in _padded(rows, align))
+
+
+def _padded(rows: Rows, align: str) -> list[list[str]]:
+    columns = [
+        [cell.ljust(width) if column_align == "l" else cell.rjust(width) for cell in column]
+        for column, column_align in _pair(list(zip(*rows, strict=True)), align)
+        for width in [max(map(len, column))]
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _pair(columns: Sequence[Sequence[str]], align: str) -> Iterator[tuple[Sequence[str], str]]:
+    yield from zip(columns, align.ljust(len(columns), align[-1]), strict=False)
