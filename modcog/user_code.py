@@ -1,35 +1,69 @@
-"""Code that a user names: what it may raise, and how it is found."""
+"""Code that a user names or passes: how to find it, which options it takes, and how to report what it raises.
+
+Every door for user code (a network to train, to score or to look into, a module of own tasks) goes through here.
+"""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
-from modcog.errors import ModcogError, one_line, unknown
+from modcog.errors import ModcogError, unknown
 
 FAILURES = (Exception, SystemExit)
-"""What a user's code may end in without ending ours: even a call of ``sys.exit``; Ctrl-C is the user's own."""
+"""Everything that user code may raise without ending this program, ``sys.exit()`` included; Ctrl-C still ends it."""
+
+LONGEST = 300
+"""Largest number of characters of a user's error that are shown."""
+
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def is_place(text: object) -> bool:
-    """Whether this is written like a ``MODULE:NAME``."""
+@contextmanager
+def failures_as(context: str) -> Iterator[None]:
+    """Report a failure of the user code that is run in this block as ``CONTEXT: TYPE: message``, on one line.
+
+    A ``ModcogError`` passes unchanged: it says already what was given and what is allowed.
+
+    Raises:
+        ModcogError: if the block raises one of ``FAILURES``.
+    """
+    try:
+        yield
+    except ModcogError:
+        raise
+    except FAILURES as error:
+        raise ModcogError(f"{context}: {error_text(error)}") from error
+
+
+def error_text(error: BaseException) -> str:
+    """Return type and message of an error on one line, cut after ``LONGEST`` characters."""
+    return shorten(f"{type(error).__name__}: {error}", LONGEST, placeholder=" …")
+
+
+def is_import_path(text: object) -> bool:
+    """Return True for text written like ``MODULE:NAME``."""
     return isinstance(text, str) and ":" in text
 
 
-def object_at(place: str) -> Any:
-    """What ``MODULE:NAME`` stands for; modules of the working directory are found, too.
+def import_object(path: str) -> Any:
+    """Import what ``MODULE:NAME`` stands for; modules of the working directory are found, too.
 
     Raises:
-        ModcogError: if this is no place, or the module is not there or fails.
+        ModcogError: if ``path`` has another form, or the module does not exist or fails.
         UnknownNameError: if the module has no such name.
     """
-    module, _, name = place.partition(":")
+    module, _, name = path.partition(":")
     if not (module and name):
-        raise ModcogError(f"got {place!r}, must be MODULE:NAME")
+        raise ModcogError(f"got {path!r}, must be MODULE:NAME")
     found = import_module(module)
     try:
         return reduce(getattr, name.split("."), found)
@@ -39,21 +73,62 @@ def object_at(place: str) -> Any:
 
 
 def import_module(module: str) -> ModuleType:
-    """Import a module by name, also from the working directory, where a program that pip installed does not look.
+    """Import a module by name, also from the working directory.
+
+    Python looks there by itself only for ``python -m``, not for a program that pip installed.
 
     Raises:
-        ModcogError: if it is not there or fails.
+        ModcogError: if the module does not exist or fails.
     """
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.insert(0, os.getcwd())
-    try:
+    with failures_as(f"cannot import {module!r}"):
         return importlib.import_module(module)
-    except ModcogError:
-        raise
-    except FAILURES as error:
-        raise ModcogError(f"cannot import {module!r}: {said(error)}") from error
 
 
-def said(error: BaseException) -> str:
-    """An error's type and what it says, on one line."""
-    return f"{type(error).__name__}: {one_line(error)}"
+def accepted_options(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the ``offered`` options that a function takes by keyword; all of them if it has ``**kwargs``.
+
+    A function without a readable signature, as some that are not written in Python, is offered nothing.
+    """
+    parameters = _parameters(function)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(offered)
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {name: value for name, value in offered.items() if name in names}
+
+
+def required_options(function: Callable[..., Any]) -> set[str]:
+    """Return the names of a function's parameters that have no default."""
+    return {p.name for p in _parameters(function) if p.default is p.empty and p.kind not in _REST}
+
+
+def is_factory(candidate: Any, offered: Mapping[str, Any]) -> bool:
+    """Return True for a function or class that can be called with ``offered`` options alone.
+
+    It is meant to tell a function that builds a network from a network. So a function of ``*args`` that names none of
+    the options, as models of other libraries are, is no factory, and neither is a torch module.
+    """
+    if not callable(candidate) or (hasattr(candidate, "state_dict") and not inspect.isclass(candidate)):
+        return False
+    try:
+        parameters = inspect.signature(candidate).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    any_positional = any(p.kind is p.VAR_POSITIONAL for p in parameters) and not inspect.isclass(candidate)
+    if any_positional and not any(p.name in offered for p in parameters):
+        return False
+    return required_options(candidate) <= offered.keys()
+
+
+def is_batch_first(module: Any) -> bool:
+    """Return True for a torch module that takes (n, T, …): by its own ``batch_first``, or else by that of its parts."""
+    stated = getattr(module, "batch_first", None)
+    return bool(stated) if stated is not None else any(getattr(p, "batch_first", False) for p in module.modules())
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of some functions that are not written in Python
+        return []

@@ -29,7 +29,7 @@ from modcog.data.config import ExportConfig
 from modcog.envs.options import EnvOptions
 from modcog.evaluation import levels
 from modcog.experiments.sweeps.grid import Grid
-from modcog.models.config import LocalityConfig, OwnConfig
+from modcog.models.config import LocalityConfig, UserConfig
 from modcog.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def test_the_reference_has_every_module_and_every_public_name(site: dict[Path, P
 
 
 def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) -> None:
-    for model in (BatteryConfig, ExportConfig, TrainConfig, Grid, EnvOptions, LocalityConfig, OwnConfig):
+    for model in (BatteryConfig, ExportConfig, TrainConfig, Grid, EnvOptions, LocalityConfig, UserConfig):
         package = model.__module__.rpartition(".")[0]
         page = site[folder / f"reference/{package}.html"].text
         section = page.partition(f'id="{model.__module__}.{model.__name__}" class="doc doc-heading">')[2]

@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.evaluation.network import is_batch_first
 from modcog.evaluation.scores import numbers
 from modcog.models.cells import GatedRNN, MaskedRNN
-from modcog.user_code import FAILURES, said
+from modcog.user_code import FAILURES, error_text, is_batch_first
 
 Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 """A run's folder, a torch module, or a function from observations (n, T, C) to states (n, T, N)."""
@@ -93,7 +92,7 @@ def _called(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
     except FAILURES as error:
         raise ModcogError(
             f"network: failed on observations of shape (n, T, C) = {observations.shape}, of which it must make states "
-            f"(n, T, N): {said(error)}"
+            f"(n, T, N): {error_text(error)}"
         ) from error
     return numbers(found, "a network must give states (n, T, N)")
 
@@ -152,7 +151,7 @@ class Recurrent:
             given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}" + (
                 " and h0 (B, N)" if start else ""
             )
-            raise ModcogError(f"network: failed on {given}; {HOW}: {said(error)}") from error
+            raise ModcogError(f"network: failed on {given}; {HOW}: {error_text(error)}") from error
         states = output[1] if isinstance(output, tuple) and len(output) == 2 else None
         if not isinstance(states, Tensor) or states.ndim != 3:
             raise ModcogError(f"network: gave no hidden states when asked for them; {HOW}")

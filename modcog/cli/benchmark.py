@@ -12,7 +12,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.extras import require
 from modcog.training.config import TrainConfig
 from modcog.training.presets import PRESETS
-from modcog.user_code import is_place, object_at
+from modcog.user_code import is_import_path, import_object
 
 if TYPE_CHECKING:
     from modcog.experiments.benchmark import Report
@@ -69,7 +69,7 @@ def benchmark(network: str, settings: dict[str, Any], train: bool, progress: boo
         making = {name: settings.pop(name) for name in ("seeds", "hidden") if name in settings}
         making |= settings.pop("model", {})
         battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
-        report = score(object_at(network), battery, name=network, **options, **making)
+        report = score(import_object(network), battery, name=network, **options, **making)
     click.echo(f"{summary(report)}\n{options['out'] / 'report.html'}")
     return 1 if report.failed else 0
 
@@ -78,7 +78,7 @@ def _is_run(network: str) -> bool:
     """Tell the folder of a run from the other networks; raise for what is none of them."""
     from modcog.models import ARCHITECTURES
 
-    if is_place(network) or network in ARCHITECTURES:
+    if is_import_path(network) or network in ARCHITECTURES:
         return False
     if not Path(network).is_dir():
         raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])

@@ -14,7 +14,7 @@ from modcog.cli.options import as_json, jobs, seed, settings_options, tasks
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
 from modcog.tables import plain_table
-from modcog.user_code import is_place, object_at
+from modcog.user_code import is_import_path, import_object
 
 if TYPE_CHECKING:
     from modcog.evaluation import Level
@@ -45,8 +45,8 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
     selected = None
     if Path(network).is_dir():
         predict, battery, selected = _run(network, settings)
-    elif is_place(network):
-        predict, battery = object_at(network), Battery(**settings)
+    elif is_import_path(network):
+        predict, battery = import_object(network), Battery(**settings)
     else:
         raise ModcogError(f"{network!r} is neither the folder of a run nor a MODULE:NAME")
     scores = score_network(predict, battery, n_trials, seed, selected)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,9 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import numbers
 from modcog.trials.arrays import Trials
-from modcog.user_code import FAILURES, said
+from modcog.user_code import FAILURES, error_text, is_batch_first
 
 Predict = Callable[[NDArray[np.float32]], Any]
-
-LONGEST = 300
-"""Characters of a network's own error message that are shown, at most."""
 
 NOTICEABLE = 1e-4
 """Mean change of an output that rounding does not explain, as a share of the output's range."""
@@ -54,7 +50,7 @@ def _torch_predict(module: Any, n_actions: int) -> Predict:
             try:
                 output = module(x)
             except FAILURES as error:
-                raise _refusal(x, n_actions, batch_first, f"failed: {_said(error)}") from error
+                raise _refusal(x, n_actions, batch_first, f"failed: {error_text(error)}") from error
         logits = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(logits, torch.Tensor | np.ndarray):
             raise _refusal(x, n_actions, batch_first, f"gave a {type(logits).__name__}")
@@ -63,12 +59,6 @@ def _torch_predict(module: Any, n_actions: int) -> Predict:
         return logits if batch_first else logits.swapaxes(0, 1)
 
     return predict
-
-
-def is_batch_first(module: Any) -> bool:
-    """Whether a module takes (n, T, C): its own word, or else that of its parts."""
-    own = getattr(module, "batch_first", None)
-    return bool(own) if own is not None else any(getattr(part, "batch_first", False) for part in module.modules())
 
 
 @contextmanager
@@ -93,10 +83,6 @@ def _refusal(x: Any, n_actions: int, batch_first: bool, what: str) -> ModcogErro
     )
 
 
-def _said(error: BaseException) -> str:
-    return shorten(said(error), LONGEST, placeholder=" …")
-
-
 def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
     """What a network makes of trials.
 
@@ -111,7 +97,7 @@ def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
         n, steps, _ = trials.observations.shape
         raise ModcogError(
             f"predict: failed on observations of shape (n, T, C) = {trials.observations.shape}, of which it must make "
-            f"logits of shape {(n, steps, n_actions)} or actions of shape {(n, steps)}: {_said(error)}"
+            f"logits of shape {(n, steps, n_actions)} or actions of shape {(n, steps)}: {error_text(error)}"
         ) from error
 
 

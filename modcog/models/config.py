@@ -99,7 +99,7 @@ class AutapseConfig(SheetConfig):
     init: Literal["degree", "identity"] = Field("identity", description="Initial recurrent weights.")
 
 
-class OwnConfig(ModelConfig):
+class UserConfig(ModelConfig):
     """A user's own function; every further option goes to it."""
 
     model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)

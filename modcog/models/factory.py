@@ -17,12 +17,12 @@ from modcog.models.config import (
     GatedConfig,
     LocalityConfig,
     ModelConfig,
-    OwnConfig,
     RandomConfig,
+    UserConfig,
 )
 from modcog.models.masks import Mask
-from modcog.models.own import build_own
-from modcog.user_code import is_place
+from modcog.models.user import build_user_network
+from modcog.user_code import is_import_path
 from modcog.validation import validated
 
 
@@ -98,8 +98,8 @@ def configure(architecture: str, **options: Any) -> ModelConfig:
         UnknownNameError: for an architecture or an option that does not exist.
         ModcogError: for a value that is out of range.
     """
-    if is_place(architecture):
-        return OwnConfig(architecture=architecture, **options)
+    if is_import_path(architecture):
+        return UserConfig(architecture=architecture, **options)
     if architecture not in ARCHITECTURES:
         raise unknown("architecture", architecture, [*ARCHITECTURES, "package.module:function"])
     model = ARCHITECTURES[architecture].config
@@ -134,8 +134,8 @@ def build(
     for field, value in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModcogError(f"{field}: got {value!r}, must be a whole number, at least 1")
-    if isinstance(config, OwnConfig):
-        return build_own(config, n_inputs, n_outputs)
+    if isinstance(config, UserConfig):
+        return build_user_network(config, n_inputs, n_outputs)
     model = _build_reference(config, n_inputs, n_outputs)
     model.config = config  # type: ignore[assignment]
     return model

@@ -29,7 +29,7 @@ from modcog.training.metrics import SCORES, Metrics, read_metrics, scores_record
 from modcog.training.objective import learning_rate, loss, make_optimizer
 from modcog.training.report import Bar, draw_run
 from modcog.training.run import CHECKPOINTS, RUN, Run, build_model, read_run, write_run
-from modcog.user_code import FAILURES, is_place, said
+from modcog.user_code import failures_as, is_import_path
 
 LOCK = ".lock"
 
@@ -218,13 +218,10 @@ class _Loop:
         Raises:
             ModcogError: if a user's own network fails, though it did not before training.
         """
-        try:
+        if not is_import_path(self.config.arch):
             return network(observations)
-        except FAILURES as error:
-            if not is_place(self.config.arch):
-                raise
-            failed = f"after {self.progress.step} updates it failed with {said(error)}"
-            raise ModcogError(f"{self.config.arch}: {failed}") from error
+        with failures_as(f"{self.config.arch}: failed after {self.progress.step} updates"):
+            return network(observations)
 
     def _reached(self) -> bool:
         target = self.config.target_accuracy

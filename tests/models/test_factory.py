@@ -185,16 +185,20 @@ def test_own_network_gets_what_it_takes():
     [
         ("own_network:missing", {}, r"unknown name in own_network 'missing' \(nearest: 'mixing'\)"),
         ("no_such_module:f", {}, "cannot import 'no_such_module': ModuleNotFoundError: No module named"),
-        ("own_network:constant", {}, "is a int and no function"),
-        ("own_network:number", {}, "it gave a int, must be a torch.nn.Module"),
+        ("own_network:constant", {}, "is of type int, must be a function"),
+        ("own_network:number", {}, "returned a int, must be a torch.nn.Module"),
         ("own_network:broken", {}, "it failed: RuntimeError: out of luck"),
         ("own_network:plain", {"depth": 2}, "unexpected keyword argument 'depth'"),
         ("own_network:plain", {"batch_first": True}, "unexpected keyword argument 'batch_first'"),
-        ("own_network:narrow", {}, r"must map \(T, B, C\) to \(T, B, A\) with C = 5 and A = 7; .* gave \(3, 2, 8\)"),
-        ("own_network:failing", {}, "it failed with RuntimeError"),
-        ("own_network:nan", {}, "it gave NaN or infinite values before any training"),
-        ("own_network:detached", {}, "its output depends on no parameter that can be trained"),
-        ("own_network:mixing", {}, "the output of a trial changed with another trial of the batch"),
+        (
+            "own_network:narrow",
+            {},
+            r"must map \(T, B, C\) to \(T, B, A\) with C = 5 and A = 7; .* returned \(3, 2, 8\)",
+        ),
+        ("own_network:failing", {}, "but failed: RuntimeError"),
+        ("own_network:nan", {}, "it returned NaN or infinite values before any training"),
+        ("own_network:detached", {}, "its output depends on no trainable parameter"),
+        ("own_network:mixing", {}, "its output for a trial depends on the others"),
     ],
 )
 def test_own_network_that_does_not_fit_is_refused_in_one_line(name, options, message):

@@ -261,6 +261,6 @@ def make(n_inputs, n_outputs):
 def test_a_users_network_that_fails_after_some_updates_is_refused_in_one_line(small, tmp_path, monkeypatch):
     (tmp_path / "tired_network.py").write_text(TIRED, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    message = "^tired_network:make: after 6 updates it failed with IndexError: out of luck$"
+    message = "^tired_network:make: failed after 6 updates: IndexError: out of luck$"
     with pytest.raises(ModcogError, match=message):
         train(small(arch="tired_network:make", density=None))

@@ -22,7 +22,7 @@ from modcog.files import whole_file
 from modcog.tasks.names import resolve
 from modcog.training.config import TrainConfig
 from modcog.training.run import build_model, git_state, read_run, versions
-from modcog.user_code import is_place
+from modcog.user_code import is_import_path
 
 HTML, JSON, MARKDOWN = "report.html", "report.json", "report.md"
 """What is written."""
@@ -128,7 +128,7 @@ def _all_failed(errors: Sequence[str]) -> ModcogError:
 def _earlier(arch: str, cells: Sequence[Cell]) -> list[str]:
     """A sentence if some of the seeds of one's own network were trained by an earlier call."""
     seeds = [str(cell.config.seed) for cell in cells if finished(cell) is not None]
-    if not is_place(arch) or not seeds:
+    if not is_import_path(arch) or not seeds:
         return []
     folder = cells[0].config.out.parent
     return [
@@ -154,7 +154,7 @@ def _origin(done: Sweep, again: str) -> Origin:
 
 
 def _name(config: TrainConfig) -> str:
-    return config.arch if is_place(config.arch) else arm(config.arch, config.density, config.hidden)
+    return config.arch if is_import_path(config.arch) else arm(config.arch, config.density, config.hidden)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from modcog.battery import BatteryConfig
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
-from modcog.user_code import is_place
+from modcog.user_code import is_import_path
 
 Options = Mapping[str, Any]
 """Values that are not the default, by their names in Python."""
@@ -45,7 +45,7 @@ def of_object(name: str, battery: BatteryConfig, options: Options, making: Optio
     others = battery.model_dump(exclude_defaults=True, exclude={"tasks"})
     given = ", ".join([repr(called(battery.tasks)), *(f"{key}={value!r}" for key, value in others.items())])
     call = _call("score", [name, f"modcog.Battery({given})"], {**options, **making})
-    if not is_place(name):
+    if not is_import_path(name):
         return call
     changes = {**others, "rule_input": battery.rule_input}
     if battery.rule_input:  # which the command has on unless told otherwise

@@ -12,7 +12,7 @@ from modcog.errors import ModcogError
 from modcog.experiments.sweeps.cell import score_network, score_run
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, read_run
-from modcog.user_code import FAILURES, said
+from modcog.user_code import FAILURES, error_text
 
 Record = dict[str, Any]
 
@@ -99,7 +99,7 @@ def _make(function: Callable[..., Any], name: str, options: Mapping[str, Any]) -
         raise
     except FAILURES as error:
         called = f"called with {', '.join(options)}" if options else "called"
-        raise ModcogError(f"{name}: {called}, it failed: {said(error)}") from error
+        raise ModcogError(f"{name}: {called}, it failed: {error_text(error)}") from error
 
 
 def _record(network: Any, name: str, seed: int | None, battery: Battery, n_trials: int, score_seed: int) -> Record:

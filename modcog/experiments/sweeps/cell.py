@@ -15,7 +15,7 @@ from modcog.errors import ModcogError, one_line
 from modcog.experiments.sweeps.grid import Cell
 from modcog.files import write_json
 from modcog.training.config import ELSEWHERE
-from modcog.user_code import FAILURES, said
+from modcog.user_code import FAILURES, error_text
 
 RESULT = "result.json"
 
@@ -37,7 +37,7 @@ def run_cell(cell: Cell) -> Record:
     try:
         record = _run(cell)
     except FAILURES as error:  # the other cells go on
-        return failed(cell, one_line(error) if isinstance(error, ModcogError) else said(error))
+        return failed(cell, one_line(error) if isinstance(error, ModcogError) else error_text(error))
     if record["status"] == "interrupted":
         return record
     write_json(cell.config.out / RESULT, record)
