@@ -1,6 +1,6 @@
 """Code that a user names or passes: how to find it, which options it takes, and how to report what it raises.
 
-Every door for user code (a network to train, to score or to look into, a module of own tasks) goes through here.
+All parts of the package that run user code use it: networks to train, score and analyse, and modules that add tasks.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.extras import require
 from modcog.training.config import TrainConfig
 from modcog.training.presets import PRESETS
-from modcog.user_code import is_import_path, import_object
+from modcog.user_code import import_object, is_import_path
 
 if TYPE_CHECKING:
     from modcog.experiments.benchmark import Report

@@ -14,7 +14,7 @@ from modcog.cli.options import as_json, jobs, seed, settings_options, tasks
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
 from modcog.tables import plain_table
-from modcog.user_code import is_import_path, import_object
+from modcog.user_code import import_object, is_import_path
 
 if TYPE_CHECKING:
     from modcog.evaluation import Level

@@ -73,6 +73,7 @@ def summary(run: Run) -> str:
         lines.append(
             f"decision accuracy {scores['decision_accuracy']:.1%} (lowest: {lowest} {per_task[lowest]:.1%}), "
             f"trial accuracy {scores['trial_accuracy']:.1%}"
+            + ("" if (step := scores.get("step", done["step"])) == done["step"] else f", evaluated at step {step:,}")
         )
     for percent, reached in done["milestones"].items():
         lines.append(f"{percent} % after {reached['trials']:,} trials, {reached['seconds']:,.0f} s")

@@ -1,4 +1,4 @@
-"""Recurrent networks: a read-out on units with masked connections, and on torch's gated units."""
+"""Recurrent networks: a linear read-out of units with masked connections, or of torch's gated units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from modcog.models import kernels
 from modcog.models.initial import draw_recurrent
 from modcog.models.kernels import ACTIVATIONS, Dynamics, Kernel
 from modcog.models.masks import Mask
-from modcog.models.sequence import Sequence
+from modcog.models.recurrence import MaskedRecurrence
+from modcog.seeds import Purpose, Seed
 
 
 class MaskedRNN(nn.Module):
@@ -24,23 +25,23 @@ class MaskedRNN(nn.Module):
     mask's rows.
 
     Args:
-        mask: which connections there are.
+        mask: the connections that exist.
         n_inputs: channels of an observation.
         n_outputs: number of actions.
         activation: φ: ``"relu"``, ``"tanh"`` or ``"softplus"``.
         dt: time step in ms.
         tau: time constant of the units in ms, at least dt; None: dt, so α = 1.
         noise: standard deviation of ξ, drawn per unit and step, in training and in evaluation; 0 for none.
-        init: how the recurrent weights are drawn, see ``modcog.models.initial``.
-        gain: their scale.
-        seed: that repeats the initial weights; torch's global generator is left alone.
-        batch_first: take and give (B, T, …) instead of (T, B, …).
+        init: distribution of the initial recurrent weights, see ``modcog.models.initial``.
+        gain: scale of the initial recurrent weights.
+        seed: seed of the initial weights; torch's global generator is left alone.
+        batch_first: order of axes (B, T, …) instead of (T, B, …).
         kernel: name of the kernel, or ``"auto"``: the one expected to be the fastest.
 
     Attributes:
-        mask: the mask.
+        mask: the connections that exist.
         alpha: α.
-        noise: may be changed at any time.
+        noise: standard deviation of ξ; may be changed at any time.
     """
 
     mask_fingerprint: Tensor
@@ -72,15 +73,15 @@ class MaskedRNN(nn.Module):
         self.batch_first = batch_first
         self.kernel = kernel
         self._dynamics = Dynamics(ACTIVATIONS[activation], self.alpha)
-        self._made: dict[str, Kernel] = {}
-        rng = torch.Generator().manual_seed(seed)
+        self._kernels: dict[str, Kernel] = {}
+        rng = torch.Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
         self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
         self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
         self.bias = nn.Parameter(torch.zeros(mask.n))
         self.weight_out = nn.Parameter(_uniform(n_outputs, mask.n, rng))
         self.bias_out = nn.Parameter(torch.zeros(n_outputs))
         self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
-        self.register_load_state_dict_pre_hook(_accept_both_forms)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_prepare_state)  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -95,21 +96,21 @@ class MaskedRNN(nn.Module):
         Args:
             x: observations (T, B, C); (B, T, C) with ``batch_first``.
             h0: state (B, N) before the first step; None: zeros.
-            return_states: give the states too.
-            generator: of the noise; None: torch's global one.
+            return_states: return the states, too.
+            generator: source of the noise; None: torch's global generator.
 
         Returns:
-            Logits (T, B, A), and, if asked for, the states h(1) … h(T), (T, B, N); batch first if x is.
+            Logits (T, B, A), and, with ``return_states``, the states h(1) … h(T), (T, B, N); batch first if x is.
 
         Raises:
             ModcogError: if x or h0 has another shape.
         """
-        x = time_first(x, self.weight_in, self.batch_first)
-        h0 = checked_state(h0, x, self.mask.n)
+        x = _to_time_first(x, self.weight_in, self.batch_first)
+        h0 = _check_state(h0, x, self.mask.n)
         with torch.autocast(x.device.type, enabled=False):
             parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
             kernel, noise = self._kernel(x), self._draw_noise(x, generator)
-            logits, states = Sequence.apply(  # type: ignore[no-untyped-call]
+            logits, states = MaskedRecurrence.apply(  # type: ignore[no-untyped-call]
                 x, *parameters, h0, noise, kernel, self._dynamics
             )
         if self.batch_first:
@@ -117,18 +118,18 @@ class MaskedRNN(nn.Module):
         return (logits, states) if return_states else logits
 
     def extra_repr(self) -> str:
-        """What ``print(model)`` says."""
+        """Return the options that ``print(model)`` shows."""
         return f"{self.mask}, activation={self._dynamics.activation.name}, alpha={self.alpha:g}, kernel={self.kernel}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold: all but the kernels, which are made again when needed."""
-        return {**self.__dict__, "_made": {}}
+        """Return the state for copies and pickles: all but the kernels, which are made again when needed."""
+        return {**self.__dict__, "_kernels": {}}
 
     def _kernel(self, x: Tensor) -> Kernel:
         name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
-        if name not in self._made:
-            self._made[name] = kernels.make(name, self.mask)
-        return self._made[name]
+        if name not in self._kernels:
+            self._kernels[name] = kernels.KERNELS[name](self.mask)
+        return self._kernels[name]
 
     def _draw_noise(self, x: Tensor, generator: torch.Generator | None) -> Tensor | None:
         if not self.noise:
@@ -138,7 +139,7 @@ class MaskedRNN(nn.Module):
 
 
 class GatedRNN(nn.Module):
-    """torch's own GRU (Cho et al. 2014) or LSTM (Hochreiter and Schmidhuber 1997) with a linear read-out.
+    """torch's GRU (Cho et al. 2014) or LSTM (Hochreiter and Schmidhuber 1997) with a linear read-out.
 
     The interface is that of ``MaskedRNN``. The states are the hidden states; the LSTM's cells start at 0, also where
     ``h0`` is given.
@@ -148,8 +149,8 @@ class GatedRNN(nn.Module):
         n_inputs: channels of an observation.
         n_outputs: number of actions.
         hidden: number of units.
-        seed: that repeats the initial weights.
-        batch_first: take and give (B, T, …) instead of (T, B, …).
+        seed: seed of the initial weights.
+        batch_first: order of axes (B, T, …) instead of (T, B, …).
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class GatedRNN(nn.Module):
         self.hidden = hidden
         self.batch_first = batch_first
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
 
@@ -168,8 +169,8 @@ class GatedRNN(nn.Module):
         self, x: Tensor, h0: Tensor | None = None, return_states: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the network over whole sequences; arguments and results as ``MaskedRNN.forward``."""
-        x = time_first(x, self.recurrent.get_parameter("weight_ih_l0"), self.batch_first)
-        start: Any = checked_state(h0, x, self.hidden)
+        x = _to_time_first(x, self.recurrent.get_parameter("weight_ih_l0"), self.batch_first)
+        start: Any = _check_state(h0, x, self.hidden)
         if start is not None:
             start = start[None]
             start = start if self.kind == "gru" else (start, torch.zeros_like(start))
@@ -180,8 +181,8 @@ class GatedRNN(nn.Module):
         return (logits, states) if return_states else logits
 
 
-def time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
-    """Check the shape of observations and bring them to (T, B, C), contiguous, and to the type of the weights.
+def _to_time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
+    """Return observations as (T, B, C), contiguous and of the type of the weights.
 
     Raises:
         ModcogError: if they are not (T, B, C), or (B, T, C) with ``batch_first``.
@@ -193,11 +194,11 @@ def time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
     return (x.transpose(0, 1) if batch_first else x).to(weight_in.dtype).contiguous()
 
 
-def checked_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
-    """``h0`` (B, N) if it fits observations x (T, B, C), in the type of x.
+def _check_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
+    """Return ``h0`` (B, N) in the type of the observations x (T, B, C).
 
     Raises:
-        ModcogError: if it does not.
+        ModcogError: if its shape does not fit x.
     """
     if h0 is not None and h0.shape != (x.shape[1], hidden):
         raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {hidden})")
@@ -205,20 +206,19 @@ def checked_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
 
 
 def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:
-    """The state dict with the recurrent weights as a matrix (N, N), 0 off the mask.
+    """Return the state dict with the recurrent weights as a matrix (N, N), 0 off the mask.
 
-    ``model.load_state_dict`` takes both forms.
+    ``model.load_state_dict`` accepts both forms.
     """
     state = dict(model.state_dict())
     weight = state["weight_recurrent"]
-    row, column = _places(model.mask, weight.device)
     matrix = weight.new_zeros(model.mask.n, model.mask.n)
-    matrix[row, column] = weight
+    matrix[_matrix_index(model.mask, weight.device)] = weight
     return {**state, "weight_recurrent": matrix}
 
 
 def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict with the recurrent weights of the mask's connections only, (synapses,).
+    """Return the state dict with the recurrent weights of the mask's connections only, (synapses,).
 
     Raises:
         ModcogError: if the matrix is of another size or has weights off the mask.
@@ -226,39 +226,41 @@ def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tenso
     matrix = state["weight_recurrent"]
     if matrix.shape != (mask.n, mask.n):
         raise ModcogError(f"weight_recurrent: got shape {tuple(matrix.shape)}, must be ({mask.n}, {mask.n})")
-    weight = matrix[_places(mask, matrix.device)]
+    weight = matrix[_matrix_index(mask, matrix.device)]
     lost = int(matrix.count_nonzero() - weight.count_nonzero())
     if lost:
-        raise ModcogError(f"weight_recurrent: {lost} weights are not 0 off the mask; allowed: {mask} only")
+        raise ModcogError(f"weight_recurrent: {lost} weights are not 0 off the mask; allowed: those of {mask} only")
     return {**state, "weight_recurrent": weight}
 
 
-def _accept_both_forms(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Before loading: bring the dense form to the sparse one, and refuse another mask's weights."""
+def _prepare_state(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Before loading, refuse the weights of another mask, and bring the dense form to the sparse one."""
     assert isinstance(model, MaskedRNN)
-    weight, saved = state.get(prefix + "weight_recurrent"), state.get(prefix + "mask_fingerprint")
+    name = prefix + "weight_recurrent"
+    saved = state.get(prefix + "mask_fingerprint")
     if saved is not None and int(saved) != model.mask.fingerprint:
-        raise ModcogError(f"state dict: its weights belong to another mask than {model.mask}")
-    if weight is not None and weight.ndim == 2:
-        state[prefix + "weight_recurrent"] = from_dense_state(model.mask, {"weight_recurrent": weight})[
-            "weight_recurrent"
-        ]
+        raise ModcogError(
+            f"state dict: its weights belong to another mask than {model.mask} (fingerprint {int(saved)}, not "
+            f"{model.mask.fingerprint}); a mask drawn by another version of modcog differs under the same seed"
+        )
+    if name in state and state[name].ndim == 2:
+        state[name] = from_dense_state(model.mask, {"weight_recurrent": state[name]})["weight_recurrent"]
 
 
-def _places(mask: Mask, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row and column of each connection."""
+def _matrix_index(mask: Mask, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return row and column of each connection."""
     row, column = (torch.from_numpy(part.astype("int64")) for part in (mask.targets(), mask.indices))
     return row.to(device), column.to(device)
 
 
 def _alpha(dt: float, tau: float | None) -> float:
     if not dt > 0:
-        raise ModcogError(f"dt: got {dt!r}, must be a number of ms above 0")
+        raise ModcogError(f"dt: got {dt:g}, must be above 0")
     if tau is not None and not tau >= dt:
-        raise ModcogError(f"tau: got {tau!r}, must be a number of ms, at least dt = {dt:g}")
+        raise ModcogError(f"tau: got {tau:g}, must be at least dt = {dt:g}")
     return 1.0 if tau is None else dt / tau
 
 
 def _uniform(rows: int, columns: int, rng: torch.Generator) -> Tensor:
-    """Weights (rows, columns), uniform between ± 1/√columns as in ``torch.nn.Linear``."""
+    """Draw weights (rows, columns), uniform between ± 1/√columns as in ``torch.nn.Linear``."""
     return torch.rand(rows, columns, generator=rng).mul_(2).sub_(1).mul_(columns**-0.5)

@@ -1,12 +1,12 @@
-"""What a network is made of, as data that a run file can hold."""
+"""Options of the networks, as data that a run file can hold."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError
 from modcog.settings import Positive
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -14,71 +14,56 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 
 
 class ModelConfig(BaseModel):
-    """What all architectures have."""
+    """Options of every architecture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     architecture: str = Field(description="Name of the architecture, or package.module:function.")
     hidden: Count = Field(256, description="Number of units.")
-    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Of the mask and of the initial weights.")
-    batch_first: bool = Field(False, description="Take and give (B, T, …) instead of (T, B, …).")
+    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Seed of the mask and the initial weights.")
+    batch_first: bool = Field(False, description="Order of axes (B, T, …) instead of (T, B, …).")
 
 
 class GatedConfig(ModelConfig):
-    """gru and lstm."""
+    """Options of gru and lstm."""
 
 
 class CellConfig(ModelConfig):
-    """Units of one kind with a mask."""
+    """Options of all networks with a mask."""
 
-    activation: Literal["relu", "tanh", "softplus"] = Field("relu", description="The nonlinearity φ.")
+    activation: Literal["relu", "tanh", "softplus"] = Field("relu", description="Nonlinearity φ.")
     dt: Positive = Field(100.0, description="Time step in ms.")
-    tau: Positive | None = Field(None, description="Time constant in ms, at least dt; None: dt.")
+    tau: Positive | None = Field(None, description="Time constant in ms, at least dt; default: dt.")
     noise: NotNegative = Field(0.0, description="Standard deviation of the private noise ξ, per unit and step.")
     init: Literal["degree", "identity", "orthogonal"] = Field("degree", description="Initial recurrent weights.")
     gain: Positive = Field(1.0, description="Scale of the initial recurrent weights.")
-    kernel: str = Field("auto", description="How the recurrence is computed; 'auto': the fastest.")
-
-    @field_validator("kernel")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        from modcog.models.kernels import KERNELS
-
-        if value not in (allowed := ["auto", *KERNELS]):
-            raise unknown("kernel", value, allowed)
-        return value
-
-    @model_validator(mode="after")
-    def _slow_enough(self) -> CellConfig:
-        if self.tau is not None and self.tau < self.dt:
-            raise ModcogError(f"tau: got {self.tau:g}, must be at least dt = {self.dt:g}")
-        return self
+    kernel: str = Field("auto", description="Algorithm of the recurrence; 'auto': the fastest.")
 
 
 class SheetConfig(CellConfig):
-    """Units on a sheet."""
+    """Options of units on a sheet."""
 
-    shape: tuple[Count, Count] | None = Field(None, description="(rows, columns) of the sheet; None: near to square.")
-    torus: bool = Field(True, description="Whether opposite borders of the sheet meet.")
+    shape: tuple[Count, Count] | None = Field(None, description="(rows, columns) of the sheet; default: nearly square.")
+    torus: bool = Field(True, description="Torus instead of an open sheet: opposite borders meet.")
 
 
 class DenseConfig(SheetConfig):
-    """dense."""
+    """Options of dense."""
 
-    self_connections: bool = Field(True, description="Whether units are connected to themselves.")
+    self_connections: bool = Field(True, description="Connections of units to themselves.")
 
 
 class RandomConfig(DenseConfig):
-    """random."""
+    """Options of random."""
 
     density: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="Share of the connections that exist.")
 
 
 class LocalityConfig(DenseConfig):
-    """lm-rnn and shuffled."""
+    """Options of lm-rnn and shuffled."""
 
     density: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="Share of the connections that exist; without it and radius 0.1."
+        None, description="Share of the connections that exist; default: 0.1, unless radius is given."
     )
     radius: Positive | None = Field(None, description="Largest distance of connected units, instead of density.")
 
@@ -94,12 +79,12 @@ class LocalityConfig(DenseConfig):
 
 
 class AutapseConfig(SheetConfig):
-    """autapse."""
+    """Options of autapse."""
 
     init: Literal["degree", "identity"] = Field("identity", description="Initial recurrent weights.")
 
 
 class UserConfig(ModelConfig):
-    """A user's own function; every further option goes to it."""
+    """Options of your own function; it receives every further option."""
 
     model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)

@@ -1,4 +1,4 @@
-"""Networks by name: one factory for the reference architectures and for a user's own."""
+"""Networks by name: one factory for the reference architectures and for your own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.models import masks
 from modcog.models.cells import GatedRNN, MaskedRNN
@@ -22,77 +23,35 @@ from modcog.models.config import (
 )
 from modcog.models.masks import Mask
 from modcog.models.user import build_user_network
-from modcog.user_code import is_import_path
+from modcog.user_code import accepted_options, is_import_path
 from modcog.validation import validated
 
-
-def _locality(config: Any) -> Mask:
-    return masks.locality(
-        config.hidden,
-        density=config.density,
-        radius=config.radius,
-        shape=config.shape,
-        torus=config.torus,
-        self_connections=config.self_connections,
-    )
-
-
-def _shuffled(config: Any) -> Mask:
-    return masks.shuffled(_locality(config), seed=config.seed)
-
-
-def _random(config: Any) -> Mask:
-    return masks.random(
-        config.hidden,
-        density=config.density,
-        seed=config.seed,
-        shape=config.shape,
-        torus=config.torus,
-        self_connections=config.self_connections,
-    )
-
-
-def _dense(config: Any) -> Mask:
-    return masks.dense(config.hidden, shape=config.shape, torus=config.torus, self_connections=config.self_connections)
-
-
-def _identity(config: Any) -> Mask:
-    return masks.identity(config.hidden, shape=config.shape, torus=config.torus)
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A reference architecture.
-
-    Attributes:
-        config: the options it takes.
-        mask: makes its mask; None for torch's gated units.
-        about: one line.
-    """
-
-    config: type[ModelConfig]
-    mask: Callable[[Any], Mask] | None
-    about: str
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "lm-rnn": Architecture(LocalityConfig, _locality, "units on a sheet, connected with their neighbours"),
-    "dense": Architecture(DenseConfig, _dense, "every unit connected with every unit"),
-    "random": Architecture(RandomConfig, _random, "random connections"),
-    "autapse": Architecture(AutapseConfig, _identity, "every unit connected with itself only"),
-    "shuffled": Architecture(LocalityConfig, _shuffled, "lm-rnn's graph with its units permuted on the sheet"),
-    "gru": Architecture(GatedConfig, None, "torch's GRU"),
-    "lstm": Architecture(GatedConfig, None, "torch's LSTM"),
+ARCHITECTURES: dict[str, type[ModelConfig]] = {
+    "lm-rnn": LocalityConfig,  # units on a sheet, connected with their neighbours
+    "dense": DenseConfig,
+    "random": RandomConfig,
+    "autapse": AutapseConfig,  # every unit connected with itself only
+    "shuffled": LocalityConfig,  # the graph of lm-rnn with its units permuted on the sheet
+    "gru": GatedConfig,
+    "lstm": GatedConfig,
 }
-"""Reference architectures by name."""
+"""Options of the reference architectures by name."""
+
+_MASKS: dict[str, Callable[..., Mask]] = {
+    "lm-rnn": masks.locality,
+    "dense": masks.dense,
+    "random": masks.random,
+    "autapse": masks.identity,
+    "shuffled": masks.locality,
+}
 
 
 def configure(architecture: str, **options: Any) -> ModelConfig:
-    """The checked options of an architecture, with its defaults filled in.
+    """Check the options of an architecture and fill in its defaults.
 
     Args:
         architecture: a name in ``ARCHITECTURES``, or ``package.module:function``.
-        **options: what the architecture takes.
+        **options: options of the architecture.
 
     Raises:
         UnknownNameError: for an architecture or an option that does not exist.
@@ -102,7 +61,7 @@ def configure(architecture: str, **options: Any) -> ModelConfig:
         return UserConfig(architecture=architecture, **options)
     if architecture not in ARCHITECTURES:
         raise unknown("architecture", architecture, [*ARCHITECTURES, "package.module:function"])
-    model = ARCHITECTURES[architecture].config
+    model = ARCHITECTURES[architecture]
     allowed = [name for name in model.model_fields if name != "architecture"]
     for name in options:
         if name not in allowed:
@@ -116,60 +75,56 @@ def build(
     """Build a network that maps observations (T, B, C) to logits (T, B, A).
 
     Args:
-        architecture: a name in ``ARCHITECTURES``; ``package.module:function`` of the user's own, looked for in the
-            working directory too; or a configuration, as ``configure`` gives it or as a run file holds it. The user's
-            function gets n_inputs, n_outputs, every option given, and hidden, seed and batch_first if it takes them.
+        architecture: a name in ``ARCHITECTURES``; ``package.module:function`` of your own, also from the working
+            directory; or a configuration, as ``configure`` returns it or as a run file holds it. Your function
+            receives n_inputs, n_outputs, every option given, and hidden, seed and batch_first if it takes them.
         n_inputs: channels of an observation, C.
         n_outputs: number of actions, A.
-        **options: what the architecture takes: ``hidden``, ``seed``, ``density`` …; see ``configure``.
+        **options: options of the architecture: ``hidden``, ``seed``, ``density`` …; see ``configure``.
 
     Returns:
         The network; ``config`` of a reference network is its configuration.
 
     Raises:
         UnknownNameError: for an architecture or an option that does not exist.
-        ModcogError: for a value that is out of range, or a function that cannot be had or gives no such network.
+        ModcogError: for a value that is out of range, or a function that cannot be imported, fails, or returns no
+            such network.
     """
-    config = _merged(architecture, options)
-    for field, value in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ModcogError(f"{field}: got {value!r}, must be a whole number, at least 1")
+    if isinstance(architecture, ModelConfig):
+        architecture = architecture.model_dump()
+    if isinstance(architecture, Mapping):
+        options = {**architecture, **options}
+        if "architecture" not in options:
+            raise ModcogError("architecture: missing from the configuration, must be a name")
+        architecture = str(options.pop("architecture"))
+    config = configure(architecture, **options)
+    n_inputs, n_outputs = check_count("n_inputs", n_inputs), check_count("n_outputs", n_outputs)
     if isinstance(config, UserConfig):
         return build_user_network(config, n_inputs, n_outputs)
-    model = _build_reference(config, n_inputs, n_outputs)
+    values = config.model_dump(exclude={"architecture"})
+    model: nn.Module
+    if config.architecture in _MASKS:
+        model = MaskedRNN(_make_mask(config), n_inputs, n_outputs, **accepted_options(MaskedRNN, values))
+    else:
+        model = GatedRNN(config.architecture, n_inputs, n_outputs, **values)
     model.config = config  # type: ignore[assignment]
     return model
 
 
-def _merged(architecture: str | ModelConfig | Mapping[str, Any], options: dict[str, Any]) -> ModelConfig:
-    if isinstance(architecture, ModelConfig):
-        architecture = architecture.model_dump()
-    if isinstance(architecture, Mapping):
-        values = {**architecture, **options}
-        if "architecture" not in values:
-            raise ModcogError("architecture: missing from the configuration, must be a name")
-        return configure(values.pop("architecture"), **values)
-    return configure(architecture, **options)
-
-
-def _build_reference(config: ModelConfig, n_inputs: int, n_outputs: int) -> nn.Module:
-    mask = ARCHITECTURES[config.architecture].mask
-    if mask is None:
-        return GatedRNN(
-            config.architecture, n_inputs, n_outputs, config.hidden, seed=config.seed, batch_first=config.batch_first
-        )
-    fields = ("activation", "dt", "tau", "noise", "init", "gain", "seed", "batch_first", "kernel")
-    return MaskedRNN(mask(config), n_inputs, n_outputs, **{field: getattr(config, field) for field in fields})
+def _make_mask(config: ModelConfig) -> Mask:
+    make = _MASKS[config.architecture]
+    mask = make(config.hidden, **accepted_options(make, config.model_dump()))
+    return masks.shuffled(mask, seed=config.seed) if config.architecture == "shuffled" else mask
 
 
 @dataclass(frozen=True)
-class Description:
-    """Figures of a network.
+class Measures:
+    """Size and wiring of a network.
 
     Attributes:
-        parameters: trainable numbers.
-        synapses: recurrent weights among them; None for a user's own network.
-        density: synapses as a share of what full connections would be; None as above.
+        parameters: number of trainable parameters.
+        synapses: number of recurrent weights among them; None for your own network.
+        density: synapses as a share of full connectivity; None as above.
         wiring_mean: mean length of a connection, in units of the sheet's spacing; None without a sheet.
         wiring_total: sum of the lengths.
     """
@@ -181,12 +136,12 @@ class Description:
     wiring_total: float | None = None
 
 
-def describe(model: nn.Module) -> Description:
-    """Count a network's parameters and synapses, and measure its wiring."""
+def measure(model: nn.Module) -> Measures:
+    """Count the parameters and synapses of a network, and measure its wiring."""
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     if isinstance(model, MaskedRNN):
         mask = model.mask
-        return Description(parameters, mask.synapses, mask.density, mask.wiring_mean, mask.wiring_total)
+        return Measures(parameters, mask.synapses, mask.density, mask.wiring_mean, mask.wiring_total)
     if isinstance(model, GatedRNN):
-        return Description(parameters, model.recurrent.get_parameter("weight_hh_l0").numel(), 1.0)
-    return Description(parameters)
+        return Measures(parameters, model.recurrent.get_parameter("weight_hh_l0").numel(), 1.0)
+    return Measures(parameters)

@@ -28,7 +28,7 @@ def build_user_network(config: UserConfig, n_inputs: int, n_outputs: int) -> nn.
         with failures_as(f"{name}: called with {', '.join(options)}, it failed"):
             model = function(**options)
         if not isinstance(model, nn.Module):
-            raise ModcogError(f"{name}: returned a {type(model).__name__}, must be a torch.nn.Module")
+            raise ModcogError(f"{name}: returned a value of type {type(model).__name__}, must be a torch.nn.Module")
         _try_out(name, model, n_inputs, n_outputs, config.batch_first)
     return model
 

@@ -1,9 +1,11 @@
-"""Training the reference networks, or anyone's, on a battery."""
+"""Training of the reference networks, or of your own, on a battery."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from modcog.extras import missing_extra
 
 if TYPE_CHECKING:
     from modcog.training.config import TrainConfig
@@ -11,27 +13,23 @@ if TYPE_CHECKING:
     from modcog.training.presets import PRESETS
     from modcog.training.run import Run, load_model
 
-_LAZY = {
-    "DivergedError": "loop",
-    "PRESETS": "presets",
-    "Run": "run",
-    "TrainConfig": "config",
-    "load_model": "run",
+_MODULES = {
+    "DivergedError": "loop", "PRESETS": "presets", "Run": "run", "TrainConfig": "config", "load_model": "run",
     "train": "loop",
-}
+}  # fmt: skip
 
 __all__ = ["PRESETS", "DivergedError", "Run", "TrainConfig", "load_model", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: settings can be read without torch.
+    """Import a name when it is first used, so that settings can be read without torch.
 
     Raises:
-        ImportError: if a package of the extra ``train`` is not installed.
+        MissingExtraError: if a package of the extra ``train`` is not installed.
     """
-    if name in _LAZY:
-        try:
-            return getattr(importlib.import_module(f"modcog.training.{_LAZY[name]}"), name)
-        except ModuleNotFoundError as error:
-            raise ImportError(f"training needs the package {error.name}; pip install 'modcog[train]'") from error
-    raise AttributeError(f"module 'modcog.training' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'modcog.training' has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"modcog.training.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise missing_extra("train", "modcog.training", str(error.name)) from error

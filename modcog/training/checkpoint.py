@@ -1,13 +1,13 @@
-"""Checkpoints: everything a run needs to go on as if it had not stopped. No pickle: safetensors and JSON."""
+"""Checkpoints: everything a run needs to resume as if it had not stopped, as safetensors and JSON without pickle."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,19 +17,21 @@ from modcog.errors import ModcogError
 from modcog.files import whole_folder
 
 KEEP = 2
-"""Checkpoints that are kept; the older ones are removed."""
+"""Number of checkpoints that are kept; older ones are removed."""
+
+WEIGHTS = "model.safetensors"
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        step: updates made; also the number of the next batch.
-        trials: trials learnt from.
-        seconds: time spent training, without evaluation.
+        step: number of updates; also the number of the next minibatch.
+        trials: number of trials trained on.
+        seconds: time spent on training, without evaluation.
         loss: running mean of the loss; None before the first update.
-        milestones: for a mean decision accuracy in percent, the trials and seconds after which it was first reached.
+        milestones: trials and seconds at which a mean decision accuracy, in percent, was first reached.
     """
 
     step: int = 0
@@ -46,24 +48,26 @@ def save(
     random: Sequence[dict[str, Tensor]],
     progress: Progress,
 ) -> Path:
-    """Write a checkpoint under ``folder`` at once, and remove the oldest beyond ``KEEP``.
+    """Write a checkpoint under ``folder``, whole or not at all, and remove the oldest beyond ``KEEP``.
 
     Args:
-        folder: of the checkpoints.
-        model: whose weights to keep.
-        optimizer: whose state to keep.
-        random: the random states of every process, of the shapes that ``random_states`` gives.
-        progress: how far the run is.
+        folder: folder of all checkpoints of the run.
+        model: network whose weights are saved.
+        optimizer: optimizer whose state is saved.
+        random: random states of every process, (bytes,) uint8 each, from ``random_states``.
+        progress: progress of the run.
     """
     path = folder / f"step-{progress.step:08d}"
     if path.exists():  # saved at this step already
         return path
     for left in folder.glob(".step-*.part"):  # by a process that was killed
         shutil.rmtree(left)
+    states = {f"{name}.{rank}": state for rank, of_rank in enumerate(random) for name, state in of_rank.items()}
+    for index, values in optimizer.state_dict()["state"].items():  # its groups hold the rate, which the step decides
+        states |= {f"state.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
     with whole_folder(path) as part:
-        save_file(_contiguous(model.state_dict()), part / "model.safetensors")
-        states = {f"{name}.{rank}": state for rank, states in enumerate(random) for name, state in states.items()}
-        save_file(_optimizer_tensors(optimizer) | states, part / "optimizer.safetensors")
+        for name, tensors in ((WEIGHTS, model.state_dict()), ("optimizer.safetensors", states)):
+            save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, part / name)
         (part / "progress.json").write_text(json.dumps(asdict(progress), indent=2) + "\n", encoding="utf-8")
     for old in checkpoints(folder)[:-KEEP]:
         shutil.rmtree(old)
@@ -71,18 +75,17 @@ def save(
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints under ``folder``, oldest first."""
+    """Return the complete checkpoints under ``folder``, oldest first."""
     return sorted(path for path in folder.glob("step-*") if path.is_dir())
 
 
 def latest(folder: Path) -> Path:
-    """The newest checkpoint.
+    """Return the newest checkpoint.
 
     Raises:
         ModcogError: if there is none.
     """
-    found = checkpoints(folder)
-    if not found:
+    if not (found := checkpoints(folder)):
         raise ModcogError(f"{folder} holds no checkpoint")
     return found[-1]
 
@@ -90,17 +93,21 @@ def latest(folder: Path) -> Path:
 def load(
     path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, rank: int = 0, ranks: int = 1
 ) -> Progress:
-    """Put model, optimiser and random states back as they were, and return how far the run was.
+    """Restore model, optimizer and random states, and return the progress of the run.
 
     Raises:
         ModcogError: if the checkpoint is of another number of processes than ``ranks``.
     """
-    model.load_state_dict(load_file(path / "model.safetensors"))
+    model.load_state_dict(load_file(path / WEIGHTS))
     tensors = load_file(path / "optimizer.safetensors")
-    _restore_optimizer(optimizer, tensors)
     processes = sum(name.startswith("random.cpu.") for name in tensors)
     if processes != ranks:
         raise ModcogError(f"{path} is of a run on {processes} processes, must be resumed on as many, not on {ranks}")
+    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for kind, index, name in (key.split(".", 2) for key in tensors):
+        if kind == "state":
+            state[int(index)][name] = tensors[f"{kind}.{index}.{name}"]
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": dict(state)})
     torch.set_rng_state(tensors[f"random.cpu.{rank}"])
     if f"random.cuda.{rank}" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors[f"random.cuda.{rank}"])
@@ -108,33 +115,8 @@ def load(
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's generators in this process, (bytes,) uint8 each."""
+    """Return the states of torch's generators in this process, (bytes,) uint8 each."""
     states = {"random.cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)
     return states
-
-
-def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of every parameter as ``state.<parameter>.<name>``; the rate follows from the step."""
-    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
-    return {
-        f"state.{index}.{name}": torch.as_tensor(value).detach().contiguous().clone()
-        for index, values in state.items()
-        for name, value in values.items()
-    }
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        kind, _, rest = key.partition(".")
-        if kind == "state":
-            index, _, name = rest.partition(".")
-            state.setdefault(int(index), {})[name] = tensor
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,4 +1,4 @@
-"""What is minimised, and how fast."""
+"""Loss, learning rate and optimizer."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modcog.training.batch import Part
 from modcog.training.config import TrainConfig
+from modcog.training.tensors import Microbatch
 from modcog.trials.arrays import IGNORE
 
 
-def loss(logits: Tensor, part: Part) -> Tensor:
-    """Cross-entropy of every step times what the step counts, added up.
+def loss(logits: Tensor, part: Microbatch) -> Tensor:
+    """Return the sum of the cross-entropy of every step times the weight of the step.
 
     Args:
         logits: (T, B, A).
-        part: what they were made for.
+        part: the sequences that the logits belong to.
 
     Returns:
-        The weighted sum, a scalar; divided by the batch's weight it is a mean.
+        A scalar; divided by the weight of the minibatch it is a mean.
     """
     each = functional.cross_entropy(logits.flatten(0, 1), part.labels.flatten(), ignore_index=IGNORE, reduction="none")
     return torch.dot(each.float(), part.weights.flatten())
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of update ``step`` (from 0): a linear rise over the warm-up, then constant or half a cosine.
+    """Return the rate of update ``step`` (from 0): a linear warm-up, then constant or half a cosine.
 
     The cosine is that of Loshchilov and Hutter (2017), without restarts.
     """
@@ -40,6 +40,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019) over the model's parameters."""
+    """Make Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019) for the parameters of a model."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
     return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)

@@ -1,11 +1,11 @@
-"""A run on disk: what it was asked for, on what it ran, and how it ended."""
+"""A run on disk: its settings, the machine it ran on, and its outcome."""
 
 from __future__ import annotations
 
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.files import write_json
+from modcog.models import ARCHITECTURES, build
 from modcog.training import checkpoint
 from modcog.training.config import TrainConfig
 
@@ -28,9 +29,10 @@ class Run:
     """A training run.
 
     Attributes:
-        folder: where it is.
+        folder: folder of the run.
         status: ``"running"``, ``"finished"``, ``"reached"`` (the target accuracy), ``"interrupted"`` or ``"diverged"``.
-        record: the whole of ``run.json``: config, versions, seed, git state, progress and scores.
+        record: contents of ``run.json``: config, versions, seed, git state, progress, and the scores of the last
+            evaluation with its ``step``.
     """
 
     folder: Path
@@ -39,7 +41,7 @@ class Run:
 
     @property
     def config(self) -> TrainConfig:
-        """Its settings."""
+        """Settings of the run; the data set, which may have moved, is left out."""
         return TrainConfig.of(**{**self.record["config"], "out": self.folder, "data": None})
 
     @property
@@ -49,32 +51,24 @@ class Run:
 
 
 def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
-    """The network that a config asks for, initialised from its seed."""
-    from modcog import models
-
+    """Build the network of a config, initialized from its seed."""
     options = dict(config.model)
     if config.density is not None:
         options["density"] = config.density
-    architecture = models.ARCHITECTURES.get(config.arch)
-    if architecture and "dt" in architecture.config.model_fields:
+    architecture = ARCHITECTURES.get(config.arch)
+    if architecture and "dt" in architecture.model_fields:
         options.setdefault("dt", battery.settings.dt)
-    return models.build(
-        config.arch,
-        n_inputs=battery.n_channels,
-        n_outputs=battery.n_actions,
-        hidden=config.hidden,
-        seed=config.seed,
-        **options,
-    )
+    sides = {"n_inputs": battery.n_channels, "n_outputs": battery.n_actions}
+    return build(config.arch, **sides, hidden=config.hidden, seed=config.seed, **options)
 
 
 def write_run(config: TrainConfig, status: str, progress: checkpoint.Progress, scores: dict[str, Any]) -> Run:
     """Write ``run.json``."""
     record = {
         "status": status,
-        "config": json.loads(config.model_dump_json()),
+        "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "progress": progress.__dict__,
+        "progress": asdict(progress),
         "scores": scores,
         "versions": versions(),
         "git": git_state(),
@@ -100,29 +94,32 @@ def read_run(folder: str | Path) -> Run:
 
 
 def load_model(folder: str | Path) -> torch.nn.Module:
-    """The network of a run, with the weights of its newest checkpoint, in evaluation mode.
+    """Load the network of a run with the weights of its newest checkpoint, in evaluation mode.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
 
     Returns:
         The module; its ``battery`` is the one it was trained on.
 
     Raises:
-        ModcogError: if there is no run or no checkpoint.
+        ModcogError: if there is no run or no checkpoint, or its weights do not fit the network that this version of
+            modcog builds: a mask drawn by another version differs under the same seed.
     """
-    run = read_run(folder)
-    config = run.config
+    config = read_run(folder).config
     battery = Battery.from_config(config.battery_settings())
     model = build_model(config, battery)
-    weights = checkpoint.latest(Path(folder) / CHECKPOINTS) / "model.safetensors"
-    model.load_state_dict(load_file(weights))
+    path = checkpoint.latest(Path(folder) / CHECKPOINTS) / checkpoint.WEIGHTS
+    try:
+        model.load_state_dict(load_file(path))
+    except ModcogError as error:
+        raise ModcogError(f"{path}: {error}") from None
     model.battery = battery  # type: ignore[assignment]
     return model.eval()
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Return the versions of the software that decides the numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in ("modcog", "torch", "numpy", "lightning-fabric"):
         try:
@@ -133,7 +130,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of the working directory and whether it has changes; None outside a repository."""
+    """Return the commit of the working directory, and if it has changes; None outside a repository."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()

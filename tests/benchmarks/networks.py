@@ -125,7 +125,7 @@ def memory(repeat: int, clock: Callable[[], float]) -> None:
     weight = model.weight_recurrent
     state = [value for value in optimizer.state[weight].values() if value.numel() > 1]
     own = sum(tensor.nbytes for tensor in (weight, weight.grad, *state))
-    (kernel,) = model._made.values()
+    (kernel,) = model._kernels.values()
     parts = [model.mask.indices, model.mask.indptr, *kernel._columns, kernel._order]
     tables = sum(part.nbytes for part in parts)
     dense = 4 * 4 * n * n

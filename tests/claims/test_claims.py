@@ -188,12 +188,12 @@ class TestC5:
         assert answer("C5", by_arch({"lm-rnn": 0.8, "dense": 0.7}), trials) == "does not hold"
 
     def test_its_networks_have_the_same_number_of_synapses(self) -> None:
-        from modcog.models import build, describe
+        from modcog.models import build, measure
 
         counts = []
         for cell in FULL["C5"].cells("nowhere"):
             options = {} if cell.config.density is None else {"density": cell.config.density}
-            counts.append(describe(build(cell.config.arch, 33, 17, hidden=cell.config.hidden, **options)).synapses)
+            counts.append(measure(build(cell.config.arch, 33, 17, hidden=cell.config.hidden, **options)).synapses)
         assert max(counts) / min(counts) < 1.08
 
 

@@ -1,4 +1,4 @@
-"""Networks by name, a user's own, and what is counted."""
+"""Networks by name, user networks, and measures of size and wiring."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.models import ARCHITECTURES, build, describe
+from modcog.models import ARCHITECTURES, build, measure
 
 C, A, N = 5, 7, 36
 
@@ -41,6 +41,16 @@ def test_same_seed_same_network_and_torchs_generator_is_left_alone(name):
     assert not torch.equal(one(torch.ones(4, 1, C)), other(torch.ones(4, 1, C)))
 
 
+def test_initial_weights_are_not_the_first_numbers_of_a_generator_that_is_seeded_alike():
+    """A user's own noise, drawn after ``torch.manual_seed(seed)``, must not repeat the weights."""
+    drawn = torch.randn(N * N, generator=torch.Generator().manual_seed(7))
+    assert not torch.allclose(build("dense", C, A, hidden=N, seed=7).weight_recurrent * N**0.5, drawn)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        drawn = torch.nn.GRU(C, N).weight_ih_l0
+    assert not torch.equal(build("gru", C, A, hidden=N, seed=7).recurrent.weight_ih_l0, drawn)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_configuration_rebuilds_the_network_from_a_run_file(name):
     model = build(name, C, A, hidden=N, seed=4)
@@ -64,7 +74,7 @@ def test_a_configuration_rebuilds_the_network_from_a_run_file(name):
     ],
 )
 def test_parameters_and_synapses_are_counted_apart(name, options, synapses):
-    found = describe(build(name, C, A, hidden=N, **options))
+    found = measure(build(name, C, A, hidden=N, **options))
     assert found.synapses == synapses
     assert found.parameters == synapses + N * C + N + A * N + A
     assert found.density == synapses / N**2
@@ -72,10 +82,10 @@ def test_parameters_and_synapses_are_counted_apart(name, options, synapses):
 
 
 def test_gated_networks_are_counted_too():
-    found = describe(build("gru", C, A, hidden=N))
+    found = measure(build("gru", C, A, hidden=N))
     assert found.synapses == 3 * N * N
     assert found.parameters == 3 * N * (N + C) + 2 * 3 * N + A * N + A
-    assert describe(build("lstm", C, A, hidden=N)).synapses == 4 * N * N
+    assert measure(build("lstm", C, A, hidden=N)).synapses == 4 * N * N
 
 
 @pytest.mark.parametrize("density", [0.04, 0.1, 0.3, 1.0])
@@ -103,7 +113,7 @@ def test_initial_weights_by_name():
         build("lm-rnn", 1, 1, hidden=36, density=0.2, init="orthogonal")
 
 
-OWN = """
+SOURCE = """
     import torch
 
     class Net(torch.nn.Module):
@@ -158,60 +168,60 @@ OWN = """
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def user_network(tmp_path, monkeypatch):
     """A user's module in the working directory, which is not on Python's path."""
-    (tmp_path / "own_network.py").write_text(textwrap.dedent(OWN), encoding="utf-8")
+    (tmp_path / "user_network.py").write_text(textwrap.dedent(SOURCE), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
-    sys.modules.pop("own_network", None)
+    sys.modules.pop("user_network", None)
 
 
-@pytest.mark.usefixtures("own")
-def test_own_network_gets_what_it_takes():
-    model = build("own_network:plain", C, A, hidden=99, seed=1)
+@pytest.mark.usefixtures("user_network")
+def test_user_network_receives_what_it_takes():
+    model = build("user_network:plain", C, A, hidden=99, seed=1)
     assert model(torch.zeros(2, 3, C)).shape == (2, 3, A)
     assert model.config == "mine"
-    assert build("own_network:sized", C, A, hidden=5, width=2).rnn.hidden_size == 7
-    same = build("own_network:plain", C, A, seed=1)
+    assert build("user_network:sized", C, A, hidden=5, width=2).rnn.hidden_size == 7
+    same = build("user_network:plain", C, A, seed=1)
     assert torch.equal(same.out.weight, model.out.weight)
-    assert describe(model).synapses is None
-    assert describe(model).parameters == sum(p.numel() for p in model.parameters())
+    assert measure(model).synapses is None
+    assert measure(model).parameters == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("user_network")
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("own_network:missing", {}, r"unknown name in own_network 'missing' \(nearest: 'mixing'\)"),
+        ("user_network:missing", {}, r"unknown name in user_network 'missing' \(nearest: 'mixing'\)"),
         ("no_such_module:f", {}, "cannot import 'no_such_module': ModuleNotFoundError: No module named"),
-        ("own_network:constant", {}, "is of type int, must be a function"),
-        ("own_network:number", {}, "returned a int, must be a torch.nn.Module"),
-        ("own_network:broken", {}, "it failed: RuntimeError: out of luck"),
-        ("own_network:plain", {"depth": 2}, "unexpected keyword argument 'depth'"),
-        ("own_network:plain", {"batch_first": True}, "unexpected keyword argument 'batch_first'"),
+        ("user_network:constant", {}, "is of type int, must be a function"),
+        ("user_network:number", {}, "returned a value of type int, must be a torch.nn.Module"),
+        ("user_network:broken", {}, "it failed: RuntimeError: out of luck"),
+        ("user_network:plain", {"depth": 2}, "unexpected keyword argument 'depth'"),
+        ("user_network:plain", {"batch_first": True}, "unexpected keyword argument 'batch_first'"),
         (
-            "own_network:narrow",
+            "user_network:narrow",
             {},
             r"must map \(T, B, C\) to \(T, B, A\) with C = 5 and A = 7; .* returned \(3, 2, 8\)",
         ),
-        ("own_network:failing", {}, "but failed: RuntimeError"),
-        ("own_network:nan", {}, "it returned NaN or infinite values before any training"),
-        ("own_network:detached", {}, "its output depends on no trainable parameter"),
-        ("own_network:mixing", {}, "its output for a trial depends on the others"),
+        ("user_network:failing", {}, "but failed: RuntimeError"),
+        ("user_network:nan", {}, "it returned NaN or infinite values before any training"),
+        ("user_network:detached", {}, "its output depends on no trainable parameter"),
+        ("user_network:mixing", {}, "its output for a trial depends on the others"),
     ],
 )
-def test_own_network_that_does_not_fit_is_refused_in_one_line(name, options, message):
+def test_user_network_that_does_not_fit_is_refused_in_one_line(name, options, message):
     with pytest.raises(ModcogError, match=message) as error:
         build(name, C, A, **options)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.usefixtures("own")
-def test_own_network_may_have_noise_and_be_built_where_nothing_is_trained():
-    build("own_network:noisy", C, A)
+@pytest.mark.usefixtures("user_network")
+def test_user_network_may_have_noise_and_be_built_where_nothing_is_trained():
+    build("user_network:noisy", C, A)
     with torch.no_grad():
-        build("own_network:plain", C, A)
+        build("user_network:plain", C, A)
 
 
 @pytest.mark.parametrize(

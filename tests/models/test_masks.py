@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modcog.errors import ModcogError
 from modcog.models import masks
+from modcog.seeds import Purpose, Seed
 
 
 def distances(rows, columns, torus):
@@ -128,7 +129,7 @@ def test_shuffled_is_the_same_graph_with_longer_wires(torus):
     np.testing.assert_allclose(np.linalg.eigvalsh(old), np.linalg.eigvalsh(new), atol=1e-9)
     assert (mixed.synapses, mixed.self_connections) == (mask.synapses, 64)
     assert mixed.wiring_mean > 1.5 * mask.wiring_mean
-    place = np.random.default_rng(1).permutation(64)
+    place = Seed.of(1, Purpose.MASK).rng().permutation(64)
     np.testing.assert_array_equal(new[np.ix_(place, place)], old)
 
 
@@ -190,7 +191,7 @@ def test_what_cannot_be_is_refused_in_one_line(make, message):
 
 
 def test_a_density_without_neighbours_is_warned_of():
-    with pytest.warns(UserWarning, match=r"9 units at density 0\.2 are connected with themselves alone.*about 0\.33"):
+    with pytest.warns(UserWarning, match=r"density 0\.2 each of the 9 units is connected to itself alone.*about 0\.33"):
         mask = masks.locality(9, density=0.2)
     assert mask.synapses == 9
     with warnings.catch_warnings():

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from modcog import Battery
-from modcog.training.batch import TOGETHER, by_length
 from modcog.training.batches import held_out, make_batches
+from modcog.training.tensors import TOGETHER, pad_trials
 from modcog.trials.arrays import IGNORE
 
 
@@ -36,7 +36,7 @@ def battery() -> Battery:
 def test_parts_hold_every_chosen_trial_once_with_its_own_labels_and_weights(small, battery, rule_input):
     chosen = 3 * TOGETHER - 7
     config = small(tasks=battery.tasks, decision_weight=7, battery={"rule_input": rule_input})
-    batch = by_length(battery.sample(chosen + 50, seed=4), np.arange(chosen)[::-1], config)
+    batch = pad_trials(battery.sample(chosen + 50, seed=4), np.arange(chosen)[::-1], config)
     trials = Battery(battery.tasks, rule_input=rule_input).sample(chosen, seed=4)
     assert len(batch.parts) == 3
     assert sequences(batch) == Counter(trials[i].packed_observations.tobytes() for i in range(len(trials)))
@@ -52,7 +52,7 @@ def test_parts_hold_every_chosen_trial_once_with_its_own_labels_and_weights(smal
 
 
 def test_little_is_spent_on_padding(small, battery):
-    batch = by_length(battery.sample(512, seed=0), np.arange(512), small(decision_weight=1))
+    batch = pad_trials(battery.sample(512, seed=0), np.arange(512), small(decision_weight=1))
     padded = sum(part.labels.numel() for part in batch.parts)
     assert batch.weight > 0.85 * padded
 

@@ -10,9 +10,10 @@ import time
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from modcog import Battery, ModcogError
+from modcog.cli.train import summary
 from modcog.training import DivergedError, TrainConfig, load_model, train
 from modcog.training.checkpoint import checkpoints, latest
 from modcog.training.metrics import read_metrics
@@ -126,6 +127,8 @@ def test_a_signal_saves_and_returns_and_the_run_goes_on_from_there(small, tmp_pa
     assert latest(config.out / "checkpoints").name == f"step-{step:08d}"
     assert signal.getsignal(number) is before
     assert run.record["scores"]["decision_accuracy"] == read_metrics(config.out)[0]["decision_accuracy"]
+    assert run.record["scores"]["step"] == 0, "the scores are older than the run"
+    assert "evaluated at step 0" in summary(run)
 
     whole = small(out=tmp_path / "whole", steps=step + 3, eval_every=50_000, schedule="constant")
     train(whole)
@@ -219,6 +222,16 @@ def test_a_loaded_model_is_the_trained_one(small):
     logits = model(torch.from_numpy(observations).transpose(0, 1))
     assert logits.shape == (observations.shape[1], 3, 17)
     assert not model.training
+
+
+def test_weights_of_another_mask_are_refused_and_both_are_named(small):
+    config = small(arch="random", steps=1)
+    train(config)
+    path = latest(config.out / "checkpoints") / "model.safetensors"
+    save_file({**weights(config), "mask_fingerprint": torch.tensor(7)}, path)
+    with pytest.raises(ModcogError, match=r"model.safetensors: .*belong to another mask .*fingerprint 7, not") as error:
+        load_model(config.out)
+    assert "\n" not in str(error.value)
 
 
 def test_loading_what_is_no_run_is_refused(tmp_path):

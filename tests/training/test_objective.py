@@ -8,15 +8,15 @@ import torch
 
 from modcog import Battery
 from modcog.training import TrainConfig
-from modcog.training.batch import by_length
 from modcog.training.objective import learning_rate, loss
+from modcog.training.tensors import pad_trials
 
 CONFIG = TrainConfig.of(battery={"rule_input": False})
 
 
 def test_the_loss_is_the_weighted_mean_over_steps_that_are_there():
     trials = Battery(["goseqr", "rtgo"]).sample(20, seed=0)
-    batch = by_length(trials, np.arange(20), CONFIG.model_copy(update={"decision_weight": 3.0}))
+    batch = pad_trials(trials, np.arange(20), CONFIG.model_copy(update={"decision_weight": 3.0}))
     rng = np.random.default_rng(0)
     table = rng.normal(size=(33, 17))  # a network without memory
 
@@ -32,7 +32,7 @@ def test_the_loss_is_the_weighted_mean_over_steps_that_are_there():
 
 
 def test_padding_has_no_gradient():
-    (part,) = by_length(Battery(["rtgo", "dmsintr"]).sample(30, seed=1), np.arange(30), CONFIG).parts
+    (part,) = pad_trials(Battery(["rtgo", "dmsintr"]).sample(30, seed=1), np.arange(30), CONFIG).parts
     logits = torch.zeros(*part.labels.shape, 17, requires_grad=True)
     loss(logits, part).backward()
     there = part.labels != -100

@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 Array = NDArray[np.float64]
 
 FIGURES = ("parameters", "synapses", "density", "wiring_mean")
-"""Of a network, as ``modcog.models.describe`` names them."""
+"""Of a network, as ``modcog.models.measure`` names them."""
 
 
 class Measured:

@@ -14,7 +14,7 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError, one_line
 from modcog.experiments.sweeps.grid import Cell
 from modcog.files import write_json
-from modcog.training.config import ELSEWHERE
+from modcog.training.config import MACHINE_SETTINGS
 from modcog.user_code import FAILURES, error_text
 
 RESULT = "result.json"
@@ -30,7 +30,7 @@ def run_cell(cell: Cell) -> Record:
 
     Returns:
         What is in its ``result.json``: ``status``, ``error`` (in one line, of a cell that failed), ``cell`` (what it
-        was), ``network`` (figures of ``modcog.models.describe``), ``progress``, ``curve`` and ``scores``.
+        was), ``network`` (figures of ``modcog.models.measure``), ``progress``, ``curve`` and ``scores``.
     """
     if (known := finished(cell)) is not None:
         return known
@@ -85,7 +85,7 @@ def about(cell: Cell) -> Record:
 
 def _decisive(cell: Record) -> Record:
     """What a cell is, without where it ran."""
-    config = {name: value for name, value in cell["config"].items() if name not in ELSEWHERE}
+    config = {name: value for name, value in cell["config"].items() if name not in MACHINE_SETTINGS}
     return {**cell, "config": config}
 
 
@@ -124,9 +124,9 @@ def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> R
     from torch import nn
 
     from modcog.evaluation import evaluate
-    from modcog.models import describe
+    from modcog.models import measure
 
-    network = asdict(describe(predict)) if isinstance(predict, nn.Module) else {}
+    network = asdict(measure(predict)) if isinstance(predict, nn.Module) else {}
     table = evaluate(predict, battery, n_trials, seed).table(_levels(battery))
     return {
         "network": network,

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.errors import ModcogError, shown
-from modcog.training.config import ELSEWHERE, TrainConfig
+from modcog.training.config import MACHINE_SETTINGS, TrainConfig
 from modcog.validation import read_settings, validated
 
 Settings = dict[str, Any]
 
-APART = {"out", "devices", "num_nodes", *ELSEWHERE}
+APART = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings of a run that its name leaves out: they say where it runs."""
 
 

@@ -1,10 +1,9 @@
-"""Kernels: ways to compute the same recurrence, one of which is the fastest for a mask, a batch and a device."""
+"""Kernels: algorithms for the same recurrence, one of which is the fastest for a mask, a type and a device."""
 
 from __future__ import annotations
 
 import torch
 
-from modcog.errors import unknown
 from modcog.models.kernels.activations import ACTIVATIONS, Activation
 from modcog.models.kernels.base import Dynamics, Kernel
 from modcog.models.kernels.compiled import CompiledKernel
@@ -18,11 +17,11 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Kernels by name."""
 
-__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose", "make"]
+__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose"]
 
 
 def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:
-    """Name of the kernel that is expected to be the fastest; the borders are where the measured times cross."""
+    """Return the name of the kernel expected to be the fastest; the limits are where measured times cross."""
     if DiagonalKernel.fits(mask):
         return "diagonal"
     if CompiledKernel.available(device, dtype) and mask.density <= 0.3:
@@ -30,14 +29,3 @@ def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:
     if CsrKernel.available(device, dtype) and mask.density <= 0.1 and mask.n >= 256:
         return "csr"
     return "dense"
-
-
-def make(name: str, mask: Mask) -> Kernel:
-    """The kernel of that name for a mask.
-
-    Raises:
-        UnknownNameError: if there is no such kernel.
-    """
-    if name not in KERNELS:
-        raise unknown("kernel", name, ["auto", *KERNELS])
-    return KERNELS[name](mask)

@@ -1,4 +1,4 @@
-"""The three nonlinearities φ: in place forward, and backward from φ's own output."""
+"""The nonlinearities φ: forward in place, and backward from the output of φ, so that its input need not be kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Activation:
 
     Attributes:
         name: as in a configuration.
-        apply_: replaces pre-activations by φ of them, in place.
-        pull_: multiplies a gradient, in place, by φ′ where φ had the given output.
+        apply_: replace pre-activations by φ of them, in place.
+        pull_: multiply a gradient, in place, by φ′ at the inputs that gave these outputs of φ.
     """
 
     name: str

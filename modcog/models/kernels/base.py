@@ -1,4 +1,4 @@
-"""What every kernel does: the recurrence over a whole sequence, forward and backward, and its weight gradient."""
+"""The interface of kernels: the recurrence over a whole sequence, forward and backward, and its weight gradient."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ class Dynamics:
 class Kernel(ABC):
     """The recurrence of one mask, for whole sequences.
 
-    States are (T, B, N) to the eye; in memory a kernel has them with the units innermost, or, with ``unit_rows``, as
-    (T, N, B): one row per unit, its neighbours whole rows away. ``weight`` is (synapses,) in the mask's order.
+    States have the shape (T, B, N). In memory their units are innermost, or, with ``unit_rows``, they lie as (T, N, B):
+    then a connection adds one contiguous row of the batch to another, which suits masks with few connections.
+    ``weight`` is (synapses,) in the mask's order.
 
     Attributes:
         name: as in a configuration.
-        unit_rows: the order in memory.
+        unit_rows: memory layout of the states.
     """
 
     name: str
@@ -44,15 +45,15 @@ class Kernel(ABC):
         self._spare: list[Tensor] = []
 
     def empty(self, like: Tensor, steps: int, batch: int) -> Tensor:
-        """New states (steps, batch, N), not filled, of the type of ``like``."""
+        """Return uninitialized states (steps, batch, N) of the type of ``like``."""
         if self.unit_rows:
             return like.new_empty(steps, self.mask.n, batch).transpose(1, 2)
         return like.new_empty(steps, batch, self.mask.n)
 
     def borrow(self, like: Tensor) -> Tensor:
-        """As ``empty``, of the shape of ``like``, but the memory given back last, if it fits.
+        """Return uninitialized states of the shape of ``like``, in the memory given back last if it fits.
 
-        The system hands out large pieces of memory page by page, at a cost that shows beside a sparse product.
+        The system maps fresh memory page by page, which takes long enough to show beside a sparse product.
         """
         spare = self._spare.pop() if self._spare else None
         if spare is not None and (spare.shape, spare.dtype, spare.device) == (like.shape, like.dtype, like.device):
@@ -60,7 +61,7 @@ class Kernel(ABC):
         return self.empty(like, *like.shape[:2])
 
     def give_back(self, states: Tensor) -> None:
-        """Keep what ``borrow`` gave for the next time; nothing else may refer to it."""
+        """Keep the states from ``borrow`` for the next call; nothing else may refer to them."""
         self._spare[:] = [states]
 
     @abstractmethod
@@ -68,48 +69,48 @@ class Kernel(ABC):
         """Run the recurrence in place.
 
         Args:
-            states: (T + 1, B, N): the initial state, and then space for h(1) … h(T).
-            rates: (T, B, N): the drive u(t), which becomes φ(…). With α = 1 this is ``states[1:]``.
+            states: (T + 1, B, N), the initial state, and then space for h(1) … h(T).
+            rates: (T, B, N), the drive u(t), which is replaced by φ(…). With α = 1 this is ``states[1:]``.
             weight: (synapses,).
             dynamics: φ and α.
         """
 
     @abstractmethod
     def backward(self, grad: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:
-        """Run the recurrence's gradient in place, from the last step to the first.
+        """Propagate the gradient in place, from the last step to the first.
 
         Args:
-            grad: (T + 1, B, N): what the loss has of h(0) … h(T) directly. It becomes, in ``grad[0]``, the gradient by
-                h(0), and, in ``grad[1:]``, the gradient by the drive.
-            rates: (T, B, N): φ(…), as ``forward`` left it.
+            grad: (T + 1, B, N), the direct derivatives of the loss by h(0) … h(T). They are replaced by the gradient
+                by h(0), in ``grad[0]``, and by the drive, in ``grad[1:]``.
+            rates: (T, B, N), φ(…), as ``forward`` left it.
             weight: (synapses,).
             dynamics: φ and α.
         """
 
     @abstractmethod
     def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:
-        """Gradient by the weights, (synapses,).
+        """Return the gradient by the weights, (synapses,).
 
         Args:
-            delta: (T, B, N): gradient by the drive.
-            before: (T, B, N): the states one step earlier.
+            delta: (T, B, N), gradient by the drive.
+            before: (T, B, N), the states one step earlier.
         """
 
 
 class StepKernel(Kernel):
-    """A kernel made of one product per step; says only what the product and its transpose are."""
+    """A kernel with one product per step; its subclasses define the product and its transpose."""
 
     @abstractmethod
     def matrix(self, weight: Tensor) -> Tensor:
-        """The weights, in the form that ``add_product`` takes."""
+        """Return the weights in the form that ``add_product`` takes."""
 
     @abstractmethod
     def transposed(self, weight: Tensor) -> Tensor:
-        """The transposed weights, in the same form."""
+        """Return the transposed weights in the same form."""
 
     @abstractmethod
     def add_product(self, out: Tensor, matrix: Tensor, state: Tensor) -> None:
-        """``out`` (B, N) += the product of ``matrix`` with each of the states (B, N)."""
+        """Add the product of ``matrix`` with each of the states (B, N) to ``out`` (B, N)."""
 
     def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
         matrix, alpha = self.matrix(weight), dynamics.alpha

@@ -1,4 +1,4 @@
-"""Sparse masks on a CPU: loops compiled for the machine at hand, whole sequences without a return to Python."""
+"""Sparse masks on a CPU: loops compiled for this machine run through a whole sequence without returning to Python."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from modcog.errors import ModcogError
 from modcog.models.kernels.base import Dynamics, Kernel
 from modcog.models.masks import Mask
 
-_WIDTH = 64  # columns of the batch taken together: their sums fill four of the largest registers
-_ROWS = 8  # rows of the weight gradient taken together,
-_STEPS = 8  # and steps: their states stay in the cache
+_WIDTH = 64  # columns of the batch in one call: their sums fill four of the largest registers
+_ROWS = 8  # rows of the weight gradient that are summed together,
+_STEPS = 8  # and steps in one call: their states stay in the cache
 _TYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
 class CompiledKernel(Kernel):
     """One pass over the connections per step; threads share the batch, or the rows of the weight gradient.
 
-    Every number is summed in an order that depends on neither the batch nor the number of threads.
+    Floating-point sums depend on their order, so to share the sums themselves among threads would give other numbers
+    with every number of threads. Instead each sum belongs to one thread: a unit's input is summed along its row of the
+    mask, whatever the width of the batch, and a weight's gradient over fixed pieces of the batch and of the steps.
     """
 
     name = "compiled"
@@ -34,15 +36,13 @@ class CompiledKernel(Kernel):
 
     def __init__(self, mask: Mask) -> None:
         super().__init__(mask)
-        order = np.argsort(mask.indices, kind="stable")
-        into = np.bincount(mask.indices, minlength=mask.n)
-        self._rows = mask.indptr, mask.indices
-        self._columns = np.concatenate([[0], np.cumsum(into)]), mask.targets()[order]
-        self._order = torch.from_numpy(order.astype(np.int32))
+        indptr, indices, order = mask.transpose()
+        self._rows, self._columns = (mask.indptr, mask.indices), (indptr, indices)
+        self._order = torch.from_numpy(order)
 
     @staticmethod
     def available(device: torch.device, dtype: torch.dtype) -> bool:
-        """Whether there is a compiler, and it knows the device and the type."""
+        """Return True if there is a compiler, and it supports the device and the type."""
         return device.type == "cpu" and dtype in _TYPES and _has_compiler()
 
     def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
@@ -95,14 +95,14 @@ class CompiledKernel(Kernel):
 
 
 def _split(batch: int, threads: int) -> list[tuple[int, int]]:
-    """(first column, number of columns) of the parts that a batch is taken in."""
+    """Return (first column, number of columns) of the pieces into which a batch is cut."""
     share = -(-batch // threads)
     width = min(_WIDTH, -(-share // 16) * 16)
     return [(first, min(width, batch - first)) for first in range(0, batch, width)]
 
 
 def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run jobs that leave Python's lock alone, on as many threads as torch uses."""
+    """Run jobs that release Python's lock, on as many threads as torch uses."""
     count = min(torch.get_num_threads(), len(jobs))
     if count == 1:
         for job in jobs:
@@ -119,7 +119,7 @@ def _has_compiler() -> bool:
 
 
 def _loops(like: Tensor, width: int, activation: str, leaky: bool) -> dict[str, Any]:
-    """The compiled functions for states of the type of ``like``."""
+    """Return the compiled functions for states of the type of ``like``."""
     if not CompiledKernel.available(like.device, like.dtype):
         raise ModcogError(
             f"kernel: got 'compiled' for {like.dtype} on {like.device}; "

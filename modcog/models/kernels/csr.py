@@ -1,4 +1,4 @@
-"""The weights as a torch CSR matrix: what a GPU has for sparse masks, and what is left without a compiler."""
+"""The weights as a torch CSR matrix: for sparse masks on a GPU, and on a CPU without a compiler."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ class CsrKernel(StepKernel):
 
     def __init__(self, mask: Mask) -> None:
         super().__init__(mask)
-        _hush()
-        order = np.argsort(mask.indices, kind="stable")
-        into = np.bincount(mask.indices, minlength=mask.n)
-        self._rows = _pattern(mask.indptr, mask.indices)
-        self._columns = _pattern(np.concatenate([[0], np.cumsum(into)]), mask.targets()[order])
-        self._order = torch.from_numpy(order.astype(np.int32))
+        _silence_beta_warning()
+        indptr, indices, order = mask.transpose()
+        self._rows = _as_int32(mask.indptr, mask.indices)
+        self._columns = _as_int32(indptr, indices)
+        self._order = torch.from_numpy(order)
 
     @staticmethod
     def available(device: torch.device, dtype: torch.dtype) -> bool:
-        """Whether torch has sparse products for the device and the type; on a CPU they are MKL's."""
+        """Return True if torch has sparse products for the device and the type; on a CPU they come from MKL."""
         on_device = device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
         return on_device and dtype in (torch.float32, torch.float64)
 
     def matrix(self, weight: Tensor) -> Tensor:
-        """The weights as CSR."""
+        """Return the weights as a CSR matrix."""
         return self._sparse(self._rows, weight)
 
     def transposed(self, weight: Tensor) -> Tensor:
-        """The transposed weights as CSR."""
+        """Return the transposed weights as a CSR matrix."""
         if self._order.device != weight.device:
             self._order = self._order.to(weight.device)
         return self._sparse(self._columns, weight.index_select(0, self._order))
@@ -62,12 +61,12 @@ class CsrKernel(StepKernel):
 
 
 @cache
-def _hush() -> None:
-    """Make torch say now, and to nobody, what it says on the first use: that CSR is in beta."""
+def _silence_beta_warning() -> None:
+    """Use CSR once with warnings off: torch warns only on the first use that it is in beta."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1))
 
 
-def _pattern(indptr: NDArray[Any], indices: NDArray[Any]) -> tuple[Tensor, Tensor]:
+def _as_int32(indptr: NDArray[Any], indices: NDArray[Any]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(indptr.astype(np.int32)), torch.from_numpy(indices.astype(np.int32))

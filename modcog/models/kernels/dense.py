@@ -1,4 +1,4 @@
-"""The masked weights as a full matrix: what wins where most connections are there, or units are few."""
+"""The masked weights as a full matrix: the fastest for dense masks and for few units."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ class DenseKernel(StepKernel):
         super().__init__(mask)
         self._full = mask.synapses == mask.n**2
         if not self._full:
-            flat = mask.targets().astype("int64") * mask.n + mask.indices
-            self._flat = torch.from_numpy(flat)
+            self._flat = torch.from_numpy(mask.targets().astype("int64") * mask.n + mask.indices)
 
     def matrix(self, weight: Tensor) -> Tensor:
-        """(N, N), to be multiplied from the right."""
+        """Return the matrix (N, N) that row vectors are multiplied with."""
         return self._square(weight).t()
 
     def transposed(self, weight: Tensor) -> Tensor:
-        """(N, N), to be multiplied from the right."""
+        """Return the transposed matrix (N, N) that row vectors are multiplied with."""
         return self._square(weight)
 
     def add_product(self, out: Tensor, matrix: Tensor, state: Tensor) -> None:  # noqa: D102

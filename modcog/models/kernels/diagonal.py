@@ -11,7 +11,7 @@ from modcog.models.masks import Mask
 
 
 class DiagonalKernel(StepKernel):
-    """Every unit is its own and only input."""
+    """One elementwise product per step."""
 
     name = "diagonal"
     unit_rows = False
@@ -23,7 +23,7 @@ class DiagonalKernel(StepKernel):
 
     @staticmethod
     def fits(mask: Mask) -> bool:
-        """Whether the mask has every self-connection and no other."""
+        """Return True if the mask has every self-connection and no other."""
         return mask.synapses == mask.n and mask.self_connections == mask.n
 
     def matrix(self, weight: Tensor) -> Tensor:  # noqa: D102
@@ -37,6 +37,7 @@ class DiagonalKernel(StepKernel):
 
     def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
         total = torch.zeros_like(delta[0])
-        for one, other in zip(delta.unbind(0), before.unbind(0), strict=True):  # step by step: it stays in the cache
+        # step by step, so that the sum stays in the cache
+        for one, other in zip(delta.unbind(0), before.unbind(0), strict=True):
             total.addcmul_(one, other)
         return total.sum(0)

@@ -1,4 +1,4 @@
-"""A network over a whole sequence as one differentiable function with its backward pass written out."""
+"""Input, recurrence and read-out of a whole sequence as one differentiable function."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.autograd.function import once_differentiable
 from modcog.models.kernels import Dynamics, Kernel
 
 
-class Sequence(torch.autograd.Function):
-    """Input, recurrence and read-out of T steps; backpropagation through time without a graph of steps.
+class MaskedRecurrence(torch.autograd.Function):
+    """Map x (T, B, C), weights and an initial state (B, N) to logits (T, B, A) and states (T, B, N).
 
-    The gradient is that of Werbos (1990), written out.
-
-    From x (T, B, C), weights in the mask's order and an initial state (B, N) to logits (T, B, A) and states (T, B, N).
-    The bias counts as the weight of an input that is always 1, so that its gradient costs no pass of its own.
+    The backward pass is backpropagation through time (Werbos 1990), written out. Autograd would keep a graph of T steps
+    with several tensors each, and would add up T weight gradients of the size of the matrix; here a kernel runs through
+    the steps, and the weight gradients of all steps are one product. The bias is the weight of an input that is always
+    1, so that its gradient costs no pass over the states.
     """
 
     @staticmethod
@@ -71,22 +71,11 @@ class Sequence(torch.autograd.Function):
         grad_x = _product(delta, weight_in.t(), out=_like(delta, weight_in.shape[1])) if needed[0] else None
         grad_h0 = grad[0].clone() if needed[6] else None
         kernel.give_back(grad)
-        return (
-            grad_x,
-            grad_in[:-1].t(),
-            grad_in[-1],
-            grad_weight,
-            grad_out,
-            grad_bias_out,
-            grad_h0,
-            None,
-            None,
-            None,
-        )
+        return grad_x, grad_in[:-1].t(), grad_in[-1], grad_weight, grad_out, grad_bias_out, grad_h0, None, None, None
 
 
 def _like(states: Tensor, size: int) -> Tensor:
-    """Space for (T, B, size) in the order in which ``states`` (T, B, N) lie in memory."""
+    """Return an empty tensor (T, B, size) with the memory layout of ``states`` (T, B, N)."""
     steps, batch, _ = states.shape
     if states.stride(2) == 1:
         return states.new_empty(steps, batch, size)
@@ -94,7 +83,7 @@ def _like(states: Tensor, size: int) -> Tensor:
 
 
 def _product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:
-    """``out`` (T, B, N) = x (T, B, C) · weight (N, C)ᵀ, whichever way either lies in memory."""
+    """Write x (T, B, C) · weight (N, C)ᵀ into ``out`` (T, B, N), for either memory layout."""
     if x.is_contiguous() and out.is_contiguous():
         torch.mm(x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))
     else:
@@ -103,7 +92,7 @@ def _product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:
 
 
 def _correlation(left: Tensor, right: Tensor) -> Tensor:
-    """Σ over steps and batch of left (T, B, N) ⊗ right (T, B, M): (N, M)."""
+    """Return Σ over steps and batch of left (T, B, N) ⊗ right (T, B, M), (N, M)."""
     if left.is_contiguous() and right.is_contiguous():
         return left.flatten(0, 1).t() @ right.flatten(0, 1)
     total = left.new_empty(left.shape[2], right.shape[2])

@@ -1,65 +1,21 @@
-"""What a person sees of a run: a progress bar while it goes, two pictures when it ends."""
+"""The pictures of a finished run: its learning curve, and the accuracy of every task."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from modcog.colours import EXTENSIONS
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.tasks.names import parse
-from modcog.training.checkpoint import Progress as RunProgress
 from modcog.training.metrics import read_metrics
 
-
-class Bar:
-    """A progress bar with loss, accuracy, trials per second and time left.
-
-    Args:
-        steps: of the whole run.
-        done: of them so far.
-        show: None: if standard error is a terminal.
-    """
-
-    def __init__(self, steps: int, done: int, show: bool | None = None) -> None:
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-        visible = sys.stderr.isatty() if show is None else show
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not visible)
-        self._task = self._bar.add_task("training", total=steps, completed=done, status="")
-        self._accuracy = ""
-
-    def __enter__(self) -> Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def update(self, progress: RunProgress) -> None:
-        """Show the state after an update."""
-        rate = progress.trials / progress.seconds if progress.seconds else 0.0
-        self._bar.update(
-            self._task,
-            completed=progress.step,
-            status=f"loss {progress.loss:.3f}{self._accuracy}  {rate:,.0f} trials/s",
-        )
-
-    def scored(self, accuracy: float) -> None:
-        """Show the accuracy of an evaluation from now on."""
-        self._accuracy = f"  accuracy {accuracy:.1%}"
+Record = dict[str, Any]
 
 
 def draw_run(folder: Path) -> None:
@@ -70,11 +26,11 @@ def draw_run(folder: Path) -> None:
             figure.savefig(part, format="png", dpi=150)
 
 
-def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
-    """Decision accuracy against trials: of the battery, and of its tasks by extension."""
+def learning_curve(records: list[Record]) -> Figure:
+    """Plot decision accuracy over trials: of the battery, and of its tasks by extension."""
     trials = [record["trials"] for record in records]
     figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot(xlabel="trials learnt from", ylabel="decision accuracy", ylim=(0, 1.02))
+    axes = figure.add_subplot(xlabel="trials trained on", ylabel="decision accuracy", ylim=(0, 1.02))
     groups = _by_extension(records[-1])
     for name, tasks in groups.items() if len(groups) > 1 else ():
         means = [np.mean([record["decision_accuracy_per_task"][task] for task in tasks]) for record in records]
@@ -88,8 +44,8 @@ def learning_curve(records: list[dict]) -> Figure:  # type: ignore[type-arg]
     return figure
 
 
-def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
-    """Decision accuracy of every task at one evaluation, grouped by extension."""
+def per_task(record: Record) -> Figure:
+    """Plot the decision accuracy of every task at one evaluation, grouped by extension."""
     accuracy = record["decision_accuracy_per_task"]
     groups = _by_extension(record)
     rows = max(map(len, groups.values()))
@@ -104,8 +60,8 @@ def per_task(record: dict) -> Figure:  # type: ignore[type-arg]
     return figure
 
 
-def _by_extension(record: dict) -> dict[str, list[str]]:  # type: ignore[type-arg]
-    """The tasks of an evaluation by extension, those extensions that there are."""
+def _by_extension(record: Record) -> dict[str, list[str]]:
+    """Return the tasks of an evaluation by extension."""
     tasks = record["decision_accuracy_per_task"]
     groups = {name: [task for task in tasks if extension(parse(task)) == name] for name in EXTENSIONS}
     return {name: members for name, members in groups.items() if members}
