@@ -84,7 +84,7 @@ def describe(task: str, **settings: Any) -> Description:
         summary=spec.row.summary,
         interval=_interval(tables) if spec.interval else "",
         sequence=_sequence(tables) if spec.sequence else "",
-        answer=_answer(tables, holds=_holds(battery)),
+        answer=_answer(tables, holds=bool((battery.sample(64, seed=0).conditions["respond"] == 0).any())),
         periods=_periods(tables),
         conditions={
             c.name: c.meaning or c.name.replace("_", " ")
@@ -105,11 +105,6 @@ def channels(battery: Battery) -> dict[str, tuple[int, int]]:
     return parts
 
 
-def _holds(battery: Battery) -> bool:
-    """Tell whether some trials of a battery's only task ask to hold fixation."""
-    return bool((battery.sample(64, seed=0).conditions["respond"] == 0).any())
-
-
 def _interval(tables: Tables) -> str:
     """Describe the interval extension under these settings."""
     row, settings, side = tables.rows[0], tables.settings, SIDE[tables.specs[0].interval]
@@ -121,22 +116,11 @@ def _interval(tables: Tables) -> str:
             f"{lasts} The published rules move the stimulus, not the answer: it stands {settings.omega:g} rad per ms "
             f"of T to the {side} of where it would be without the extension, off the grid of directions."
         )
-    moved = _count(*(_positions(tables, ms) for ms in _range(tables, row.timed)))
+    ends = [whole_steps(ms, settings.dt) * settings.dt if counted else ms for ms in _range(tables, row.timed)]
+    low, high = (int(settings.omega * ms + SLACK) for ms in ends)
+    moved = f"{low} to {high} positions" if low != high else f"{low} position{'' if low == 1 else 's'}"
     pace = f", one per {1 / settings.omega:g} ms" if settings.omega else ""
     return f"{lasts} The answer is moved to the {side} by {settings.omega:g} · T in whole positions: {moved}{pace}."
-
-
-def _positions(tables: Tables, ms: float) -> int:
-    """Return by how many positions the answer moves when the timed period was drawn to last ``ms``."""
-    settings = tables.settings
-    step = whole_steps(ms, settings.dt) * settings.dt if settings.rules == "corrected" else ms
-    return int(settings.omega * step + SLACK)
-
-
-def _count(low: int, high: int) -> str:
-    if low == high:
-        return f"{low} position{'' if low == 1 else 's'}"
-    return f"{low} to {high} positions"
 
 
 def _sequence(tables: Tables) -> str:

@@ -180,18 +180,14 @@ def _agreeing_row(choices: Choices, task: int, trial: int, given: Given, rng: np
             agree &= np.abs(rows[:, place] - given[condition.name][trial]) < EQUAL
             fixed.append(condition)
     if not agree.any() and any(condition.kind != "strength" for condition in fixed):
-        _refuse(choices, rows, [c.name for c in fixed], given, trial)
-    rows = rows[agree] if agree.any() else rows
-    return rows[rng.integers(len(rows))]
-
-
-def _refuse(choices: Choices, rows: NDArray[Any], fixed: list[str], given: Given, trial: int) -> None:
-    got = [f"{given[name][trial]:g}" for name in fixed]
-    if len(choices.declared.names) == 1:
+        names, got = [c.name for c in fixed], [f"{given[c.name][trial]:g}" for c in fixed]
+        if len(choices.declared.names) > 1:
+            raise ModcogError(f"{', '.join(names)}: got {', '.join(got)}, which never occur together")
         allowed = [f"{value:g}" for value in np.unique(rows)]
         few = ", ".join(allowed) if len(allowed) <= 12 else f"{allowed[0]}, {allowed[1]}, … {allowed[-1]}"
-        raise ModcogError(f"{fixed[0]}: got {got[0]}, must be one of {few}")
-    raise ModcogError(f"{', '.join(fixed)}: got {', '.join(got)}, which never occur together")
+        raise ModcogError(f"{names[0]}: got {got[0]}, must be one of {few}")
+    rows = rows[agree] if agree.any() else rows
+    return rows[rng.integers(len(rows))]
 
 
 def _check_filled(base: str, declared: list[str], conditions: Mapping[str, Any]) -> None:

@@ -91,7 +91,10 @@ class TrialSource:
                 conditions has the target.
         """
         rng = self.seed.rng(Part.SINGLE, index)
-        fixed = {name: _column(name, value) for name, value in given.items()}
+        fixed = {name: np.atleast_1d(np.asarray(value)) for name, value in given.items()}
+        for name, column in fixed.items():
+            if column.shape != (1,) or column.dtype.kind not in "biuf":
+                raise ModcogError(f"{name}: got {given[name]!r}, must be one number")
         if target is None:
             return pack(self.tables, self._draw_single(1, rng, fixed), rng)
         # Draw until a trial has the target: right for every task, whatever its target follows from.
@@ -122,13 +125,6 @@ class TrialSource:
             block = self.block(index)
             yield block[: n - start]
             start, index = start + len(block), index + 1
-
-
-def _column(name: str, value: Any) -> NDArray[Any]:
-    column = np.atleast_1d(np.asarray(value))
-    if column.shape != (1,) or column.dtype.kind not in "biuf":
-        raise ModcogError(f"{name}: got {value!r}, must be one number")
-    return column
 
 
 def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:

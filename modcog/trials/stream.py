@@ -107,7 +107,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         rounds: list[tuple[NDArray[np.int64], Durations]] = []
         filled = np.zeros(lanes, np.int64)
         while filled.min() < length:
-            per_lane = self._trials_needed(length - int(filled.min()))
+            per_lane = int((length - filled.min()) / self._mean_length * 1.2) + 3  # nearly always enough
             task = self._source.draw_tasks(lanes * per_lane, layout)
             durations = tables.rules.draw_durations(tables.timing, task, layout, self._seed)
             rounds.append((task, durations))
@@ -123,10 +123,6 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         last = np.cumsum(trials) - 1  # of each lane; cut only now, since the interval extension counts the whole period
         whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
         return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]
-
-    def _trials_needed(self, steps: int) -> int:
-        """Return the trials per lane that fill ``steps`` steps in nearly every lane."""
-        return int(steps / self._mean_length * 1.2) + 3
 
 
 def _cut(steps: NDArray[np.int64], excess: NDArray[np.int64]) -> NDArray[np.int64]:

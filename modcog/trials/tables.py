@@ -177,9 +177,12 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
         for spec, row in zip(specs, rows, strict=True)
     )
     _check_timings(settings, specs, rows, timings)
-    keys = [_group_key(row) for row in rows]
+    keys = [(row.draw, tuple((one.names, one.drawn) for one in row.conditions)) for row in rows]
     distinct = list(dict.fromkeys(keys))
     sign = np.array([spec.interval for spec in specs])
+    show_slot = np.full((len(rows), max(len(row.shows) for row in rows) or 1), -1)
+    for task, row in enumerate(rows):
+        show_slot[task, : len(row.shows)] = [_slot(row, period) for period in row.shows]
     return Tables(
         settings=settings,
         rule_input=rule_input,
@@ -201,7 +204,7 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
         conditions=all_columns(rows, any(spec.interval for spec in specs)),
         decision_slot=np.array([len(row.periods) - 1 for row in rows]),
         timed_slot=np.array([_slot(row, row.timed) for row in rows]),
-        show_slot=_show_slots(rows),
+        show_slot=show_slot,
         interval_sign=sign,
         move_sign=sign * [rules.interval_moves_target(row) for row in rows],
         sequence_sign=np.array([spec.sequence for spec in specs]),
@@ -241,18 +244,6 @@ def _check_timings(
 
 def _slot(row: Base, period: str | None) -> int:
     return -1 if period is None else list(row.periods).index(period)
-
-
-def _show_slots(rows: Sequence[Base]) -> NDArray[np.int64]:
-    slots = np.full((len(rows), max(len(row.shows) for row in rows) or 1), -1)
-    for task, row in enumerate(rows):
-        slots[task, : len(row.shows)] = [_slot(row, period) for period in row.shows]
-    return slots
-
-
-def _group_key(row: Base) -> tuple[Any, ...]:
-    """Return the same for rows that can be drawn together."""
-    return row.draw, tuple((one.names, one.drawn) for one in row.conditions)
 
 
 def _compile_group(rows: Sequence[Base | None], settings: Settings) -> Group:
