@@ -7,14 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 import modcog
 from modcog.colours import GREEN, GREY
-from modcog.plot import dim_ring, plot_trials, save
+from modcog.plot import plot_trials, save
 from modcog.seeds import Purpose, Seed
 from modcog.trials.source import TrialSource
 
@@ -97,18 +95,6 @@ def test_the_arrow_goes_the_way_the_answer_moved(task, direction, ms, arrow, tai
     (circle,) = [line for line in answer.lines if line.get_marker() == "o"]
     assert list(circle.get_ydata()) == [direction]
     assert f"T = {ms} ms" in [text.get_text() for text in answer.texts]
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    tasks=st.lists(st.sampled_from(modcog.TASKS), min_size=1, max_size=12, unique=True),
-    ring=st.integers(2, 24).map(lambda half: 2 * half),
-    rule_input=st.booleans(),
-    sigma=st.sampled_from([0.0, 1.0, 30.0]),
-)
-def test_the_ring_is_read_from_the_observations(tasks, ring, rule_input, sigma) -> None:
-    battery = modcog.Battery(tasks, dim_ring=ring, rule_input=rule_input, sigma=sigma)
-    assert dim_ring(battery.sample(3, seed=0)) == ring
 
 
 def test_numbers_out_of_range() -> None:

@@ -1,17 +1,16 @@
-"""Whose states: a reference network, the folder of a run, or anyone's network that can give its states.
+"""Networks to analyse: a reference network, the folder of a run, or any network that can return its states.
 
-The protocol for a torch module is that of the reference networks: ``forward(x, h0=None, return_states=False)`` takes
-observations x (T, B, C) and a state (B, N) to start from, and with ``return_states=True`` returns (logits, states), the
-states after each step, (T, B, N). With a true ``batch_first``, or none of its own and a true one on one of its parts,
-all but h0 is batch first.
-``h0`` is needed for fixed points only, where the states must be the whole state: starting from one of them must go on
-as the network did. What is not torch is a function from observations (n, T, C) to states (n, T, N).
+A torch module follows the protocol of the reference networks: ``forward(x, h0=None, return_states=False)`` takes
+observations x (T, B, C) and an initial state (B, N), and with ``return_states=True`` returns (logits, states), the
+states after each step, (T, B, N). A true ``batch_first``, of the module or else of one of its parts, puts the batch
+first in all but h0. Only fixed points need ``h0``, and states that are the whole state: started from one of them, the
+network must continue as it did. Anything but a torch module is a function from observations (n, T, C) to states
+(n, T, N).
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,16 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import numbers
 from modcog.models.cells import GatedRNN, MaskedRNN
-from modcog.user_code import FAILURES, error_text, is_batch_first
+from modcog.user_code import accepted_options, failures_as, is_batch_first
 
 Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 """A run's folder, a torch module, or a function from observations (n, T, C) to states (n, T, N)."""
 
-HOW = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
+PROTOCOL = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
 
 
-def opened(network: Network) -> Any:
-    """The network itself, loaded if it is the folder of a run.
+def open_network(network: Network) -> Any:
+    """Return the network itself, loaded if it is the folder of a run.
 
     Raises:
         ModcogError: if there is no such run.
@@ -42,13 +41,13 @@ def opened(network: Network) -> Any:
     """
     if not isinstance(network, str | Path):
         return network
-    from modcog.training import load_model  # needs the extra ``train``, which the rest does not
+    from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
 
     return load_model(network)
 
 
 def battery_for(model: Any, battery: Battery | None) -> Battery:
-    """The battery to look at a network with; None: the one that it was trained on, which the networks of runs know.
+    """Return the battery to analyse a network with; None: the one it was trained on, which networks of runs know.
 
     Raises:
         ModcogError: if there is none.
@@ -61,17 +60,25 @@ def battery_for(model: Any, battery: Battery | None) -> Battery:
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
-    """The states of a network, (n, T, N), for observations (n, T, C).
+    """Return the states of a network, (n, T, N), for observations (n, T, C).
 
     Raises:
-        ModcogError: if it gives none, or of another shape.
+        ModcogError: if it returns none, or states of another shape.
     """
-    states = (
-        Recurrent(network).states(observations) if isinstance(network, nn.Module) else _called(network, observations)
-    )
+    if isinstance(network, nn.Module):
+        states = Recurrent(network).states(observations)
+    elif callable(network):
+        with failures_as(f"network: failed on observations of shape (n, T, C) = {observations.shape}"):
+            found = network(observations)
+        states = numbers(found, "a network must return states (n, T, N)")
+    else:
+        raise ModcogError(
+            f"network: got {type(network).__name__}, must be a torch module, the folder of a run, or a function from "
+            "observations (n, T, C) to states (n, T, N)"
+        )
     if states.ndim != 3 or states.shape[:2] != observations.shape[:2] or states.dtype.kind != "f":
         raise ModcogError(
-            f"network: gave {states.dtype} states of shape {states.shape}, must be (n, T, N) = "
+            f"network: returned {states.dtype} states of shape {states.shape}, must be (n, T, N) = "
             f"({observations.shape[0]}, {observations.shape[1]}, N) and real"
         )
     if not np.isfinite(states).all():
@@ -79,44 +86,25 @@ def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
     return states
 
 
-def _called(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
-    if not callable(network):
-        raise ModcogError(
-            f"network: got {type(network).__name__}, must be a torch module, the folder of a run, or a function from "
-            "observations (n, T, C) to states (n, T, N)"
-        )
-    try:
-        found = network(observations)
-    except ModcogError:
-        raise
-    except FAILURES as error:
-        raise ModcogError(
-            f"network: failed on observations of shape (n, T, C) = {observations.shape}, of which it must make states "
-            f"(n, T, N): {error_text(error)}"
-        ) from error
-    return numbers(found, "a network must give states (n, T, N)")
-
-
 class Recurrent:
-    """A torch module seen as a dynamical system, h(t) = F(h(t−1), x(t)); the module itself is never changed.
+    """A torch module as a dynamical system, h(t) = F(h(t−1), x(t)); the module itself is never changed.
 
     Args:
-        module: that follows the protocol above.
+        module: a module that follows the protocol above.
 
     Raises:
         ModcogError: if its forward does not take ``return_states``.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        taken = inspect.signature(module.forward).parameters
-        if "return_states" not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-            raise ModcogError(f"network: {type(module).__name__} gives no hidden states; {HOW}")
+        if not accepted_options(module.forward, {"return_states": True}):
+            raise ModcogError(f"network: {type(module).__name__} returns no hidden states; {PROTOCOL}")
         self.module = copy.deepcopy(module).eval()
         self.batch_first = is_batch_first(module)
 
     @classmethod
     def whole(cls, module: nn.Module) -> Recurrent:
-        """The system without private noise, in double precision on the CPU; of an LSTM, the cells are states too."""
+        """Return the system without private noise, in double precision on the CPU, an LSTM's cells in its state."""
         if isinstance(module, GatedRNN) and module.kind == "lstm":
             module = _LSTM(module)
         system = cls(module)
@@ -126,47 +114,42 @@ class Recurrent:
         return system
 
     def states(self, observations: NDArray[np.float32]) -> NDArray[Any]:
-        """The states (n, T, N) for observations (n, T, C), from the state that the network starts in."""
+        """Return the states (n, T, N) for observations (n, T, C), from the network's own initial state."""
         x = torch.from_numpy(observations).to(next(self.module.parameters(), torch.empty(0)))
         with torch.no_grad():
             return numbers(self._run(x.transpose(0, 1)).transpose(0, 1))
 
     def step(self, h: Tensor, x: Tensor) -> Tensor:
-        """F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""
+        """Return F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""
         return self._run(x.expand(1, len(h), -1), h)[0]
 
     def jacobian(self, h: Tensor, x: Tensor) -> Tensor:
-        """∂F/∂h at a state h (N,) under an input x (C,), (N, N)."""
+        """Return ∂F/∂h at a state h (N,) under an input x (C,), (N, N)."""
+        # One backward pass over N copies of the state instead of N passes; torch.func cannot do this for nn.GRU.
         rows = h.expand(len(h), -1).clone().requires_grad_()
         return torch.autograd.grad(self.step(rows, x), rows, torch.eye(len(h), dtype=h.dtype))[0]
 
     def _run(self, x: Tensor, h0: Tensor | None = None) -> Tensor:
-        """States (T, B, N) for x (T, B, C)."""
+        """Return the states (T, B, N) for x (T, B, C)."""
         start = {} if h0 is None else {"h0": h0}
-        try:
+        given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}{' and h0 (B, N)' if start else ''}"
+        with failures_as(f"network: failed on {given}; {PROTOCOL}"):
             output = self.module(x.transpose(0, 1) if self.batch_first else x, **start, return_states=True)
-        except ModcogError:
-            raise
-        except FAILURES as error:
-            given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}" + (
-                " and h0 (B, N)" if start else ""
-            )
-            raise ModcogError(f"network: failed on {given}; {HOW}: {error_text(error)}") from error
         states = output[1] if isinstance(output, tuple) and len(output) == 2 else None
         if not isinstance(states, Tensor) or states.ndim != 3:
-            raise ModcogError(f"network: gave no hidden states when asked for them; {HOW}")
+            raise ModcogError(f"network: returned no hidden states when asked for them; {PROTOCOL}")
         return states.transpose(0, 1) if self.batch_first else states
 
 
 class _LSTM(nn.Module):
-    """An LSTM whose states are its hidden states and its cells, side by side, so that they are its whole state."""
+    """An LSTM whose states are hidden and cell states side by side, so that they are its whole state."""
 
     def __init__(self, model: GatedRNN) -> None:
         super().__init__()
         self.hidden, self.recurrent = model.hidden, model.recurrent
 
     def forward(self, x: Tensor, h0: Tensor | None = None, return_states: bool = True) -> tuple[None, Tensor]:
-        """States (T, B, 2N) for x (T, B, C)."""
+        """Return the states (T, B, 2N) for x (T, B, C)."""
         h0 = x.new_zeros(x.shape[1], 2 * self.hidden) if h0 is None else h0
         state = tuple(part.contiguous()[None] for part in (h0[:, : self.hidden], h0[:, self.hidden :]))
         steps = []

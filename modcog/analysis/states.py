@@ -1,4 +1,4 @@
-"""Hidden states over trials of a battery: what every other file here reads."""
+"""Hidden states over trials of a battery, which all analyses read."""
 
 from __future__ import annotations
 
@@ -11,33 +11,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network, battery_for, opened, states_of
+from modcog.analysis.network import Network, battery_for, open_network, states_of
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.network import check_trials_apart
-from modcog.plot import dim_ring
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
 
 CHUNK = 512
-"""Trials that are run at once, at most."""
+"""Largest number of trials that a network runs at once."""
 
 APART = 16
-"""Trials that are run again beside others, to see whether that makes a difference."""
-
-SEEN_FIRST = ("direction", "direction1", "sample_direction")
-"""Conditions that hold the direction of a trial's first stimulus, by family."""
+"""Number of trials that are run again beside others, to see whether that makes a difference."""
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenStates:
-    """A network's states at every step of some trials.
+    """States of a network at every step of some trials.
 
     Attributes:
         trials: n trials, with S steps in all.
-        packed: (S, N) the states of N units, step after step as in ``trials.packed_observations``.
+        packed: (S, N) states of the N units, step after step as in ``trials.packed_observations``.
     """
 
     trials: Trials
@@ -45,15 +41,15 @@ class HiddenStates:
 
     @classmethod
     def of(cls, network: Network, trials: Trials, seed: int = 0) -> HiddenStates:
-        """Run a network over given trials, each from the state it starts in.
+        """Run a network over given trials, each from the network's initial state.
 
         Args:
             network: a module or a function; see ``modcog.analysis.network``.
-            trials: of the battery that it was trained on.
-            seed: of the network's own noise, if it has any.
+            trials: trials of the battery that it was trained on.
+            seed: seed of the network's private noise, if it has any.
 
         Raises:
-            ModcogError: if the network gives no states.
+            ModcogError: if the network returns no states.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
@@ -68,16 +64,11 @@ class HiddenStates:
         """Number of units N."""
         return self.packed.shape[1]
 
-    @property
-    def dim_ring(self) -> int:
-        """Number of directions n."""
-        return dim_ring(self.trials)
-
     def rows(self, task: str) -> NDArray[np.intp]:
-        """(m,) which of the trials are of a task.
+        """Return the indices (m,) of a task's trials.
 
         Raises:
-            UnknownNameError: if none is.
+            UnknownNameError: if it has none.
         """
         names = self.trials.tasks
         there = [names[i] for i in np.unique(self.trials.task)]
@@ -86,17 +77,17 @@ class HiddenStates:
         return np.flatnonzero(self.trials.task == names.index(task))
 
     def steps(self, task: str, period: str | None = None) -> NDArray[np.int64]:
-        """Where the steps of a period are in ``packed``, aligned at its start.
+        """Return the indices in ``packed`` of a period's steps, aligned at its start.
 
         Args:
-            task: whose trials.
+            task: name of the task.
             period: ``"delay"``, ``"decision"`` …; None: the whole trial.
 
         Returns:
             (m, T) for the m trials of the task, T steps being the longest; −1 where a trial's period has ended.
 
         Raises:
-            UnknownNameError: if the task or the period is not there.
+            UnknownNameError: if there is no such task or period.
             ModcogError: if the period lasts no step in any trial.
         """
         rows, trials = self.rows(task), self.trials
@@ -114,87 +105,101 @@ class HiddenStates:
         return np.where(step < length[:, None], first[:, None] + step, -1)
 
     def aligned(self, task: str, period: str | None = None) -> NDArray[np.float64]:
-        """States of a task's trials aligned at the start of a period, (m, T, N); NaN where ``steps`` has −1."""
+        """Return a task's states aligned at the start of a period, (m, T, N); NaN where ``steps`` has −1."""
         steps = self.steps(task, period)
         return np.where(steps[:, :, None] < 0, np.nan, self.packed[steps].astype(np.float64))
 
     def clock(self, steps: int) -> NDArray[np.float64]:
-        """(T,) ms from the start of the first of T steps to the end of each."""
+        """Return the time at the end of each of T steps in ms, (T,), from the start of the first."""
         return self.trials.dt * (np.arange(steps, dtype=np.float64) + 1)
 
-    def directions(self, task: str, by: str | None = None) -> NDArray[np.int64]:
-        """The direction that each trial of a task is filed under, (m,) positions on the ring.
+    def grouping(self, task: str, by: str | None = None) -> str:
+        """Return the name of the condition that a task's trials are grouped by.
 
         Args:
-            task: whose trials.
-            by: the name of a condition: ``"target"``, ``"direction2"`` …; None: the direction of the first stimulus.
+            task: name of the task.
+            by: name of a condition: ``"target"``, ``"direction2"`` …; None: the first direction that the base task
+                declares, which is that of its first stimulus; ``"target"`` if it declares none on the ring's grid.
 
         Raises:
             UnknownNameError: if the task has no such condition.
             ModcogError: if the condition is not a whole number.
         """
-        rows = self.rows(task)
-        columns = {name: column[rows] for name, column in self.trials.conditions.items()}
-        allowed = [name for name, column in columns.items() if not is_missing(column).all()]
-        if by is None:  # a direction is a place on the ring, but the go family's of the published rules
-            by = next((name for name in SEEN_FIRST if name in allowed and _whole(columns[name])), "target")
-        if by not in allowed:
-            raise unknown(f"condition of {task}", by, allowed)
-        if not _whole(columns[by]):
-            raise ModcogError(f"by: got {by!r}, which is not a whole number; a direction is")
-        return columns[by].astype(np.int64)
+        rows, columns = self.rows(task), self.trials.conditions
+        present = [c for c in self.trials.declared if not is_missing(columns[c.name][rows]).all()]
+        if by is None:
+            shown = (c.name for c in present if c.kind == "direction" and c.whole and c.name != "target")
+            return next(shown, "target")
+        if by not in (names := [c.name for c in present]):
+            raise unknown(f"condition of {task}", by, names)
+        if not present[names.index(by)].whole:
+            raise ModcogError(f"by: got {by!r}, must be a condition that is a whole number, as directions are")
+        return by
 
+    def directions(self, task: str, by: str | None = None) -> NDArray[np.int64]:
+        """Return the direction that each trial of a task is grouped by, (m,) positions on the ring; see ``grouping``.
 
-def _whole(column: NDArray[Any]) -> bool:
-    return column.dtype.kind in "iu"
+        Raises:
+            UnknownNameError: if the task has no such condition.
+            ModcogError: if the condition is not a whole number.
+        """
+        return self.trials.conditions[self.grouping(task, by)][self.rows(task)].astype(np.int64)
 
 
 def hidden_states(
-    network: Network,
+    network: Network | HiddenStates,
     battery: Battery | None = None,
     *,
     tasks: Sequence[str] | None = None,
     n_trials: int = 100,
     seed: int = 0,
 ) -> HiddenStates:
-    """Run a network over fresh trials of a battery.
+    """Run a network over new trials of a battery.
 
     Args:
-        network: the folder of a run; a reference network, or any torch module that gives its states on request; or a
-            function from observations (n, T, C) to states (n, T, N). See ``modcog.analysis.network``.
+        network: the folder of a run; a reference network, or any torch module that returns its states on request; or a
+            function from observations (n, T, C) to states (n, T, N). See ``modcog.analysis.network``. States are
+            returned unchanged, whatever the other arguments are.
         battery: None: the one that the network was trained on.
-        tasks: these of the battery's tasks only; they keep their place in the rule input.
-        n_trials: of each task.
-        seed: of the trials, and of the network's noise.
+        tasks: some of the battery's tasks, which keep their place in the rule input; None: all.
+        n_trials: number of trials of each task.
+        seed: seed of the trials and of the network's noise.
 
     Returns:
         The states, (S, N) for S steps in all.
 
     Raises:
-        ModcogError: if the network gives no states, or there is no battery.
+        ModcogError: if the network returns no states, or there is no battery.
         UnknownNameError: if one of ``tasks`` is not in the battery.
     """
-    model = opened(network)
+    if isinstance(network, HiddenStates):
+        return network
+    model = open_network(network)
     battery = battery_for(model, battery)
     return HiddenStates.of(model, sample(battery, battery.tasks if tasks is None else tasks, n_trials, seed), seed)
 
 
 def sample(battery: Battery, tasks: Sequence[str], n_trials: int, seed: int) -> Trials:
-    """``n_trials`` trials of each of some of a battery's tasks, which keep their place in the rule input.
+    """Return ``n_trials`` trials of each of some of a battery's tasks, which keep their place in the rule input.
 
     Raises:
         ModcogError: if there are no tasks.
-        UnknownNameError: for a task that is not the battery's.
+        UnknownNameError: for a task that is not in the battery.
     """
     index = [battery.index(task) for task in tasks]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
-    seed_of_trials, n = Seed.of(seed, Purpose.ANALYSIS), check_count("n_trials", n_trials)
-    return join_by_task(per_task(battery.tables, seed_of_trials, index, n))
+    trials = per_task(battery.tables, Seed.of(seed, Purpose.ANALYSIS), index, check_count("n_trials", n_trials))
+    return join_by_task(trials)
 
 
-def mean_over_trials(aligned: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over trials of aligned states (m, T, N), (T, N); NaN at a step that no trial has."""
-    there = np.isfinite(aligned)
-    count = there.sum(axis=0)
-    return np.divide(np.where(there, aligned, 0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+def mean_by_direction(
+    aligned: NDArray[np.float64], label: NDArray[np.integer], directions: Sequence[int] | NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the mean of states (m, T, N) over each direction's trials, (D, T, N); NaN at steps without a trial."""
+    means = np.full((len(directions), *aligned.shape[1:]), np.nan)
+    for mean, direction in zip(means, directions, strict=True):
+        some = aligned[label == direction]
+        lasts = np.isfinite(some[:, :, 0]).any(axis=0)  # np.nanmean warns of steps without a trial
+        mean[lasts] = np.nanmean(some[:, lasts], axis=0)
+    return means

@@ -1,4 +1,4 @@
-"""Which unit serves which task: task variance and its clusters (Yang et al. 2019, Nature Neuroscience 22, 297)."""
+"""Task variance of every unit and clusters of units (Yang et al. 2019, Nature Neuroscience 22, 297)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from scipy.spatial.distance import pdist, squareform
 
 from modcog.analysis.network import Network
 from modcog.analysis.states import HiddenStates, hidden_states
-from modcog.analysis.style import plain
+from modcog.analysis.style import panel
 from modcog.battery import Battery
 from modcog.colours import VERMILLION
 from modcog.errors import ModcogError
 
 SILENT = 1e-3
-"""A unit whose largest task variance is below this share of the network's largest is left out."""
+"""Units whose largest task variance is below this share of the network's largest are left out."""
 
 MOST_CLUSTERS = 30
-"""Numbers of clusters from 2 to this are tried, as by Yang et al."""
+"""Largest number of clusters that is tried, as by Yang et al."""
 
 
 @dataclass(frozen=True, eq=False)
 class TaskVariance:
-    """How much each unit varies in each task, and which units vary in the same ones.
+    """Variance of each unit in each task, and clusters of units that vary in the same tasks.
 
     Attributes:
         tasks: K names.
@@ -36,8 +36,8 @@ class TaskVariance:
         units: (U,) the units that are not silent, cluster after cluster.
         normalised: (U, K) their variance as a share of their largest over tasks.
         cluster: (U,) their cluster, from 0.
-        silhouette: (U,) how well a unit sits in its cluster, from −1 to 1.
-        mean_silhouette: mean silhouette of each number of clusters tried; the largest decided.
+        silhouette: (U,) their silhouette, from −1 to 1: how well they fit their cluster.
+        mean_silhouette: mean silhouette of each number of clusters tried; the largest is chosen.
     """
 
     tasks: tuple[str, ...]
@@ -50,137 +50,120 @@ class TaskVariance:
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters; 1 if there are too few different units to part."""
+        """Number of clusters; 1 if there are too few different units to separate."""
         return int(self.cluster.max(initial=0)) + 1
-
-    @classmethod
-    def of(cls, states: HiddenStates) -> TaskVariance:
-        """The task variance in given states.
-
-        Raises:
-            ModcogError: if they are of a single task, or no unit varies in any.
-        """
-        tasks = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
-        if len(tasks) < 2:
-            raise ModcogError(f"tasks: got {len(tasks)}, must be at least 2 to compare")
-        variance = np.stack([variance_in(states, task) for task in tasks], axis=1)
-        largest = variance.max(axis=1)
-        if not largest.max() > 0:
-            raise ModcogError("states: no unit varies over the trials of any task")
-        units = np.flatnonzero(largest > SILENT * largest.max())
-        normalised = variance[units] / largest[units, None]
-        order, cluster, silhouette, tried = clusters(normalised)
-        return cls(tasks, variance, units[order], normalised[order], cluster[order], silhouette[order], tried)
 
 
 def task_variance(
-    network: Network,
+    network: Network | HiddenStates,
     battery: Battery | None = None,
     *,
     tasks: Sequence[str] | None = None,
     n_trials: int = 200,
     seed: int = 0,
 ) -> TaskVariance:
-    """Task variance of every unit in every task of a battery (Yang et al. 2019), and clusters of units.
+    """Return the task variance of every unit in every task (Yang et al. 2019), and clusters of units.
 
-    At each step of a task the variance over trials, which differ in stimuli, is taken; steps are aligned within their
-    period, since periods differ in length. It is averaged over the steps after fixation, each weighed by the trials
-    that have it. Units are clustered by Ward's method (Ward 1963) on the normalised variance; the number of clusters
-    is the one with the largest mean silhouette (Rousseeuw 1987).
+    The variance over trials, which differ in stimuli, is taken at each step of a task; steps are aligned within their
+    period, since periods differ in length. It is averaged over the steps after fixation, each weighted by the number of
+    trials that have it. Units are clustered by Ward's method (Ward 1963) on the normalised variance; the number of
+    clusters is the one with the largest mean silhouette (Rousseeuw 1987).
 
     Args:
-        network: see ``hidden_states``.
+        network: see ``hidden_states``; or the hidden states themselves.
         battery: None: the one that the network was trained on.
-        tasks: these of the battery's tasks only, at least two.
-        n_trials: of each task.
-        seed: of the trials.
+        tasks: some of the battery's tasks, at least two; None: all.
+        n_trials: number of trials of each task.
+        seed: seed of the trials.
 
     Raises:
-        ModcogError: if the network gives no states, or no unit varies.
+        ModcogError: if the network returns no states, there is a single task, or no unit varies.
     """
-    return TaskVariance.of(hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed))
+    states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed)
+    names = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
+    if len(names) < 2:
+        raise ModcogError(f"tasks: got {len(names)}, must be at least 2 to compare")
+    variance = np.stack([variance_in(states, task) for task in names], axis=1)
+    largest = variance.max(axis=1)
+    if not largest.max() > 0:
+        raise ModcogError("states: no unit varies over the trials of any task")
+    units = np.flatnonzero(largest > SILENT * largest.max())
+    normalised = variance[units] / largest[units, None]
+    order, cluster, silhouette, tried = clusters(normalised)
+    return TaskVariance(names, variance, units[order], normalised[order], cluster[order], silhouette[order], tried)
 
 
 def variance_in(states: HiddenStates, task: str) -> NDArray[np.float64]:
-    """The task variance of each unit in one task (Yang et al. 2019), (N,)."""
+    """Return the task variance of each unit in one task (Yang et al. 2019), (N,)."""
     total, weight = np.zeros(states.n_units), 0
     for period in states.trials.periods[states.trials.tasks.index(task)]:
-        if period == "fixation":  # nothing has been seen yet
+        if period == "fixation":  # the stimulus is still to come
             continue
-        steps = states.steps(task, period)
-        count = (steps >= 0).sum(axis=0)
+        count = (states.steps(task, period) >= 0).sum(axis=0)
         total += count @ np.nanvar(states.aligned(task, period), axis=0)
         weight += count.sum()
     return total / weight
 
 
-Clusters = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64], dict[int, float]]
-
-
-def clusters(points: NDArray[np.float64]) -> Clusters:
-    """Cluster points (U, K) by Ward's method (Ward 1963), into as many as give the largest mean silhouette.
-
-    Their order is that of Bar-Joseph et al. (2001).
+def clusters(
+    points: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64], dict[int, float]]:
+    """Cluster points (U, K) by Ward's method (Ward 1963), into the number with the largest mean silhouette.
 
     Returns:
-        An order (U,) with clusters together and near points near; the cluster of each point (U,), numbered in that
-        order; its silhouette (U,); the mean silhouette of each number of clusters tried.
+        An order (U,) that keeps clusters together and near points side by side (Bar-Joseph et al. 2001); the cluster of
+        each point (U,), numbered in that order; its silhouette (U,); the mean silhouette of each number of clusters.
     """
     n = len(points)
     if n < 3 or not np.ptp(points, axis=0).any():
         return np.arange(n), np.zeros(n, np.int64), np.zeros(n), {}
-    between = pdist(points)
-    tree = linkage(points, "ward", optimal_ordering=n <= 2000)  # beyond that, ordering takes longer than all else
+    distances = pdist(points)
+    # Above 2000 points, ordering takes longer than all the rest.
+    tree, square = linkage(distances, "ward", optimal_ordering=n <= 2000), squareform(distances)
     order = leaves_list(tree)
     partitions = {k: fcluster(tree, k, "maxclust") for k in range(2, min(MOST_CLUSTERS, n - 1) + 1)}
-    distances = squareform(between)
-    scores = {k: silhouettes(distances, part) for k, part in partitions.items()}
+    scores = {k: silhouettes(square, partition) for k, partition in partitions.items()}
     means = {k: float(score.mean()) for k, score in scores.items()}
     best = max(means, key=means.__getitem__)
-    _, first, inverse = np.unique(partitions[best][order], return_index=True, return_inverse=True)
+    ordered = partitions[best][order]
     cluster = np.empty(n, np.int64)
-    cluster[order] = np.argsort(np.argsort(first))[inverse]
+    cluster[order] = np.cumsum(np.diff(ordered, prepend=ordered[0]) != 0)
     return order, cluster, scores[best], means
 
 
 def silhouettes(distances: NDArray[np.float64], cluster: NDArray[np.integer]) -> NDArray[np.float64]:
-    """The silhouette of each of n clustered points (Rousseeuw 1987).
+    """Return the silhouette of each of n clustered points (Rousseeuw 1987).
 
     Args:
         distances: (n, n) between the points.
         cluster: (n,) any numbers.
 
     Returns:
-        (n,) (b − a) / max(a, b), with a the mean distance to the others of the point's cluster, and b the smallest mean
-        distance to another cluster; 0 for a point alone in its cluster.
+        (n,) (b − a) / max(a, b), with a the mean distance to the other points of the cluster, and b the smallest mean
+        distance to another cluster; 0 for a point alone in its cluster, or if there is one cluster.
     """
     _, index = np.unique(cluster, return_inverse=True)
     member = np.eye(index.max() + 1)[index]
-    size = member.sum(axis=0)
-    total = distances @ member
-    own = np.arange(len(index)), index
+    size, total = member.sum(axis=0), distances @ member
     others = size[index] - 1
-    within = total[own] / np.maximum(others, 1)
-    means = total / size
-    means[own] = np.inf
-    nearest = means.min(axis=1)
+    within = total[member == 1] / np.maximum(others, 1)
+    nearest = np.where(member == 1, np.inf, total / size).min(axis=1)
     largest = np.maximum(within, nearest)
-    meaningful = (others > 0) & (largest > 0) & np.isfinite(nearest)
-    return np.where(meaningful, (nearest - within) / np.where(meaningful, largest, 1), 0.0)
+    defined = (others > 0) & (largest > 0) & np.isfinite(nearest)
+    return np.divide(nearest - within, largest, out=np.zeros(len(index)), where=defined)
 
 
 def plot_task_variance(result: TaskVariance) -> Figure:
-    """Draw units × tasks ordered by cluster, and the silhouette of each number of clusters."""
+    """Draw the normalised variance, units ordered by cluster, and the silhouette of each number of clusters."""
     tried = len(result.mean_silhouette) > 0
     figure = Figure(figsize=(9, max(3.2, 1.6 + 0.14 * len(result.tasks))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(4, 1)) if tried else (figure.subplots(), None)
     picture = left.imshow(result.normalised.T, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(picture, ax=left, label="task variance\n(share of the unit's largest)", pad=0.01)
     left.set_yticks(range(len(result.tasks)), result.tasks, fontsize=7 if len(result.tasks) < 40 else 4)
-    edges = np.flatnonzero(np.diff(result.cluster)) + 0.5
-    for edge in edges:
+    for edge in np.flatnonzero(np.diff(result.cluster)) + 0.5:
         left.axvline(edge, color="white", linewidth=0.8)
-    left.set_xlabel(f"{len(result.units)} units of {len(result.variance)}, in {result.n_clusters} clusters")
+    left.set_xlabel(f"{len(result.units)} of {len(result.variance)} units, in {result.n_clusters} clusters")
     if right is not None:
         _draw_silhouettes(right, result)
     return figure
@@ -191,4 +174,4 @@ def _draw_silhouettes(axes: Any, result: TaskVariance) -> None:
     axes.plot(number, score, ".-", color="black", linewidth=1)
     axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color=VERMILLION)
     axes.set(xlabel="clusters", ylabel="mean silhouette")
-    plain(axes)
+    panel(axes, "number of clusters")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modcog import Battery
-from modcog.analysis import HiddenStates, Trajectories, plot_trajectories, trajectories
+from modcog.analysis import HiddenStates, plot_trajectories, trajectories
 from modcog.errors import ModcogError
 from modcog.models import build
 
@@ -21,7 +21,7 @@ def on_a_circle() -> HiddenStates:
 
 
 def test_low_rank_states_need_no_more_components() -> None:
-    result = Trajectories.of(on_a_circle(), "dms", "delay")
+    result = trajectories(on_a_circle(), task="dms", period="delay")
     assert result.explained[:2].sum() == pytest.approx(1)
     np.testing.assert_allclose(result.components[:2] @ FRAME.T @ FRAME, result.components[:2], atol=1e-9)
     spread = np.linalg.svd(result.paths[:, 0] @ result.components, compute_uv=False)
@@ -29,7 +29,7 @@ def test_low_rank_states_need_no_more_components() -> None:
 
 
 def test_paths_lie_where_the_states_of_their_direction_are() -> None:
-    result = Trajectories.of(on_a_circle(), "dlygo", "delay")
+    result = trajectories(on_a_circle(), task="dlygo", period="delay")
     back = result.paths @ result.components + result.mean
     angle = 2 * np.pi * result.directions / 16
     expected = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ FRAME + 5
@@ -39,7 +39,7 @@ def test_paths_lie_where_the_states_of_their_direction_are() -> None:
 
 def test_variances_are_those_of_numpy() -> None:
     states = HiddenStates(TRIALS, np.random.default_rng(1).normal(size=(len(ANGLE), 9)) * np.arange(1, 10))
-    result = Trajectories.of(states, "dlygo", n_components=9)
+    result = trajectories(states, task="dlygo", n_components=9)
     steps = states.packed[np.repeat(TRIALS.task == 0, TRIALS.lengths)]
     values, vectors = np.linalg.eigh(np.cov(steps.T))
     np.testing.assert_allclose(result.explained, values[::-1] / values.sum())
@@ -55,11 +55,12 @@ def test_participation_ratio_counts_equal_dimensions(dimensions: int) -> None:
     white = rng.normal(size=(inside.sum(), dimensions))
     white = np.linalg.qr(white - white.mean(axis=0))[0]  # equal variances, no covariance
     states[inside, :dimensions] = white
-    assert Trajectories.of(HiddenStates(TRIALS, states), "dlygo").participation_ratio == pytest.approx(dimensions)
+    result = trajectories(HiddenStates(TRIALS, states), task="dlygo")
+    assert result.participation_ratio == pytest.approx(dimensions)
 
 
 def test_means_end_with_the_longest_trial_of_a_direction() -> None:
-    result = Trajectories.of(on_a_circle(), "dms", "delay")
+    result = trajectories(on_a_circle(), task="dms", period="delay")
     lasting, rows = TRIALS.conditions["steps_delay"], TRIALS.task == 1
     for direction, path in zip(result.directions, result.paths, strict=True):
         longest = lasting[rows & (direction == SEEN)].max()
@@ -68,7 +69,7 @@ def test_means_end_with_the_longest_trial_of_a_direction() -> None:
 
 def test_states_that_never_change_are_refused() -> None:
     with pytest.raises(ModcogError, match="all the same"):
-        Trajectories.of(HiddenStates(TRIALS, np.ones((len(ANGLE), 4))), "dlygo")
+        trajectories(HiddenStates(TRIALS, np.ones((len(ANGLE), 4))), task="dlygo")
 
 
 def test_figure_draws_a_line_per_direction() -> None:

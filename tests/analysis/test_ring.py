@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial import procrustes
 
 from modcog import Battery
-from modcog.analysis import HiddenStates, Ring, plot_ring, ringness
+from modcog.analysis import HiddenStates, plot_ring, ringness
 from modcog.analysis.ring import fit_circle
 from modcog.errors import ModcogError
 
@@ -72,7 +72,7 @@ def test_noise_is_like_its_null() -> None:
     """Of states that know nothing of the direction, about one in twenty is called a ring at 5 %."""
     rng = np.random.default_rng(0)
     states = [HiddenStates(TRIALS, rng.normal(size=(len(TRIALS.packed_labels), 6))) for _ in range(100)]
-    p = np.array([Ring.of(s, "dlygo", n_shuffles=39, seed=i).p_value for i, s in enumerate(states)])
+    p = np.array([ringness(s, task="dlygo", n_shuffles=39, seed=i).p_value for i, s in enumerate(states)])
     assert (p <= 0.05).sum() <= 13  # binomial (100, 0.05): more than 13 has a probability below 0.001
     assert 0.4 < p.mean() < 0.6
 
@@ -94,7 +94,7 @@ def test_a_forgetful_network_loses_its_ring_over_time() -> None:
     angle, step = np.repeat(2 * np.pi * SEEN / 16, TRIALS.lengths), np.arange(len(TRIALS.packed_labels))
     step = step - np.repeat(TRIALS.offsets[:-1], TRIALS.lengths)
     ring = np.exp(-step / 2)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    result = Ring.of(HiddenStates(TRIALS, ring + 0.005 * rng.normal(size=ring.shape)), "dlygo")
+    result = ringness(HiddenStates(TRIALS, ring + 0.005 * rng.normal(size=ring.shape)), task="dlygo")
     assert result.over_time[0] > 0.9
     assert result.over_time[-1] < 0.8
 

@@ -9,7 +9,7 @@ from torch import nn
 from modcog import Battery, models
 from modcog.analysis import fixed_points, plot_fixed_points
 from modcog.analysis.network import Recurrent
-from modcog.analysis.slow_points import different
+from modcog.analysis.slow_points import distinct
 from modcog.errors import ModcogError
 
 BATTERY = Battery(["dlygo", "dms"], rule_input=True)
@@ -112,11 +112,11 @@ def test_points_of_any_network_stay_where_they_are(architecture: str) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-def test_slow_and_different_points_are_kept_the_slowest_first() -> None:
+def test_slow_and_distinct_points_are_kept_the_slowest_first() -> None:
     points, speed = np.array([[0.0], [1.0], [1.05], [3.0], [0.02]]), np.array([2e-3, 0.0, 1e-9, 0.5, 1e-3])
-    assert different(points, speed, slow=0.01, apart=0.1) == [1, 4]
-    assert different(points, speed, slow=0.01, apart=0.01) == [1, 2, 4, 0]
-    assert different(points, speed, slow=0.0, apart=0.1) == []
+    assert distinct(points, speed, slow=0.01, apart=0.1) == [1, 4]
+    assert distinct(points, speed, slow=0.01, apart=0.01) == [1, 2, 4, 0]
+    assert distinct(points, speed, slow=0.0, apart=0.1) == []
 
 
 @pytest.mark.parametrize("architecture", ["lm-rnn", "lstm"])

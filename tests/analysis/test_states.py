@@ -1,14 +1,16 @@
 """Hidden states over trials, from every kind of network."""
 
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import modcog
 from modcog import Battery, models
-from modcog.analysis import HiddenStates, hidden_states
+from modcog.analysis import HiddenStates, hidden_states, ringness, trajectories
 from modcog.errors import ModcogError, UnknownNameError
 from modcog.training import TrainConfig, train
 
@@ -55,7 +57,7 @@ def test_aligned_states_begin_with_the_period() -> None:
 def test_chosen_tasks_keep_their_rule() -> None:
     states = hidden_states(observations_as_states, BATTERY, tasks=["dms"], n_trials=3)
     assert (states.packed[:, -3:] == [0, 0, 1]).all()
-    assert states.dim_ring == 16
+    assert states.trials.dim_ring == 16
 
 
 def test_directions_are_those_of_the_first_stimulus_unless_said() -> None:
@@ -76,6 +78,37 @@ def test_under_the_published_rules_angles_are_passed_over() -> None:
     for task, name in (("go", "target"), ("dms", "sample_direction")):
         column = states.trials.conditions[name][states.rows(task)]
         assert np.array_equal(states.directions(task), column)
+
+
+def draw_bearing(t: modcog.Draw) -> modcog.Outcome:
+    return modcog.Outcome(t["bearing"], [modcog.Stimulus(0, t["side"], t["bearing"])])
+
+
+@pytest.fixture
+def user_defined() -> Iterator[str]:
+    modcog.add_base(
+        modcog.Base(
+            name="bearing",
+            family="navigation",
+            summary="Respond in the direction of the stimulus.",
+            periods={"fixation": 200, "stimulus": 300, "delay": 300, "decision": 200},
+            shows=("stimulus",),
+            conditions=(modcog.Condition("side", "modality"), modcog.Condition("bearing", "direction")),
+            draw=draw_bearing,
+        )
+    )
+    yield "bearing"
+    modcog.remove_base("bearing")
+
+
+def test_a_user_defined_task_is_grouped_by_the_direction_it_declares(user_defined: str) -> None:
+    battery = Battery([user_defined, "dms"])
+    states = hidden_states(observations_as_states, battery, n_trials=200)
+    assert np.array_equal(states.directions(user_defined), states.trials.conditions["bearing"][:200])
+    assert states.grouping(user_defined) == "bearing"
+    assert states.grouping("dms") == "sample_direction"
+    assert ringness(states, task=user_defined, period="stimulus", n_shuffles=50).by == "bearing"
+    assert trajectories(states, task=user_defined).by == "bearing"
 
 
 def test_private_noise_comes_from_the_seed() -> None:
@@ -146,10 +179,10 @@ class Failing(nn.Module):
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (NoStates(), "NoStates gives no hidden states; its forward must take return_states=True"),
-        (WrongStates(), "gave no hidden states when asked for them"),
+        (NoStates(), "NoStates returns no hidden states; its forward must take return_states=True"),
+        (WrongStates(), "returned no hidden states when asked for them"),
         (Failing(), r"failed on torch.float32 observations .*RuntimeError: out of luck"),
-        (lambda x: 1 / 0, r"of which it must make states \(n, T, N\): ZeroDivisionError"),
+        (lambda x: 1 / 0, r"failed on observations of shape \(n, T, C\) = .*: ZeroDivisionError"),
         (lambda x: exit(3), r"SystemExit: 3"),
         (lambda x: "no", "got str, which is no array"),
         (lambda x: np.cumsum(x, axis=0), "what it makes of a trial depends on the trials beside it"),
@@ -172,6 +205,9 @@ def test_what_does_not_exist_is_named() -> None:
         states.aligned("dlygo", "dealy")
     with pytest.raises(UnknownNameError, match="nearest: 'direction'"):
         states.directions("dlygo", by="direction1")
+    trials = BATTERY.sample(5, task="dm1", seed=0)
+    with pytest.raises(ModcogError, match="by: got 'coherence', must be a condition that is a whole number"):
+        HiddenStates(trials, trials.packed_observations).directions("dm1", by="coherence")
     with pytest.raises(ModcogError, match=r"battery: got none, must be a modcog\.Battery"):
         hidden_states(observations_as_states)
     with pytest.raises(ModcogError, match="not the folder of a run"):

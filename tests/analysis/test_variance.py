@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modcog import Battery
-from modcog.analysis import HiddenStates, TaskVariance, plot_task_variance, task_variance
+from modcog.analysis import HiddenStates, plot_task_variance, task_variance
 from modcog.analysis.variance import clusters, silhouettes
 from modcog.errors import ModcogError
 
@@ -28,14 +28,14 @@ def hand_made() -> HiddenStates:
 
 
 def test_variance_is_that_over_directions() -> None:
-    result = TaskVariance.of(hand_made())
+    result = task_variance(hand_made())
     go, match = (COS[TRIALS.task == task].var() for task in (0, 1))
     expected = [[go, 0], [0, match], [go, match], [4 * go, match], [0, 0], [0, 0]]
     np.testing.assert_allclose(result.variance, expected, atol=1e-12)
 
 
 def test_silent_units_are_left_out_and_others_normalised() -> None:
-    result = TaskVariance.of(hand_made())
+    result = task_variance(hand_made())
     assert sorted(result.units) == [0, 1, 2, 3]
     assert np.array_equal(result.normalised.max(axis=1), np.ones(4))
     np.testing.assert_allclose(
@@ -50,7 +50,7 @@ def test_steps_of_unequal_trials_are_aligned() -> None:
     lasting = [np.arange(n) for i in range(len(trials)) for n in trials.period_steps(i).values()]
     within = np.concatenate(lasting)
     noise = np.random.default_rng(0).normal(size=len(within))
-    assert (TaskVariance.of(HiddenStates(trials, np.stack([within, noise], axis=1))).variance[0] == 0).all()
+    assert (task_variance(HiddenStates(trials, np.stack([within, noise], axis=1))).variance[0] == 0).all()
 
 
 def test_steps_that_fewer_trials_have_count_less() -> None:
@@ -65,15 +65,15 @@ def test_steps_that_fewer_trials_have_count_less() -> None:
             at += n
     after = [values for (period, _), values in moments.items() if period != "fixation"]
     expected = np.average([np.var(values) for values in after], weights=[len(values) for values in after])
-    assert TaskVariance.of(HiddenStates(trials, noise[:, None])).variance[0, 1] == pytest.approx(expected)
+    assert task_variance(HiddenStates(trials, noise[:, None])).variance[0, 1] == pytest.approx(expected)
 
 
 def test_one_task_is_refused() -> None:
     trials = TRIALS[:60]
     with pytest.raises(ModcogError, match="at least 2"):
-        TaskVariance.of(HiddenStates(trials, np.zeros((len(trials.packed_labels), 3))))
+        task_variance(HiddenStates(trials, np.zeros((len(trials.packed_labels), 3))))
     with pytest.raises(ModcogError, match="no unit varies"):
-        TaskVariance.of(HiddenStates(TRIALS, np.zeros((len(TRIALS.packed_labels), 3))))
+        task_variance(HiddenStates(TRIALS, np.zeros((len(TRIALS.packed_labels), 3))))
 
 
 @pytest.mark.parametrize("n_blobs", [2, 3, 7])
@@ -123,7 +123,7 @@ def test_a_network_can_be_compared_on_some_of_its_tasks() -> None:
 
 
 def test_figure_shows_the_matrix() -> None:
-    result = TaskVariance.of(hand_made())
+    result = task_variance(hand_made())
     figure = plot_task_variance(result)
     assert np.array_equal(figure.axes[0].images[0].get_array(), result.normalised.T)
     figure.canvas.draw()
