@@ -1,4 +1,4 @@
-"""The picture of how a trial comes about, drawn with a real one."""
+"""Picture of the four stages of a trial, drawn with a real trial."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 TASK = "dlygointrseqr"
 
 _STAGES = {
-    "draw": ("modcog/trials/draw.py, go.py,\ndecision.py, match.py", "conditions, as columns:\na row is a trial"),
+    "draw": ("modcog/tasks/,\nmodcog/trials/draw.py", "conditions, as columns:\na row is a trial"),
     "extend": ("modcog/trials/extend.py", "interval and sequence move\nthe answer round the ring"),
     "paint": ("modcog/trials/paint.py", "columns become observations\nand labels"),
-    "serve": ("modcog/battery.py, envs/,\ndata/, training/, evaluation/", "everybody reads\nthe same Trials"),
+    "serve": ("modcog/battery.py, envs/,\ndata/, training/, evaluation/", "all consumers read\nthe same Trials"),
 }
 _CONSUMERS = ("sample", "stream", "environments", "export", "trainer", "scores")
-_LEFT, _WIDTH = 0.37, 0.61  # where a stage's picture begins, and its width
+_LEFT, _WIDTH = 0.37, 0.61  # left edge and width of a stage's picture
 
 
 def pages() -> dict[str, bytes]:
-    """Path within the site to the picture."""
+    """Return the picture by its path within the site."""
     return {"contributing/flow.png": draw(pictures.telling(TASK))}
 
 
 def draw(trial: modcog.Trials) -> bytes:
-    """The four stages, from above, for one trial of a task with both extensions, as PNG."""
+    """Draw the four stages for one trial of a task with both extensions, as PNG."""
     figure = Figure(figsize=(7, 7.2))
     FigureCanvasAgg(figure)
     for row, (stage, (where, what)) in enumerate(_STAGES.items()):
@@ -51,7 +51,7 @@ def draw(trial: modcog.Trials) -> bytes:
 
 
 def _conditions(axes: Any, trial: modcog.Trials) -> None:
-    """Some columns of the conditions, the trial's row among others of its battery."""
+    """Draw some columns of the conditions, with the trial's row and two others."""
     axes.axis("off")
     others = modcog.Battery([TASK]).sample(2, seed=1).rows
     names = ("modality", "direction", "duration_fixation", "duration_delay")
@@ -69,7 +69,7 @@ def _conditions(axes: Any, trial: modcog.Trials) -> None:
 
 
 def _course(axes: Any, trial: modcog.Trials) -> None:
-    """The answer as drawn, as the interval moves it, and as the sequence moves it on."""
+    """Draw the target, and the answer that the interval and then the sequence make of it."""
     labels = trial.packed_labels[trial.decision_start[0] :] - 1
     before, first = trial.rows[0]["target"], int(labels[0])
     axes.plot(range(len(labels)), labels, "s", color=GREEN, markersize=6)
@@ -86,7 +86,7 @@ def _course(axes: Any, trial: modcog.Trials) -> None:
 
 
 def _arrays(axes: Any, trial: modcog.Trials) -> None:
-    """The observations and the label at each step."""
+    """Draw the observations and the label at each step."""
     axes.imshow(pictures.stripes(trial), aspect="auto", interpolation="nearest")
     axes.set(xticks=(), yticks=())
     right = {"x": 1.012, "va": "center", "fontsize": 8, "transform": axes.transAxes}
@@ -97,7 +97,7 @@ def _arrays(axes: Any, trial: modcog.Trials) -> None:
 
 
 def _readers(axes: Any, trial: modcog.Trials) -> None:
-    """Who reads the trials."""
+    """Draw the names of the consumers."""
     axes.axis("off")
     for place, name in enumerate(_CONSUMERS):
         x, y = (place % 3 + 0.5) / 3, 0.7 - 0.4 * (place // 3)

@@ -1,4 +1,4 @@
-"""The gallery: a page for each base task and an index of all tasks, from the package's words, trials and levels."""
+"""Gallery: a page for each base task and an index of all tasks, generated from the package."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from modcog.tasks.table import YANG19
 
 FAMILIES = {"go": "Go family", "decision": "Decision family", "match": "Match family"}
 
-_WIDE = "---\nhide: [toc]\n---\n\n"  # the pictures take the room of the table of contents
+_WIDE = "---\nhide: [toc]\n---\n\n"  # pictures use the space of the table of contents
 
 _INDEX = """\
 # All 132 tasks
 
-Each small picture is one trial, time to the right: from above the fixation cue, the ring of modality 1 (blue), the ring
-of modality 2 (orange), the right answer (green), and a last line that is grey while fixation is to be held. Choose one
-to see it with axes and words. The number is the task's place in `modcog.TASKS`, and in a battery of all tasks the place
-of its rule channel. What the extensions do is told under [What the tasks are](../tasks.md#the-two-extensions).
+Each small picture is one trial, with time from left to right. From above: the fixation cue, the ring of modality 1
+(blue), the ring of modality 2 (orange), the correct answer (green), and a line that is grey while fixation is to be
+held. Choose a picture to see the trial with axes and labels. The number is the task's index in `modcog.TASKS`, and that
+of its rule channel in a battery of all tasks. [The tasks](../tasks.md#the-two-extensions) explains the extensions.
 """
 
 
 def navigation() -> list[Any]:
-    """The index, then the pages by family."""
+    """Return the index and the pages by family."""
     families = {
         title: [{row.name: f"gallery/{row.name}.md"} for row in YANG19 if row.family == family]
         for family, title in FAMILIES.items()
@@ -40,16 +40,16 @@ def navigation() -> list[Any]:
 
 
 def pages(drawn: bool) -> dict[str, str | bytes]:
-    """Path to Markdown or image of the whole gallery.
+    """Return the pages and images of the gallery by path.
 
     Args:
-        drawn: whether trials are drawn with axes and words, which takes most of a minute for all; or else as in the
-            index, for a quick look at the site.
+        drawn: draw trials with axes and labels, which takes most of a minute for all; False: as small pictures, for a
+            quick preview of the site.
     """
     return {**_pages(), **_small_pictures(), **_animations(), **(_drawn_pictures() if drawn else _stand_ins())}
 
 
-@lru_cache(maxsize=1)  # for a server that builds again and again
+@lru_cache(maxsize=1)  # for a server that rebuilds the site
 def _small_pictures() -> dict[str, bytes]:
     return {f"gallery/small/{task}.png": pictures.small(pictures.telling(task)) for task in modcog.TASKS}
 
@@ -69,7 +69,7 @@ def _stand_ins() -> dict[str, bytes]:
 
 
 def _trials(draw: Callable[[modcog.Trials], bytes]) -> dict[str, bytes]:
-    """A picture for every task, and one more for those base tasks that have trials without a response."""
+    """Return a picture for every task, and a second one for base tasks with trials that ask to hold fixation."""
     found = {f"gallery/{task}.png": draw(pictures.telling(task)) for task in modcog.TASKS}
     return found | {f"gallery/{row.name}-hold.png": draw(pictures.telling(row.name, False)) for row in _holding()}
 
@@ -84,7 +84,7 @@ def _pages() -> dict[str, str]:
 
 
 def _index() -> str:
-    """The page of all 132."""
+    """Return the page of all 132 tasks."""
     parts = [_WIDE + _INDEX]
     for family, title in FAMILIES.items():
         parts.append(f"## {title}\n")
@@ -93,7 +93,7 @@ def _index() -> str:
 
 
 def _index_entry(row: modcog.Base) -> str:
-    """A base task: its name, what the subject must do, and a small picture of it and of each of its variants."""
+    """Return the entry of a base task: name, summary, and a small picture of each of its variants."""
     cards = "\n".join(
         f"[![A trial of {task}](small/{task}.png){{ loading=lazy }} **{task}** {modcog.TASKS.index(task)}]"
         f"({row.name}.md#{task})"
@@ -103,13 +103,13 @@ def _index_entry(row: modcog.Base) -> str:
 
 
 def _task_page(row: modcog.Base) -> str:
-    told = describe(row.name)
+    description = describe(row.name)
     parts = [
         f"{_WIDE}# {row.name}\n\n{row.summary}\n\n{_first_trials(row)}",
         _extension(row, "Interval", [(s, 0) for s in (+1, -1)] if row.timed else []),
         _extension(row, "Sequence", [(0, s) for s in (+1, -1)]),
         _extension(row, "Interval and sequence", [(i, s) for i in (+1, -1) for s in (+1, -1)] if row.timed else []),
-        f"## Periods\n\n{_periods(told)}\n{_drawn_for_each(told)}",
+        f"## Periods\n\n{_periods(description)}\n{_drawn_for_each(description)}",
         f"## Scores\n\n{_scores(row)}",
         f"## Try it\n\n{_try(row)}",
     ]
@@ -117,31 +117,31 @@ def _task_page(row: modcog.Base) -> str:
 
 
 def _first_trials(row: modcog.Base) -> str:
-    """The base task's own trial; in the match family also one in which fixation is to be held."""
+    """Return a trial of the base task; in the match family also one in which fixation is to be held."""
     names = {row.name: "A trial that asks for a response" if row in _holding() else "A trial"}
     if row in _holding():
         names[f"{row.name}-hold"] = "A trial in which fixation is to be held"
-    figures = [_figure(name, f"**{row.name}**: {told}.") for name, told in names.items()]
+    figures = [_figure(name, f"**{row.name}**: {text}.") for name, text in names.items()]
     return _block("trials", "\n".join(figures)) + _animation(row.name)
 
 
 def _extension(row: modcog.Base, title: str, signs: Iterable[tuple[int, int]]) -> str:
-    """The variants with one extension, or both: what it does, and a trial of each."""
+    """Return the section of the variants with one extension, or both, with a trial of each."""
     tasks = [compose(row.name, *pair) for pair in signs]
     if not tasks:
         return ""
-    told = describe(tasks[0])
-    moves = f"{told.interval}{told.sequence} With l for r, to the left." if len(tasks) == 2 else _both(told)
+    first = describe(tasks[0])
+    moves = f"{first.interval}{first.sequence} With l instead of r: to the left." if len(tasks) == 2 else _both(first)
     figures = "\n".join(_figure(task, f"**{task}**: {_how_it_moves(task)}") for task in tasks)
     return f"## {title}\n\n{moves}\n\n{_block('trials', figures)}" + "".join(map(_animation, tasks))
 
 
-def _both(told: Description) -> str:
-    return f"First the interval moves the answer, then the sequence. The label at step j is {told.answer}."
+def _both(description: Description) -> str:
+    return f"First the interval moves the answer, then the sequence. The label at step j is {description.answer}."
 
 
 def _how_it_moves(task: str) -> str:
-    """The sentence on the extensions alone."""
+    """Return the sentence on the extensions only."""
     spec = modcog.parse(task)
     return summary(spec).removeprefix(spec.row.summary).strip()
 
@@ -149,7 +149,7 @@ def _how_it_moves(task: str) -> str:
 def _animation(task: str) -> str:
     if task not in pictures.MOVING:
         return ""
-    text = f"{task}, played rightly. The outer dials are the two rings, the middle one shows the cue and the response."
+    text = f"{task} with correct responses. The outer dials are the two rings; the middle one shows cue and response."
     return "\n" + _block("moving", f"![{task}, step by step](moving/{task}.gif){{ loading=lazy }}\n\n{text}")
 
 
@@ -163,25 +163,26 @@ def _block(kind: str, content: str) -> str:
     return f'<div class="{kind}" markdown>\n{content}\n</div>\n'
 
 
-def _periods(told: Description) -> str:
-    rows = [f"| {p.name} | {p.ms} | {p.steps} | {p.shows} |" for p in told.periods]
-    head = "| period | lasts | steps of 100 ms | the subject sees |\n| --- | --- | --- | --- |"
+def _periods(description: Description) -> str:
+    rows = [f"| {p.name} | {p.ms} | {p.steps} | {p.shows} |" for p in description.periods]
+    head = "| period | duration | steps of 100 ms | shown |\n| --- | --- | --- | --- |"
     return "\n".join([head, *rows, ""])
 
 
-def _drawn_for_each(told: Description) -> str:
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in told.conditions.items() if not name.startswith("duration")]
-    head = "Besides durations, these are drawn for each trial or follow from what was drawn:\n"
-    return "\n".join([head, "| in `trials.conditions` | |", "| --- | --- |", *rows, ""])
+def _drawn_for_each(description: Description) -> str:
+    meanings = {name: text for name, text in description.conditions.items() if not name.startswith("duration")}
+    rows = [f"| `{name}` | {text} |" for name, text in meanings.items()]
+    head = "Besides durations, these conditions are drawn for each trial or follow from those drawn:\n"
+    return "\n".join([head, "| in `trials.conditions` | meaning |", "| --- | --- |", *rows, ""])
 
 
 def _scores(row: modcog.Base) -> str:
-    """What blindness gets, what the noise allows, and what the reference networks reached, for every variant."""
+    """Return chance, ceiling and the accuracies of the reference networks for every variant."""
     tasks, networks = variants(row.name), _references()
     found = {rules: levels(modcog.Battery(tasks, rules=rules)) for rules in RULES}
     head = (
         "Decision accuracy of a player that sees no stimulus, of an [ideal observer](../scores.md#ceiling)"
-        f"{', and of reference networks' if networks else ''}. For the published rules, the first two alone.\n"
+        f"{', and of reference networks' if networks else ''}. For the published rules, only the first two.\n"
     )
     columns = ["task", "chance", "ceiling", *(network.name for network in networks), "published: chance", "ceiling"]
     rows = [
@@ -194,8 +195,8 @@ def _scores(row: modcog.Base) -> str:
         for task in tasks
     ]
     table = [columns, ["---"] * len(columns), *rows]
-    told = "".join(f"\n{sentence}\n" for sentence in dict.fromkeys(map(_trained, networks)))
-    return "\n".join([head, *("| " + " | ".join(cells) + " |" for cells in table), told])
+    protocols = "".join(f"\n{sentence}\n" for sentence in dict.fromkeys(map(_trained, networks)))
+    return "\n".join([head, *("| " + " | ".join(cells) + " |" for cells in table), protocols])
 
 
 def _percent(*shares: float) -> list[str]:
@@ -203,15 +204,15 @@ def _percent(*shares: float) -> list[str]:
 
 
 def _references() -> list[Reference]:
-    """The stored networks that were trained on all tasks."""
+    """Return the stored networks that were trained on all tasks."""
     return [network for network in stored() if set(network.scores) == set(modcog.TASKS)]
 
 
 def _trained(network: Reference) -> str:
-    """How a reference network came about; those that share a protocol are told once."""
+    """Return a sentence on the training of a reference network, equal for networks that share a protocol."""
     settings = network.settings
     return (
-        f"The reference networks learnt all {len(modcog.TASKS)} tasks together, in {settings['steps']:,} updates of "
+        f"The reference networks learned all {len(modcog.TASKS)} tasks together, in {settings['steps']:,} updates of "
         f"{settings['batch_size']} trials; means of {len(network.seeds)} seeds, {network.n_trials} trials of each task."
     )
 

@@ -1,6 +1,6 @@
-"""Hooks of mkdocs: the pages of the site that are made from the package, and the navigation.
+"""Hooks of mkdocs: the pages of the site that are generated from the package, and the navigation.
 
-mkdocs calls the functions named ``on_…`` while it builds. Each generator gives its pages and pictures as a dict,
+mkdocs calls the functions named ``on_…`` while it builds. Each generator returns its pages and pictures as a dict from
 path within the site to content.
 """
 
@@ -25,7 +25,7 @@ _PICTURE = re.compile(r'<p>(<img [^>]*\bsrc="([^"]+)"[^>]*>)</p>')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages of a folder where the navigation names the folder; a folder without pages is left out."""
+    """Replace folders in the navigation by their pages, and remove folders without pages."""
     folders = {
         "gallery/": gallery.navigation(),
         "reference/": reference.navigation(),
@@ -51,23 +51,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Take away what code blocks tell the tests."""
+    """Remove the marks of code blocks that are meant for the tests."""
     return _FENCE.sub(r"\1", markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Link a picture that is a paragraph of its own to itself, so that a phone can show it in its full size."""
+    """Link each picture that is a paragraph to itself, so that a phone can show it in full size."""
     return _PICTURE.sub(r'<p class="picture"><a href="\2">\1</a></p>', html)
 
 
 def _found(pattern: str) -> list[str]:
-    """Paths of the pages that are stored, in the order of their names."""
+    """Return the sorted paths of stored pages."""
     docs = ROOT / "docs"
     return sorted(str(page.relative_to(docs)) for page in docs.glob(pattern))
 
 
 def _expanded(entry: Any, folders: dict[str, list[Any]]) -> Any:
-    """An entry of the navigation with its folders' pages in their places; None if nothing is left of it."""
+    """Return an entry of the navigation with folders replaced by their pages; None if nothing is left of it."""
     if isinstance(entry, list):
         return [found for found in (_expanded(part, folders) for part in entry) if found]
     if isinstance(entry, dict):

@@ -1,4 +1,4 @@
-"""The notebooks as pages, with the output that is stored in them; nothing is run."""
+"""Pages of the notebooks with their stored output; nothing is run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAGIC = re.compile(r"^%.*\n", re.MULTILINE)
 
 
 def pages() -> dict[str, str | bytes]:
-    """Path to Markdown or picture: each notebook's page, its pictures, and the notebook itself."""
+    """Return the page, the pictures and the file of each notebook by path."""
     found: dict[str, str | bytes] = {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def pages() -> dict[str, str | bytes]:
 
 
 def _page(name: str, cells: list[dict[str, Any]]) -> dict[str, str | bytes]:
-    """The page of one notebook and its pictures."""
+    """Return the page of one notebook and its pictures."""
     parts, pictures = [], {}
     for cell in cells:
         source = "".join(cell["source"])
@@ -38,7 +38,7 @@ def _page(name: str, cells: list[dict[str, Any]]) -> dict[str, str | bytes]:
             if "image/png" in data:
                 picture = f"{name}-{len(pictures)}.png"
                 pictures[f"notebooks/{picture}"] = base64.b64decode(data["image/png"])
-                parts.append(f"![What the code above draws]({picture})")
+                parts.append(f"![Output of the code above]({picture})")
             else:
                 parts.append(_block("text", "".join(data["text/plain"])))
     title, *rest = "\n\n".join(parts).split("\n", 1)

@@ -1,4 +1,4 @@
-"""The pictures of the gallery: drawn trials, small ones, and trials that move."""
+"""Pictures of the gallery: drawn trials, small pictures, and animations."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ MOVING: Mapping[str, Mapping[str, Any]] = {
     "dms": {"sample_direction": 4, "match": 1, "modality": 1, "duration_delay": 500},
     "ctxdm1": {"direction1": 3, "direction2": 10, "duration_fixation": 300},
 }
-"""The tasks that have an animation, and what is not drawn by chance in its trial."""
+"""Tasks that have an animation, and the fixed conditions of its trial."""
 
-_CANDIDATES = 400  # trials from which one that shows well is taken
+_CANDIDATES = 400  # number of trials to choose a clear one from
 _TELLING_MS = (400, 500, 600)  # of the interval extension
-_FURTHEST = 6  # positions that these move the answer; more from one step to the next is past the end of the ring
-_CLEAR = 0.3  # difference of strengths
+_FURTHEST = 6  # positions that these move the answer; a larger step passes the end of the ring
+_CLEAR = 0.3  # smallest difference of strengths
 _BORDER = "#C8C8C8"
-_PIXEL = (3, 8)  # of the picture for each channel and step
+_PIXEL = (3, 8)  # of a channel and of a step
 _MS_PER_FRAME, _MS_AT_END = 250, 1500
 
 
 @cache  # small and drawn pictures show the same trials
 def telling(task: str, respond: bool = True) -> modcog.Trials:
-    """A trial that shows what its task asks for: the first of a seeded sample with nothing that hides it.
+    """Return the first trial of a seeded sample that shows clearly what its task asks for.
 
     The compared strengths differ clearly, and the extensions move the answer by some positions without passing the end
-    of the ring, where a picture of it is cut.
+    of the ring, where its picture is cut.
 
     Args:
-        task: its name.
-        respond: whether it asks for a response; only the match family has trials that ask to hold fixation.
+        task: name of the task.
+        respond: the trial asks for a response; False, in the match family only: it asks to hold fixation.
     """
     trials = modcog.Battery([task]).sample(_CANDIDATES, seed=0)
     return next(trials[i] for i in range(len(trials)) if _shows_well(trials, i, respond))
@@ -60,33 +60,24 @@ def _shows_well(trials: modcog.Trials, i: int, respond: bool) -> bool:
     course = [row["target"], *(labels - 1)] if respond else []
     passes_end = (abs(np.diff(course)) > _FURTHEST).any()
     moved = not spec.interval or row["interval_ms"] in _TELLING_MS
-    return bool(moved and not passes_end and _difference(row, spec) >= _CLEAR)
-
-
-def _difference(row: dict[str, Any], spec: modcog.TaskSpec) -> float:
-    """By how much the compared strengths of a decision task differ; 1 in the other families."""
-    if spec.family != "decision":
-        return 1.0
-    weights = spec.row.params["weights"]
-    return abs(sum(w * (row[f"strength1_mod{m}"] - row[f"strength2_mod{m}"]) for m, w in enumerate(weights, start=1)))
+    return bool(moved and not passes_end and abs(row.get("coherence", 1.0)) >= _CLEAR)
 
 
 def drawn(trials: modcog.Trials) -> bytes:
-    """One trial as ``modcog show --plot`` draws it, as PNG."""
+    """Draw one trial as ``modcog show --plot`` does, as PNG."""
     return _saved(lambda file: plot_trials(trials).savefig(file, format="png", dpi=DPI))
 
 
 def small(trials: modcog.Trials) -> bytes:
-    """One trial without axes and words, as PNG; see ``stripes``."""
+    """Draw one trial without axes and labels, as PNG; see ``stripes``."""
     pixels = np.repeat(np.repeat(stripes(trials), _PIXEL[0], axis=0), _PIXEL[1], axis=1)
     image = Image.fromarray((255 * pixels).astype(np.uint8))
     return _saved(lambda file: image.quantize(64).save(file, format="png", optimize=True))
 
 
 def stripes(trial: modcog.Trials) -> NDArray[np.float64]:
-    """One trial as (rows, steps, 3) colours: from above the cue, the rings, the answer, and whether to hold."""
-    observations, labels = trial.packed_observations.T, trial.packed_labels
-    ring = (len(observations) - 1) // 2
+    """Return one trial as colours (rows, steps, 3): from above cue, rings, answer, and a row for holding fixation."""
+    observations, labels, ring = trial.packed_observations.T, trial.packed_labels, trial.dim_ring
     answer = np.zeros((ring, len(labels)))
     answer[labels[labels > 0] - 1, np.flatnonzero(labels)] = 1
     parts = [
@@ -98,13 +89,13 @@ def stripes(trial: modcog.Trials) -> NDArray[np.float64]:
 
 
 def _coloured(values: NDArray[Any], colour: str) -> NDArray[np.float64]:
-    """(rows, steps) values from 0 to 1 as (rows, steps, 3) shades of a colour; direction 0 comes to stand below."""
+    """Return values from 0 to 1, (rows, steps), as shades of a colour, (rows, steps, 3), with direction 0 below."""
     share = np.clip(np.asarray(values, float)[::-1, :, None], 0, 1)
     return 1 - share * (1 - np.array(to_rgb(colour)))
 
 
 def moving(task: str) -> bytes:
-    """A trial of ``MOVING`` played rightly, as an animated GIF."""
+    """Draw a trial of ``MOVING`` with correct responses, as an animated GIF."""
     frames = [Image.fromarray(frame) for frame in _played(task)]
     durations = [*[_MS_PER_FRAME] * (len(frames) - 1), _MS_AT_END]
     options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
@@ -112,7 +103,7 @@ def moving(task: str) -> bytes:
 
 
 def _played(task: str) -> Iterator[NDArray[np.uint8]]:
-    """Pictures of a trial, step by step, while each action is the right one."""
+    """Yield pictures of a trial, step by step, with correct actions."""
     env: Any = gym.make(environment_id(task), render_mode="rgb_array", sigma=0.5)
     env.reset(seed=0)
     trial: Any = env.unwrapped

@@ -1,4 +1,4 @@
-"""The Python reference: a page for each package, with its modules one after the other, from their docstrings."""
+"""Python reference: a page for each package with its modules, generated from their docstrings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 PACKAGE = Path(__file__).parents[2] / "modcog"
 
 LEFT_OUT = "modcog.cli"
-"""The commands have a page of their own."""
+"""Package without a page here: the commands have their own."""
 
 _MODULE = "::: {name}\n"
 _PACKAGE = """\
@@ -22,43 +22,43 @@ _PACKAGE = """\
 
 
 def navigation() -> list[Any]:
-    """Paths of the pages, the package's own first."""
+    """Return the paths of the pages, that of ``modcog`` first."""
     return [f"reference/{package}.md" for package in packages()]
 
 
 def pages() -> dict[str, str]:
-    """Path to Markdown; mkdocstrings puts the docstrings in."""
+    """Return the pages by path; mkdocstrings inserts the docstrings."""
     return {f"reference/{package}.md": _page(package) for package in packages()}
 
 
 def packages() -> list[str]:
-    """The packages by full name, ``modcog`` first."""
+    """Return the full names of the packages, ``modcog`` first."""
     folders = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
     return [name for folder in folders if not (name := _name(folder)).startswith(LEFT_OUT)]
 
 
 def modules(package: str) -> list[str]:
-    """The modules directly in a package, by full name."""
+    """Return the full names of the modules directly in a package."""
     paths = sorted(path for path in _folder(package).glob("*.py") if not path.name.startswith("_"))
     return [_name(path.with_suffix("")) for path in paths]
 
 
 def _page(package: str) -> str:
-    """What the package is, what can be imported from it, and its modules."""
+    """Return the page of a package: its docstring, the names to import from it, and its modules."""
     tree = ast.parse((_folder(package) / "__init__.py").read_text(encoding="utf-8"))
     parts = [f"# {package}\n", _PACKAGE.format(name=package, members=_own(tree)), _exported(package, tree)]
     return "\n".join([*parts, *(_MODULE.format(name=name) for name in modules(package))])
 
 
 def _own(tree: ast.Module) -> list[str]:
-    """Public names that the package's own file defines, not imports."""
+    """Return the public names that the package's own file defines, without imports."""
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     targets = [t for node in tree.body for t in _targets(node) if isinstance(t, ast.Name)]
     return [name for name in (*defined, *(target.id for target in targets)) if not name.startswith("_")]
 
 
 def _targets(node: ast.stmt) -> list[ast.expr]:
-    """What an assignment assigns to."""
+    """Return the targets of an assignment."""
     if isinstance(node, ast.AnnAssign):
         return [node.target]
     return node.targets if isinstance(node, ast.Assign) else []

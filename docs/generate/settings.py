@@ -1,4 +1,4 @@
-"""An extension of the Python reference: each pydantic model has a table of its fields, asked of the model itself."""
+"""Extension of the Python reference: a table of fields for each pydantic model, generated from the model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _HEAD = "| field | meaning | default | type |\n| --- | --- | --- | --- |\n"
 
 
 class Fields(Extension):
-    """Puts the table below what the docstring of a model says; models whose fields have no descriptions are left."""
+    """Append the table to the docstring of each model whose fields have descriptions."""
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
-        """Called when all of the package has been read."""
+        """Append the tables once the whole package has been read."""
         for described in _classes(pkg):
             found = getattr(import_module(described.module.path), described.name)
             if issubclass(found, BaseModel) and (table := fields(found)):
@@ -29,7 +29,7 @@ class Fields(Extension):
 
 
 def fields(model: type[BaseModel]) -> str:
-    """A model's own fields as a Markdown table, and a link to those it inherits; empty if none is described."""
+    """Return a model's own fields as a Markdown table, with a link to inherited ones; empty without descriptions."""
     types = {name: text for name, text in inspect.get_annotations(model).items() if name in model.model_fields}
     own = {name: model.model_fields[name] for name in types}
     if not any(field.description for field in model.model_fields.values()):
@@ -43,7 +43,7 @@ def fields(model: type[BaseModel]) -> str:
 
 
 def _classes(module: Module) -> Iterator[Class]:
-    """The classes that a module and the modules within it define."""
+    """Yield the classes that a module and the modules within it define."""
     yield from (found for found in module.classes.values() if not found.is_alias)
     for inner in module.modules.values():
         if not inner.is_alias:
@@ -51,7 +51,7 @@ def _classes(module: Module) -> Iterator[Class]:
 
 
 def _type(annotation: str) -> str:
-    """A type as the source has it, but for what ``Annotated`` adds: of that the messages of errors tell."""
+    """Return a type as in the source, without what ``Annotated`` adds, which error messages tell."""
     return ast.unparse(_Plain().visit(ast.parse(annotation, mode="eval")))
 
 
