@@ -45,8 +45,9 @@ def modules(package: str) -> list[str]:
 
 def _page(package: str) -> str:
     """Return the page of a package: its docstring, the names to import from it, and its modules."""
-    tree = ast.parse((_folder(package) / "__init__.py").read_text(encoding="utf-8"))
-    parts = [f"# {package}\n", _PACKAGE.format(name=package, members=_own(tree)), _exported(package, tree)]
+    folder = _folder(package)
+    tree, stub = (ast.parse(path.read_text(encoding="utf-8")) for path in (folder / "__init__.py", _stub(folder)))
+    parts = [f"# {package}\n", _PACKAGE.format(name=package, members=_own(tree)), _exported(package, stub)]
     return "\n".join([*parts, *(_MODULE.format(name=name) for name in modules(package))])
 
 
@@ -65,36 +66,43 @@ def _targets(node: ast.stmt) -> list[ast.expr]:
 
 
 def _exported(package: str, tree: ast.Module) -> str:
-    """A line with the names that a package offers from its modules, each linked to its place."""
-    sources = _imports(tree)
+    """Return a line with the names that a package offers from its modules, each linked to its place."""
+    sources = _imports(package, tree)
     if not sources:
         return ""
-    links = ", ".join(f"[`{name}`][{sources[name]}]" for name in sorted(sources, key=str.lower))
+    targets = {name: f"({full}.md)" if full in packages() else f"[{full}]" for name, full in sources.items()}
+    links = ", ".join(f"[`{name}`]{targets[name]}" for name in sorted(targets, key=str.lower))
     return f"**To import from `{package}`**: {links}\n"
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
-    """Full name of each thing that is imported from the package's modules and offered, by the name it has there."""
-    offered = _offered(tree)
-    return {
-        alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modcog.")
-        for alias in node.names
-        if alias.name in offered
-    }
+def _imports(package: str, tree: ast.Module) -> dict[str, str]:
+    """Return the full name of each thing that a package offers from its modules, by the name it has there."""
+    offered, found = _offered(tree), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, (package if node.level else "", node.module)))
+            for alias in node.names if module.startswith("modcog") else ():
+                if alias.name in offered or alias.asname == alias.name != "__version__":  # the latter in stubs
+                    found[alias.name] = f"{module}.{alias.name}"
+    return found
 
 
 def _offered(tree: ast.Module) -> set[str]:
-    """The names in ``__all__``."""
+    """Return the names in ``__all__``."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
             return set(ast.literal_eval(node.value))
     return set()
 
 
+def _stub(folder: Path) -> Path:
+    """Return the stub of a package that imports its names lazily, else its own file."""
+    stub = folder / "__init__.pyi"
+    return stub if stub.exists() else folder / "__init__.py"
+
+
 def _name(path: Path) -> str:
-    """Full name of the package or module at a path."""
+    """Return the full name of the package or module at a path."""
     return ".".join(path.relative_to(PACKAGE.parent).parts)
 
 
