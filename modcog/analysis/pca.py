@@ -92,7 +92,7 @@ def trajectories(
         by=states.grouping(task, by),
         directions=directions,
         dim_ring=states.trials.dim_ring,
-        time=states.clock(aligned.shape[1]),
+        time=states.trials.dt * np.arange(1, aligned.shape[1] + 1, dtype=np.float64),
         paths=(mean_by_direction(aligned, label, directions) - mean) @ kept.T,
         components=kept,
         mean=mean,

@@ -130,7 +130,7 @@ def ringness(
         null=null,
         coordinates=(means - means.mean(axis=0)) @ frame,
         radius=radius,
-        time=states.clock(aligned.shape[1]),
+        time=states.trials.dt * np.arange(1, aligned.shape[1] + 1, dtype=np.float64),
         over_time=np.array([fit_circle(now)[0] if np.isfinite(now).all() else np.nan for now in each_step]),
     )
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from modcog.analysis.network import Network, Recurrent, battery_for, open_network
 from modcog.analysis.pca import principal
-from modcog.analysis.states import HiddenStates, sample
+from modcog.analysis.states import HiddenStates, hidden_states
 from modcog.analysis.style import panel
 from modcog.battery import Battery
 from modcog.checks import check_count
@@ -137,11 +137,10 @@ def fixed_points(
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
     battery, system = battery_for(model, battery), Recurrent.whole(model)
-    trials = sample(battery, [task], n_trials, seed)
-    states = HiddenStates.of(system.module, trials)
+    states = hidden_states(system.module, battery, tasks=[task], n_trials=n_trials, seed=seed)
     _check_whole(system, states)
     steps = states.steps(task, period)
-    steps = steps[steps >= 0]
+    steps, trials = steps[steps >= 0], states.trials
     if x is None and np.ptp(trials.packed_observations[steps], axis=0).any():
         raise ModcogError(f"x: the input in the {period} of {task} varies; give one input, (C,)")
     constant = np.array(trials.packed_observations[steps[0]] if x is None else x, np.float64)

@@ -109,10 +109,6 @@ class HiddenStates:
         steps = self.steps(task, period)
         return np.where(steps[:, :, None] < 0, np.nan, self.packed[steps].astype(np.float64))
 
-    def clock(self, steps: int) -> NDArray[np.float64]:
-        """Return the time at the end of each of T steps in ms, (T,), from the start of the first."""
-        return self.trials.dt * (np.arange(steps, dtype=np.float64) + 1)
-
     def grouping(self, task: str, by: str | None = None) -> str:
         """Return the name of the condition that a task's trials are grouped by.
 
@@ -137,12 +133,7 @@ class HiddenStates:
         return by
 
     def directions(self, task: str, by: str | None = None) -> NDArray[np.int64]:
-        """Return the direction that each trial of a task is grouped by, (m,) positions on the ring; see ``grouping``.
-
-        Raises:
-            UnknownNameError: if the task has no such condition.
-            ModcogError: if the condition is not a whole number.
-        """
+        """Return the direction that each of a task's m trials is grouped by, (m,), on the ring; see ``grouping``."""
         return self.trials.conditions[self.grouping(task, by)][self.rows(task)].astype(np.int64)
 
 
@@ -176,21 +167,11 @@ def hidden_states(
         return network
     model = open_network(network)
     battery = battery_for(model, battery)
-    return HiddenStates.of(model, sample(battery, battery.tasks if tasks is None else tasks, n_trials, seed), seed)
-
-
-def sample(battery: Battery, tasks: Sequence[str], n_trials: int, seed: int) -> Trials:
-    """Return ``n_trials`` trials of each of some of a battery's tasks, which keep their place in the rule input.
-
-    Raises:
-        ModcogError: if there are no tasks.
-        UnknownNameError: for a task that is not in the battery.
-    """
-    index = [battery.index(task) for task in tasks]
+    index = [battery.index(task) for task in (battery.tasks if tasks is None else tasks)]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     trials = per_task(battery.tables, Seed.of(seed, Purpose.ANALYSIS), index, check_count("n_trials", n_trials))
-    return join_by_task(trials)
+    return HiddenStates.of(model, join_by_task(trials), seed)
 
 
 def mean_by_direction(
