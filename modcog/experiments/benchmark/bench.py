@@ -16,13 +16,13 @@ from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
 from modcog.experiments.claims.tables import arm
 from modcog.experiments.sweeps import Cell, Grid, Sweep, sweep
-from modcog.experiments.sweeps.cell import finished
-from modcog.experiments.sweeps.grid import APART
+from modcog.experiments.sweeps.cell import finished_record
+from modcog.experiments.sweeps.grid import PLACEMENT
 from modcog.files import whole_file
 from modcog.tasks.names import resolve
 from modcog.training.config import TrainConfig
 from modcog.training.run import build_model, git_state, read_run, versions
-from modcog.user_code import is_import_path
+from modcog.user_code import is_place
 
 HTML, JSON, MARKDOWN = "report.html", "report.json", "report.md"
 """What is written."""
@@ -127,8 +127,8 @@ def _all_failed(errors: Sequence[str]) -> ModcogError:
 
 def _earlier(arch: str, cells: Sequence[Cell]) -> list[str]:
     """A sentence if some of the seeds of one's own network were trained by an earlier call."""
-    seeds = [str(cell.config.seed) for cell in cells if finished(cell) is not None]
-    if not is_import_path(arch) or not seeds:
+    seeds = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
+    if not is_place(arch) or not seeds:
         return []
     folder = cells[0].config.out.parent
     return [
@@ -154,12 +154,12 @@ def _origin(done: Sweep, again: str) -> Origin:
 
 
 def _name(config: TrainConfig) -> str:
-    return config.arch if is_import_path(config.arch) else arm(config.arch, config.density, config.hidden)
+    return config.arch if is_place(config.arch) else arm(config.arch, config.density, config.hidden)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
     """The settings of training that a report shows."""
-    found = config.model_dump(mode="json", exclude={*APART, "seed"})
+    found = config.model_dump(mode="json", exclude={*PLACEMENT, "seed"})
     return {**found, "tasks": command.called(config.tasks)}
 
 

@@ -15,8 +15,8 @@ from modcog.experiments.benchmark.report import Column, Cost, Part, Point
 from modcog.experiments.claims.protocol import ALL_TASKS, FULL, LOCAL, SEEDS, network
 from modcog.experiments.claims.tables import arm
 from modcog.experiments.sweeps import Grid, sweep
-from modcog.experiments.sweeps.cell import finished
-from modcog.experiments.sweeps.grid import APART, Cell
+from modcog.experiments.sweeps.cell import finished_record
+from modcog.experiments.sweeps.grid import PLACEMENT, Cell
 from modcog.files import whole_file
 from modcog.training.config import TrainConfig
 
@@ -115,7 +115,7 @@ def store(
 def _finished(cell: Cell, folders: Sequence[str | Path]) -> dict[str, Any] | None:
     """The record of a cell from the first folder that has it finished."""
     places = (cell.config.model_copy(update={"out": Path(folder) / cell.name}) for folder in folders)
-    found = (finished(Cell(cell.name, cell.tasks, place, cell.n_trials, cell.score_seed)) for place in places)
+    found = (finished_record(Cell(cell.name, cell.tasks, place, cell.n_trials, cell.score_seed)) for place in places)
     return next((record for record in found if record is not None), None)
 
 
@@ -123,7 +123,7 @@ def reference(records: Sequence[Record]) -> Reference:
     """A reference network from the records of its seeds."""
     cell = records[0]["cell"]
     config = cell["config"]
-    settings = {name: value for name, value in config.items() if name not in {*APART, "seed"}}
+    settings = {name: value for name, value in config.items() if name not in {*PLACEMENT, "seed"}}
     measured = Measured(records, None)
     scores = {
         task: (measured.accuracy("decision", [task]).mean, measured.accuracy("trial", [task]).mean)
@@ -149,7 +149,7 @@ def _by_network(records: Sequence[Record]) -> list[list[Record]]:
     """The records of each network, in order."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        settings = {name: value for name, value in record["cell"]["config"].items() if name not in {*APART, "seed"}}
+        settings = {name: value for name, value in record["cell"]["config"].items() if name not in {*PLACEMENT, "seed"}}
         found.setdefault(json.dumps(settings), []).append(record)
     return list(found.values())
 

@@ -15,7 +15,7 @@ from modcog.errors import ModcogError
 from modcog.evaluation import levels
 from modcog.experiments import benchmark
 from modcog.experiments.sweeps.cell import run_cell
-from tests.benchmark.conftest import SETTINGS, TASKS, Done
+from tests.experiments.benchmark.conftest import SETTINGS, TASKS, Done
 
 RUN_CELL = "modcog.experiments.sweeps.runner.run_cell"
 

@@ -20,7 +20,7 @@ from modcog.experiments.benchmark.page import (
     setting,
 )
 from modcog.experiments.benchmark.report import OWN, Cost, Interval, Reached
-from tests.benchmark.conftest import TASKS, Done
+from tests.experiments.benchmark.conftest import TASKS, Done
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

@@ -11,7 +11,7 @@ import pytest
 
 from modcog.experiments.claims import CLAIMS
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def stored(name: str) -> dict:
