@@ -14,7 +14,7 @@ from modcog.experiments.benchmark.assemble import Origin, assemble
 from modcog.experiments.benchmark.measured import Record
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
-from modcog.experiments.claims.tables import arm
+from modcog.experiments.claims.tables import arm_name
 from modcog.experiments.sweeps import Cell, Grid, Sweep, sweep
 from modcog.experiments.sweeps.cell import finished_record
 from modcog.experiments.sweeps.grid import PLACEMENT
@@ -154,7 +154,7 @@ def _origin(done: Sweep, again: str) -> Origin:
 
 
 def _name(config: TrainConfig) -> str:
-    return config.arch if is_place(config.arch) else arm(config.arch, config.density, config.hidden)
+    return config.arch if is_place(config.arch) else arm_name(config.arch, config.density, config.hidden)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

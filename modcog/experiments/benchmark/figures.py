@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from modcog.colours import GREY, PALETTE
 from modcog.experiments.benchmark.report import OWN, Point, Report, Row
-from modcog.experiments.claims.figures import percent_axis, tidy
+from modcog.experiments.claims.figures import light_frame, percent_axis
 from modcog.tasks.names import parse
 
 """Of what frames a figure: to be seen on white and on black."""
@@ -103,7 +103,7 @@ def gaps(report: Report) -> Figure | None:
         axes.axhline(border - 0.5, color=GREY, linewidth=0.6)
     axes.set_xlabel("percentage points of decision accuracy below the ceiling")
     axes.set_xlim(left=min(0, *axes.get_xlim()))
-    tidy(axes)
+    light_frame(axes)
     _legend_above(figure, axes)
     return figure
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modcog.evaluation import Level
 from modcog.evaluation.scores import ROOM
 from modcog.experiments.benchmark.report import REACHED, Cost, Interval, Point, Reached
-from modcog.experiments.claims.estimate import Estimate
+from modcog.experiments.estimate import Estimate
 
 Record = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -87,7 +87,7 @@ def _interval(accuracy: Array, low: Array, high: Array, bounds: tuple[float, flo
     """
     means = accuracy.mean(axis=1)
     if len(means) > 1:
-        _, lowest, highest = Estimate.of(means).values
+        _, lowest, highest, _ = Estimate.of(means)
     else:
         below, above = (float(np.linalg.norm(end - accuracy)) / accuracy.shape[1] for end in (low, high))
         lowest, highest = means[0] - below, means[0] + above

@@ -13,7 +13,7 @@ from modcog.errors import ModcogError
 from modcog.experiments.benchmark.measured import Measured, Record, cost, curve
 from modcog.experiments.benchmark.report import Column, Cost, Part, Point
 from modcog.experiments.claims.protocol import ALL_TASKS, FULL, LOCAL, SEEDS, network
-from modcog.experiments.claims.tables import arm
+from modcog.experiments.claims.tables import arm_name
 from modcog.experiments.sweeps import Grid, sweep
 from modcog.experiments.sweeps.cell import finished_record
 from modcog.experiments.sweeps.grid import PLACEMENT, Cell
@@ -130,7 +130,7 @@ def reference(records: Sequence[Record]) -> Reference:
         for task in measured.tasks
     }
     return Reference(
-        name=arm(config["arch"], config["density"], config["hidden"]),
+        name=arm_name(config["arch"], config["density"], config["hidden"]),
         settings=settings,
         seeds=tuple(record["cell"]["config"]["seed"] for record in records),
         n_trials=cell["n_trials"],

@@ -20,7 +20,7 @@ def stored(name: str) -> dict:
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_verdict_follows_from_the_tables(name: str) -> None:
-    verdict = CLAIMS[name].score(*(pd.read_csv(RESULTS / name / f"{table}.csv") for table in ("results", "curves")))
+    verdict = CLAIMS[name].verdict(*(pd.read_csv(RESULTS / name / f"{table}.csv") for table in ("results", "curves")))
     assert stored(name)["answer"] == verdict.answer
     assert stored(name)["because"] == verdict.because
     assert [finding["what"] for finding in stored(name)["findings"]] == [finding.what for finding in verdict.findings]
