@@ -40,5 +40,5 @@ def stop_signals(on_stop: Callable[[], object] | None = None) -> Iterator[Callab
     try:
         yield lambda: bool(trapped)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for trapped_number, handler in previous.items():
+            signal.signal(trapped_number, handler)

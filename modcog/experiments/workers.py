@@ -5,29 +5,22 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from subprocess import PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryFile
-from typing import Any, TypeVar
+from typing import Any
 
-from modcog.data.formats import missing_extra
-from modcog.errors import ModcogError, one_line
+from modcog.processes import cluster
 from modcog.signals import stop_signals
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-DASK_TIMEOUT = "10s"
-"""Longest wait for the answer of a dask scheduler."""
 
 
 def call_each(
-    call: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None
-) -> Iterator[tuple[int, Result | None]]:
+    call: Callable[[Any], Any], items: Sequence[Any], jobs: int = 1, dask: str | None = None
+) -> Iterator[tuple[int, Any]]:
     """Call ``call`` with every item; yield each item's index and its result, in the order in which they finish.
 
     The result is None if the process of an item was killed, which no other item notices. A first SIGINT or SIGTERM is
@@ -46,7 +39,7 @@ def call_each(
     """
     orders: list[signal.Signals] = []  # what the processes are sent, each order once
     if dask:
-        with _cluster(dask) as executor:
+        with cluster(dask, "run the same again to resume") as executor:
             yield from _results(executor, call, items)
         return
     with stop_signals(lambda: orders.append(signal.SIGINT)) as asked, ThreadPoolExecutor(jobs) as executor:
@@ -60,37 +53,13 @@ def call_each(
         raise KeyboardInterrupt
 
 
-def _results(executor: Executor, call: Callable[[Any], Result], items: Sequence[Any], *rest: Any) -> Iterator[Any]:
+def _results(executor: Executor, call: Callable[[Any], Any], items: Sequence[Any], *rest: Any) -> Iterator[Any]:
     futures = {executor.submit(call_in_process, call, item, *rest): index for index, item in enumerate(items)}
     for future in as_completed(futures):
         yield futures[future], future.result()
 
 
-@contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
-    """Connect to a dask cluster. The work of a worker that is lost is done by another, up to three times.
-
-    The dask backend of joblib would hang here for ever when a worker is lost a fourth time.
-    """
-    try:
-        from distributed import CancelledError, Client, KilledWorker
-        from distributed.comm.core import CommClosedError
-    except ImportError as error:
-        raise missing_extra("a dask cluster", error, "dask") from None
-    try:
-        client = Client(address, timeout=DASK_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {one_line(error)}") from None
-    with client:
-        try:
-            yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
-        except (KilledWorker, CancelledError, CommClosedError) as error:
-            raise ModcogError(
-                f"dask: lost the cluster at {address!r} ({type(error).__name__}); run the same again to resume"
-            ) from None
-
-
-def call_in_process(call: Callable[[Item], Result], item: Item, orders: Sequence[signal.Signals] = ()) -> Result | None:
+def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[signal.Signals] = ()) -> Any:
     """Return ``call(item)`` from a new process; None if it was killed, or an order came before it was started.
 
     A pool of processes is not used since it breaks as a whole when one of them is killed, and those of dask and joblib
@@ -108,9 +77,7 @@ def call_in_process(call: Callable[[Item], Result], item: Item, orders: Sequence
     command = [sys.executable, "-m", __name__]
     with (
         TemporaryFile() as output,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=output, env=environment, start_new_session=True
-        ) as process,
+        Popen(command, stdin=PIPE, stdout=output, env=environment, start_new_session=True) as process,
     ):
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it was killed before it could read
@@ -118,7 +85,7 @@ def call_in_process(call: Callable[[Item], Result], item: Item, orders: Sequence
             process.stdin.flush()
         sent = 0
         while True:
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(TimeoutExpired):
                 process.wait(0.1)
                 break
             for order in orders[sent:]:

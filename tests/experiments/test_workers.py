@@ -87,7 +87,7 @@ def test_an_item_that_ends_without_a_result_is_none(call) -> None:
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modcog.experiments.workers.DASK_TIMEOUT", "200ms")
+    monkeypatch.setattr("modcog.processes.DASK_TIMEOUT", "200ms")
     with pytest.raises(ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         list(call_each(square, [1], dask="tcp://127.0.0.1:9"))
 

@@ -42,10 +42,8 @@ def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
     comparisons = [compare(cells, arm, dense) for arm in local]
     findings = [final_accuracy(cells, arm) for arm in (*local, dense)]
     findings += [finding for comparison in comparisons for finding in comparison.findings]
-    answers = {comparison.answer for comparison in comparisons}
-    answer: Answer = "cannot tell"
-    if "does not hold" in answers or answers == {"holds"}:
-        answer = "does not hold" if "does not hold" in answers else "holds"
+    worst_first: tuple[Answer, ...] = ("does not hold", "cannot tell", "holds")
+    answer = min((comparison.answer for comparison in comparisons), key=worst_first.index)
     better = sum(comparison.gap.low > 0 for comparison in comparisons)
     because = f"{better} of {len(local)} LM-RNNs end significantly higher than the dense network with as many synapses."
     return Verdict(answer, because, tuple(findings))

@@ -10,12 +10,7 @@ from typing import Any
 
 SEEDS = [0, 1, 2]
 
-COMMON: dict[str, Any] = {
-    "model": {"init": "identity"},
-    "learning_rate": 0.004,
-    "warmup": 300,
-    "batch_size": 64,
-}
+COMMON: dict[str, Any] = {"model": {"init": "identity"}, "learning_rate": 0.004, "warmup": 300, "batch_size": 64}
 
 FULL: dict[str, Any] = {**COMMON, "tasks": "modcog82", "steps": 8_000, "eval_every": 200}
 """The 82 tasks of the authors' code, 512,000 trials: three minutes for an LM-RNN of 256 units on one core."""

@@ -91,16 +91,10 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     """
     scores, learning = (_read(folder / name) for name in (RESULTS, CURVES))
     verdict = claim.verdict(scores, learning)
-    content = {
-        "claim": claim.name,
-        "says": claim.says,
-        "test": claim.test,
-        "answer": verdict.answer,
-        "because": verdict.because,
-        "findings": [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings],
-        "command": command,
-    }
-    write_json(folder / VERDICT, content)
+    findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]
+    tested = {"claim": claim.name, "says": claim.says, "test": claim.test}
+    found = {"answer": verdict.answer, "because": verdict.because, "findings": findings}
+    write_json(folder / VERDICT, {**tested, **found, "command": command})
     with whole_file(folder / FIGURE) as part:
         claim.figure(scores, learning).savefig(part, format="png", dpi=120)
     with whole_file(folder / PAGE) as part:

@@ -12,10 +12,12 @@ from typing import Any
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError, one_line
+from modcog.evaluation import evaluate
+from modcog.evaluation.ceilings import stored
 from modcog.experiments.sweeps.grid import Cell
 from modcog.files import write_json
-from modcog.training.config import ELSEWHERE
-from modcog.user_code import FAILURES, said
+from modcog.training.config import MACHINE_SETTINGS
+from modcog.user_code import FAILURES, error_text
 
 RESULT = "result.json"
 
@@ -30,14 +32,14 @@ def run_cell(cell: Cell) -> Record:
 
     Returns:
         The content of its ``result.json``: ``status``, ``error`` (one line if the cell failed, else None), ``cell``
-        (its description), ``network`` (figures of ``modcog.models.describe``), ``progress``, ``curve`` and ``scores``.
+        (its description), ``network`` (figures of ``modcog.models.measure``), ``progress``, ``curve`` and ``scores``.
     """
     if (known := finished_record(cell)) is not None:
         return known
     try:
         record = _train_and_score(cell)
     except FAILURES as error:  # the cell may run a user's code, which must not end the sweep
-        return record_failure(cell, one_line(error) if isinstance(error, ModcogError) else said(error))
+        return record_failure(cell, one_line(error) if isinstance(error, ModcogError) else error_text(error))
     if record["status"] == "interrupted":
         return record
     write_json(cell.config.out / RESULT, record)
@@ -59,11 +61,7 @@ def finished_record(cell: Cell) -> Record | None:
     record = read_result(cell.config.out)
     if record is None or record["status"] not in DONE:
         return None
-    stored, wanted = (
-        {**about, "config": {name: value for name, value in about["config"].items() if name not in ELSEWHERE}}
-        for about in (record["cell"], describe_cell(cell))
-    )
-    return record if stored == wanted else None
+    return record if record["cell"] == describe_cell(cell) else None
 
 
 def read_result(folder: Path) -> Record | None:
@@ -76,8 +74,8 @@ def read_result(folder: Path) -> Record | None:
 
 
 def describe_cell(cell: Cell) -> Record:
-    """Return a cell as JSON, without its folder."""
-    config = cell.config.model_dump(mode="json", exclude={"out"})
+    """Return a cell as JSON, without its folder and the machine that it is run on."""
+    config = cell.config.model_dump(mode="json", exclude={"out", *MACHINE_SETTINGS})
     trials = {"n_trials": cell.n_trials, "score_seed": cell.score_seed}
     return {"name": cell.name, "tasks": cell.tasks, "config": config, **trials}
 
@@ -116,17 +114,14 @@ def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> R
     """Return ``scores`` of a network, and ``network``, its figures, which are empty unless it is a torch module."""
     from torch import nn
 
-    from modcog.evaluation import evaluate
-    from modcog.models import describe
+    from modcog.models import measure
 
-    network = asdict(describe(predict)) if isinstance(predict, nn.Module) else {}
+    network = asdict(measure(predict)) if isinstance(predict, nn.Module) else {}
     table = evaluate(predict, battery, n_trials, seed).table(_stored_levels(battery))
     return {"network": network, "scores": {task: asdict(table[task]) for task in battery.tasks}}
 
 
 def _stored_levels(battery: Battery) -> Mapping[str, Any] | None:
     """Chance and ceiling of the tasks if they are stored; computing them would take minutes."""
-    from modcog.evaluation.ceilings import stored
-
     known = stored().get(battery.settings.model_dump_json(), {})
     return known if set(battery.tasks) <= set(known) else None

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.errors import ModcogError, shown
-from modcog.training.config import ELSEWHERE, TrainConfig
+from modcog.tasks.names import COLLECTIONS, collection
+from modcog.tasks.table import BASES
+from modcog.training.config import MACHINE_SETTINGS, TrainConfig
 from modcog.validation import read_settings, validated
 
 Values = dict[str, Any]
 
-PLACEMENT = {"out", "devices", "num_nodes", *ELSEWHERE}
+PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
 
 
@@ -69,7 +71,9 @@ class Grid(BaseModel):
             config = TrainConfig.of(**values)
         except ModcogError as error:
             raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
-        tasks = _task_label(values.get("tasks"), config)
+        more = len(config.tasks) - 2
+        few = [*config.tasks[:2], *(config.tasks[2:] if more < 2 else [f"{more}-more"])]
+        tasks = collection_name(config.tasks) or "+".join(few)
         name = _cell_name(config, tasks)
         return Cell(name, tasks, config.model_copy(update={"out": out / name}), self.n_trials, self.score_seed)
 
@@ -108,13 +112,10 @@ def _nested(*sources: Values) -> Values:
     return merged
 
 
-def _task_label(tasks: Any, config: TrainConfig) -> str:
-    if isinstance(tasks, str):
-        return tasks
-    if tasks is None:
-        return str(TrainConfig.model_fields["tasks"].default)
-    rest = config.tasks[2:]
-    return "+".join([*config.tasks[:2], *(rest if len(rest) < 2 else [f"{len(rest)}-more"])])
+def collection_name(tasks: tuple[str, ...]) -> str | None:
+    """Return the name of the collection that has just these tasks; None for ``go``, which names a task, too."""
+    names = (name for name in COLLECTIONS if name not in BASES and collection(name) == tasks)
+    return next(names, None)
 
 
 def _cell_name(config: TrainConfig, tasks: str) -> str:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from modcog.data.formats import missing_extra
+import pandas as pd
+
 from modcog.errors import unknown
 from modcog.evaluation.scores import extension
 from modcog.experiments.sweeps.cell import Record
+from modcog.extras import missing_extra
 from modcog.files import whole_file
 from modcog.tasks.names import parse
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SETTINGS = ("arch", "hidden", "density", "seed", "steps", "batch_size", "learning_rate")
 """Settings of a run that have a column; its record has all."""
@@ -36,8 +34,6 @@ COLUMNS = [
 WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials", *TRIALS_TO)
 """Columns of whole numbers, some of which may be missing."""
 
-FORMATS = ("csv", "parquet")
-
 
 def results(records: Iterable[Record]) -> pd.DataFrame:
     """Return a table with a row for each cell and task; an unfinished cell has one row, without a task.
@@ -46,18 +42,15 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
     ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training, ``trials_to_50`` (50, 75, 90, 95 % mean
     decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``, ``extension``, and the
     scores of the task with 95 % intervals (``_low``, ``_high``), chance, ceiling and share. Accuracies from 0 to 1.
-
-    Raises:
-        ModcogError: if pandas is not installed.
     """
     rows = [row for record in records for row in _rows(record)]
-    return _pandas().DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WHOLE, "Int64"))
 
 
 def _rows(record: Record) -> Iterator[Record]:
     cell, network, progress = record["cell"], record.get("network", {}), record.get("progress", {})
-    run = {"cell": cell["name"], "status": record["status"], "error": record["error"], "collection": cell["tasks"]}
-    run |= {name: cell["config"][name] for name in SETTINGS} | {name: network.get(name) for name in NETWORK}
+    run = {"cell": cell["name"], "status": record["status"], "error": record["error"], "collection": cell.get("tasks")}
+    run |= {name: cell["config"].get(name) for name in SETTINGS} | {name: network.get(name) for name in NETWORK}
     run |= {name: progress.get(name) for name in ("trials", "seconds")}
     run |= {f"trials_to_{percent}": at["trials"] for percent, at in progress.get("milestones", {}).items()}
     if not record.get("scores"):
@@ -74,13 +67,10 @@ def curves(records: Iterable[Record]) -> pd.DataFrame:
     """Return a table with a row for each evaluation of each cell.
 
     Columns: ``cell``, ``step``, ``trials``, ``seconds``, and the mean accuracies over the tasks.
-
-    Raises:
-        ModcogError: if pandas is not installed.
     """
     names = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
     rows = [{"cell": record["cell"]["name"], **point} for record in records for point in record.get("curve", [])]
-    return _pandas().DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -91,8 +81,8 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         ModcogError: if the package that the format needs is not installed.
     """
     kind = path.suffix.lstrip(".")
-    if kind not in FORMATS:
-        raise unknown("format of a table", kind, FORMATS)
+    if kind not in ("csv", "parquet"):
+        raise unknown("format of a table", kind, ("csv", "parquet"))
     with whole_file(path) as part:
         if kind == "csv":
             table.to_csv(part, index=False, float_format="%.6g")
@@ -100,12 +90,4 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         try:
             table.to_parquet(part, index=False)
         except ImportError as error:
-            raise missing_extra("a table in parquet", error, "parquet") from None
-
-
-def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise missing_extra("a table of results", error, "benchmark") from None
-    return pandas
+            raise missing_extra("parquet", "a table in parquet", str(error.name or "pyarrow")) from None

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from joblib import effective_n_jobs
 
@@ -16,6 +14,7 @@ from modcog.experiments.sweeps.cell import DONE, Record, finished_record, record
 from modcog.experiments.sweeps.grid import Cell, Grid
 from modcog.experiments.workers import call_each
 from modcog.files import write_json
+from modcog.progress import ProgressBar
 
 KILLED = "the process that trained it was killed, perhaps for lack of memory"
 
@@ -72,13 +71,16 @@ def sweep(
     known = {cell.name: record for cell in cells if (record := finished_record(cell)) is not None}
     todo = [cell for cell in cells if cell.name not in known]
     jobs = jobs if jobs >= 0 else effective_n_jobs(jobs)
-    with _bar(len(cells), len(known), progress) as advance:
+    with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
         for index, record in call_each(run_cell, todo, jobs, dask) if dask or jobs > 1 else _run_here(todo):
             cell = todo[index]
             record = record_failure(cell, KILLED) if record is None else record
-            if record["status"] != "interrupted":
-                known[cell.name] = record
-                advance(cell, record)
+            if record["status"] == "interrupted":
+                continue
+            known[cell.name] = record
+            bar.advance()
+            if record["status"] not in DONE:
+                print(f"{cell.name}: {record['error'] or record['status']}", file=sys.stderr)
     if len(known) < len(cells):  # somebody has asked a cell's own process to stop
         raise KeyboardInterrupt
     return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
@@ -90,31 +92,3 @@ def _run_here(cells: list[Cell]) -> Iterator[tuple[int, Record | None]]:
         if record["status"] == "interrupted":  # training has trapped the signal, which was meant for the sweep
             raise KeyboardInterrupt
         yield index, record
-
-
-@contextmanager
-def _bar(total: int, done: int, shown: bool | None) -> Iterator[Any]:
-    """A bar of cells; what failed is said as it happens."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    visible = sys.stderr.isatty() if shown is None else shown
-    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not visible) as bar:
-        task = bar.add_task("cells", total=total, completed=done)
-
-        def advance(cell: Cell, record: Record) -> None:
-            bar.advance(task)
-            if record["status"] not in DONE:
-                bar.console.print(
-                    f"{cell.name}: {record['error'] or record['status']}", highlight=False, soft_wrap=True
-                )
-
-        yield advance

@@ -141,7 +141,7 @@ class TestC3:
     def test_nothing_reached(self) -> None:
         assert answer("C3", steep(0.04)) == "cannot tell"
 
-    def test_dense_is_surely_best_though_nothing_was_reached(self) -> None:
+    def test_dense_ends_significantly_higher_though_nothing_was_reached(self) -> None:
         assert answer("C3", lambda cell, task: 0.4 if cell.config.density is None else 0.3) == "does not hold"
 
 

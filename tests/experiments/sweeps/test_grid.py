@@ -1,4 +1,4 @@
-"""A sweep as data: which cells a description stands for, and what is said of a wrong one."""
+"""A sweep as data: the cells of a description, and the errors for a wrong one."""
 
 from __future__ import annotations
 
