@@ -18,7 +18,7 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "croissant": ("mlcroissant",),
     "train": _TRAIN,
-    "benchmark": (*_TRAIN, "pandas", "jinja2"),
+    "benchmark": (*_TRAIN, "pandas"),
 }
 """Modules that each extra of pyproject.toml installs and modcog imports."""
 

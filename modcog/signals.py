@@ -1,4 +1,4 @@
-"""Being asked to stop, and doing so in one's own time."""
+"""Signals that ask a program to stop, trapped so that it can save its work first."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-STOP = (signal.SIGINT, signal.SIGTERM)
-"""What Ctrl-C and batch systems send."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Sent by Ctrl-C and by batch systems."""
 
 
 @contextmanager
-def stop_signals(then: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM has come, instead of what they do otherwise; a second one does that again.
+def stop_signals(on_stop: Callable[[], object] | None = None) -> Iterator[Callable[[], bool]]:
+    """Trap the first SIGINT and the first SIGTERM; a second one of a kind gets its default action.
+
+    Outside the main thread nothing is trapped, because Python delivers signals to the main thread only.
 
     Args:
-        then: called when one comes.
+        on_stop: called when a signal is trapped.
+
+    Yields:
+        A function that returns True once a signal has been trapped.
     """
-    came: list[int] = []
-    before: dict[signal.Signals, Any] = {}
+    trapped: list[int] = []
+    previous: dict[int, Any] = {}
 
     def handle(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-        if then is not None:
-            then()
+        trapped.append(number)
+        signal.signal(number, previous[number])
+        if on_stop is not None:
+            on_stop()
 
     try:
-        for number in STOP:
-            before[number] = signal.signal(number, handle)
-    except ValueError:  # not in the main thread: whoever runs it there handles signals
+        for number in STOP_SIGNALS:
+            previous[number] = signal.signal(number, handle)
+    except ValueError:  # not the main thread
         pass
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(trapped)
     finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+        for trapped_number, handler in previous.items():
+            signal.signal(trapped_number, handler)

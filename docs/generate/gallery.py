@@ -11,7 +11,7 @@ import pictures
 import modcog
 from modcog.describe import Description, describe
 from modcog.evaluation import levels
-from modcog.experiments.benchmark.references import Reference, stored
+from modcog.experiments.benchmark import Reference, stored
 from modcog.settings import RULES
 from modcog.tasks.names import compose, summary, variants
 from modcog.tasks.table import YANG19

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.evaluation.observer import IdealObserver
-from modcog.files import whole_file
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
 from modcog.tasks import names
@@ -28,19 +26,13 @@ from modcog.trials.tables import Tables, compile_tables
 from modcog.validation import validated
 
 STORED = Path(__file__).with_name("ceilings.json")
-"""Levels of the 132 tasks under the default settings and both rule sets."""
-
-STORED_TRIALS = 100_000
-"""Trials of each task behind the stored levels."""
+"""Levels of the 132 tasks under the default settings, written by ``tests/benchmarks/store_ceilings.py``."""
 
 LIVE_TRIALS = 20_000
 """Trials of each task behind levels that are computed when they are asked for."""
 
 BLOCK = 2000
 """Trials drawn at once."""
-
-DIGITS = 6
-"""Decimals that are stored."""
 
 Progress = Callable[[str], object]
 
@@ -166,35 +158,3 @@ def stored() -> dict[str, dict[str, Level]]:
         }
         for rules in RULES
     }
-
-
-def rebuild(
-    n_trials: int = STORED_TRIALS, seed: int = 0, jobs: int = -1, progress: Progress | None = None, path: Path = STORED
-) -> Path:
-    """Compute the levels of the 132 tasks under the default settings and both rule sets, and store them.
-
-    Returns:
-        The file.
-    """
-    content = {}
-    for rules in RULES:
-        found = levels(Battery("modcog132", rules=rules), n_trials, seed, jobs, progress)
-        content[rules] = {task: [round(value, DIGITS) for value in astuple(level)] for task, level in found.items()}
-    settings = Settings().model_dump(mode="json", exclude={"rules"})
-    columns = [field.name for field in fields(Level)]
-    head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": columns}
-    with whole_file(path) as part:
-        part.write_text(_lines({**head, **content}), encoding="utf-8")
-    stored.cache_clear()
-    return path
-
-
-def _lines(content: dict[str, Any]) -> str:
-    """JSON with a line for each task."""
-    rows = [
-        f'"{name}": {json.dumps(value)}'
-        if name not in RULES
-        else f'"{name}": {{\n' + ",\n".join(f'  "{task}": {json.dumps(row)}' for task, row in value.items()) + "}"
-        for name, value in content.items()
-    ]
-    return "{\n" + ",\n".join(rows) + "\n}\n"

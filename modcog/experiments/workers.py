@@ -1,239 +1,117 @@
-"""The same call for many items, on the processes of this machine or on the workers of a dask cluster."""
+"""One function call for each of many items, every call in a process of its own."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from multiprocessing import active_children
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from subprocess import PIPE, Popen, TimeoutExpired
+from tempfile import TemporaryFile
+from typing import Any
 
-from modcog.errors import ModcogError, one_line
-from modcog.signals import STOP, stop_signals
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-DASK_WAIT = "10s"
-"""How long to wait for a scheduler to answer."""
+from modcog.processes import cluster
+from modcog.signals import stop_signals
 
 
-def spread(
-    call: Callable[[Item], Result],
-    items: Sequence[Item],
-    jobs: int = 1,
-    dask: str | None = None,
-    again: str = "",
-    backend: Any = None,
-    lost: Callable[[Item], Result] | None = None,
-) -> Iterator[tuple[int, Result]]:
-    """Call ``call`` for each item; yields the item's index and what came back, as they get ready.
+def call_each(
+    call: Callable[[Any], Any], items: Sequence[Any], jobs: int = 1, dask: str | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Call ``call`` with every item; yield each item's index and its result, in the order in which they finish.
 
-    A worker that is killed takes those beside it with it. What they were at is called again, each item by itself, and
-    an item whose worker is killed then as well is given to ``lost``. SIGINT or SIGTERM (a first one) is passed on to
-    the workers of this machine, and what they then come back with is yielded before the KeyboardInterrupt.
+    The result is None if the process of an item was killed, which no other item notices. A first SIGINT or SIGTERM is
+    passed to the processes on this machine, whose results are still yielded, and no further item is begun.
 
     Args:
-        call: a function of a module, which workers can import.
-        items: what it is called with.
-        jobs: processes of this machine, one thread each; 1: this process.
-        dask: address of a dask scheduler whose workers do it instead.
-        again: what to do when a worker is lost, for the error.
-        backend: joblib's, of the processes of this machine; None: fresh processes of one thread.
-        lost: what comes back for an item whose workers are killed; None: that is an error, which ends it all.
+        call: a function that worker processes can import by name. It should not raise: an item that ends in an
+            exception prints a traceback and yields None.
+        items: its arguments.
+        jobs: processes at a time on this machine.
+        dask: address of a dask scheduler, to use the workers of its cluster instead.
 
     Raises:
-        ModcogError: if the scheduler cannot be reached, or workers are lost.
-        KeyboardInterrupt: if this process was asked to stop.
+        ModcogError: if the scheduler cannot be reached, or the cluster is lost.
+        KeyboardInterrupt: at the end, if this process received SIGINT or SIGTERM.
     """
+    orders: list[signal.Signals] = []  # what the processes are sent, each order once
     if dask:
-        return _dask(call, items, dask, again, lost)
-    jobs = processes(jobs) if lost else min(processes(jobs), len(items))
-    if jobs < 2:
-        return ((index, call(item)) for index, item in enumerate(items))
-    return _local(call, items, jobs, again, backend, lost)
-
-
-def processes(jobs: int) -> int:
-    """How many processes ``jobs`` stands for, −1 being one for each core."""
-    if jobs >= 0:
-        return jobs
-    from joblib import effective_n_jobs
-
-    return int(effective_n_jobs(jobs))
-
-
-def _local(
-    call: Callable[[Item], Result],
-    items: Sequence[Item],
-    jobs: int,
-    again: str,
-    backend: Any,
-    lost: Callable[[Item], Result] | None,
-) -> Iterator[tuple[int, Result]]:
-    left = dict(enumerate(items))
-    while left:
-        try:
-            for index, result in _pool(call, left, jobs, backend):
-                del left[index]
-                yield index, result
-            if left:  # a worker was asked to stop, and this process was not
-                raise _stopped()
-        except BrokenProcessPool:
-            if lost is None:
-                raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {again}") from None
-            at_work = list(left)[: 2 * jobs]  # what had been handed out, in order
-            yield from _one_by_one(call, {index: left.pop(index) for index in at_work}, backend, lost)
-
-
-def _one_by_one(
-    call: Callable[[Item], Result], items: Mapping[int, Item], backend: Any, lost: Callable[[Item], Result]
-) -> Iterator[tuple[int, Result]]:
-    for index, item in items.items():
-        try:
-            yield from _pool(call, {index: item}, 2, backend)  # one job would be this process
-        except BrokenProcessPool:
-            yield index, lost(item)
-
-
-def _pool(
-    call: Callable[[Item], Result], items: Mapping[int, Item], jobs: int, backend: Any
-) -> Iterator[tuple[int, Result]]:
-    """What comes back from processes of this machine.
-
-    Raises:
-        BrokenProcessPool: if one of them is killed.
-        KeyboardInterrupt: if this process was asked to stop.
-    """
-    from joblib import Parallel, delayed, parallel_config
-
-    if backend:
-        with parallel_config(n_jobs=jobs, backend=backend):
-            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-            yield from parallel(delayed(_numbered)(call, i, item, os.getpid()) for i, item in list(items.items()))
+        with cluster(dask, "run the same again to resume") as executor:
+            yield from _results(executor, call, items)
         return
-    with _stopping() as asked, parallel_config(n_jobs=jobs, backend="loky", inner_max_num_threads=1):
-        todo = (delayed(_unless_stopped)(call, i, item, os.getpid()) for i, item in list(items.items()) if not asked())
-        parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-        yield from (done for done in parallel(todo) if done is not None)
-
-
-def _dask(
-    call: Callable[[Item], Result],
-    items: Sequence[Item],
-    address: str,
-    again: str,
-    lost: Callable[[Item], Result] | None,
-) -> Iterator[tuple[int, Result]]:
-    """What a lost worker was at is done by another."""
-    try:
-        from distributed import CancelledError, Client, KilledWorker, as_completed
-        from distributed.comm.core import CommClosedError
-    except ImportError as error:
-        raise ModcogError(f"dask needs the package {error.name}; pip install 'modcog[dask]'") from None
-    try:
-        client = Client(address, timeout=DASK_WAIT, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {one_line(error)}") from None
-    with client:
-        futures = client.map(_numbered, [call] * len(items), range(len(items)), items, pure=False, retries=3)
-        index_of = {future.key: index for index, future in enumerate(futures)}
-        suspects = []
+    with stop_signals(lambda: orders.append(signal.SIGINT)) as asked, ThreadPoolExecutor(jobs) as executor:
         try:
-            for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
-                try:
-                    yield future.result()
-                except KilledWorker:  # several workers, one after the other; or it waited where another one killed them
-                    if lost is None:
-                        raise
-                    suspects.append(index_of[future.key])
-                future.release()
-            for index in suspects:
-                alone = client.submit(_numbered, call, index, items[index], pure=False, retries=3)
-                try:
-                    yield alone.result()
-                except KilledWorker:
-                    assert lost is not None
-                    yield index, lost(items[index])
-        except (KilledWorker, CancelledError, CommClosedError) as error:
-            raise ModcogError(f"dask: lost the cluster at {address!r} ({type(error).__name__}); {again}") from None
+            for index, result in _results(executor, call, items, orders):
+                if result is not None or not asked():
+                    yield index, result
+        finally:  # also when the consumer gives up, or a second signal has come
+            orders.append(signal.SIGKILL)
+    if asked():
+        raise KeyboardInterrupt
 
 
-def _numbered(call: Callable[[Any], Result], index: int, item: Any, parent: int | None = None) -> tuple[int, Result]:
-    if parent not in (None, os.getpid()):  # joblib falls back to this process where it may not start others
-        end_with(parent)
-    return index, call(item)
+def _results(executor: Executor, call: Callable[[Any], Any], items: Sequence[Any], *rest: Any) -> Iterator[Any]:
+    futures = {executor.submit(call_in_process, call, item, *rest): index for index, item in enumerate(items)}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
 
 
-@contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
-    """Whether this process was asked to stop; its workers are told, again and again, until they are done.
+def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[signal.Signals] = ()) -> Any:
+    """Return ``call(item)`` from a new process; None if it was killed, or an order came before it was started.
 
-    Raises:
-        KeyboardInterrupt: at the end, if it was.
-    """
-    over = threading.Event()
-
-    def tell() -> None:
-        while not over.is_set():
-            for child in active_children():
-                if child.pid and child.name.startswith("Loky"):  # other children are not ours
-                    with suppress(ProcessLookupError):
-                        os.kill(child.pid, signal.SIGINT)
-            over.wait(0.2)
-
-    with stop_signals(threading.Thread(target=tell, daemon=True).start) as asked:
-        try:
-            yield asked
-        except BrokenProcessPool:
-            if not asked():
-                raise
-        finally:
-            over.set()
-        if asked():
-            raise _stopped()
-
-
-def _stopped() -> KeyboardInterrupt:
-    """What to raise when workers were asked to stop; they are ended, since they would do nothing more."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor().shutdown(kill_workers=True)
-    return KeyboardInterrupt()
-
-
-def _unless_stopped(call: Callable[[Any], Result], index: int, item: Any, parent: int) -> tuple[int, Result] | None:
-    """As ``_numbered``, in a process that outlives being asked to stop, but then has only None to give."""
-    if parent != os.getpid() and _listening():
-        return None
-    return _numbered(call, index, item, parent)
-
-
-@lru_cache(maxsize=1)
-def _listening() -> list[int]:
-    """The signals that have asked this worker to stop, from the first call on, while nobody else listens to them."""
-    asked: list[int] = []
-    for number in STOP:
-        signal.signal(number, lambda number, frame: asked.append(number))
-    return asked
-
-
-@lru_cache(maxsize=1)
-def end_with(parent: int) -> None:
-    """End this worker process within half a second of its parent's end, however that came; pools let it live on.
+    A pool of processes is not used since it breaks as a whole when one of them is killed, and those of dask and joblib
+    take the work of the neighbours with them. Starting Python anew costs seconds, and a call here takes minutes.
 
     Args:
-        parent: its process id. Called again with the same, it does nothing.
+        call: a function that can be imported by name.
+        item: its argument.
+        orders: signals to send to the process; others may be added while it runs.
     """
+    if orders:
+        return None
+    # A session of its own: Ctrl-C in a terminal does not reach the process, so that it gets each signal just once.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", __name__]
+    with (
+        TemporaryFile() as output,
+        Popen(command, stdin=PIPE, stdout=output, env=environment, start_new_session=True) as process,
+    ):
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it was killed before it could read
+            process.stdin.write(pickle.dumps((call, item)))
+            process.stdin.flush()
+        sent = 0
+        while True:
+            with suppress(TimeoutExpired):
+                process.wait(0.1)
+                break
+            for order in orders[sent:]:
+                process.send_signal(order)
+                sent += 1
+        output.seek(0)
+        result = output.read()
+        return pickle.loads(result) if result and process.returncode == 0 else None
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _main() -> None:
+    """Read a call from standard input, and write what it returns to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # to end without a traceback before the call handles signals
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the call prints must not get between
+    call, item = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    pickle.dump(call(item), output)
+    output.close()
+
+
+def _exit_with_parent() -> None:
+    """End this process when the other end of standard input closes, as it does however the parent ends."""
+    os.read(0, 1)  # not by sys.stdin, whose lock would be held when the interpreter exits
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _main()

@@ -187,7 +187,7 @@ def test_jobs_are_counted(run, command) -> None:
         (["evaluate", "."], "safetensors", "train"),
         (["sweep", "nowhere.toml"], "pandas", "benchmark"),
         (["validate", "C1"], "pandas", "benchmark"),
-        (["benchmark", "gru"], "jinja2", "benchmark"),
+        (["benchmark", "gru"], "pandas", "benchmark"),
         (["benchmark", "nowhere:net", "--no-train"], "safetensors", "benchmark"),
         (["sweep", "nowhere.toml", "--table", "parquet"], "pyarrow", "parquet"),
         (["export", "--tasks", "go", "--dask", "tcp://x:1", "--out", "set"], "distributed", "dask"),

@@ -8,9 +8,10 @@ import pytest
 
 from modcog import TASKS, Battery, ModcogError, UnknownNameError
 from modcog.evaluation import IdealObserver, Level, evaluate, format_table, levels, score
-from modcog.evaluation.ceilings import STORED, rebuild, simulate, stand_in_for, stored
+from modcog.evaluation.ceilings import STORED, simulate, stand_in_for, stored
 from modcog.settings import RULES
 from modcog.tasks.names import parse
+from tests.benchmarks import store_ceilings
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -107,10 +108,11 @@ def test_two_processes_find_what_one_finds():
     assert levels(battery, 300, jobs=2) == levels(battery, 300)
 
 
-def test_rebuilding_writes_what_is_read(tmp_path, monkeypatch):
+def test_what_the_script_stores_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr("modcog.evaluation.ceilings.STORED", tmp_path / "levels.json")
     monkeypatch.setattr("modcog.evaluation.ceilings.RULES", ("corrected",))
-    rebuild(n_trials=3, path=tmp_path / "levels.json", jobs=1)
+    monkeypatch.setattr(store_ceilings, "RULES", ("corrected",))
+    store_ceilings.store(n_trials=3, path=tmp_path / "levels.json", jobs=1)
     try:
         computed = levels(Battery("yang19"), 3)
         assert {name: astuple(level) for name, level in levels(Battery("yang19")).items()} == {

@@ -1,9 +1,9 @@
-"""Benchmark: a network of one's own on the battery, beside the reference networks and the ideal observer."""
+"""Benchmark: a report on your own network, beside the reference networks and the ideal observer."""
 
 from __future__ import annotations
 
 from modcog.experiments.benchmark.bench import run, score
-from modcog.experiments.benchmark.references import Reference, store, stored
-from modcog.experiments.benchmark.report import Report
+from modcog.experiments.benchmark.references import stored
+from modcog.experiments.benchmark.report import Reference, Report
 
-__all__ = ["Reference", "Report", "run", "score", "store", "stored"]
+__all__ = ["Reference", "Report", "run", "score", "stored"]

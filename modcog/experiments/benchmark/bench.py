@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.evaluation import levels
-from modcog.experiments.benchmark import command, networks, references
-from modcog.experiments.benchmark.assemble import Origin, assemble
-from modcog.experiments.benchmark.measured import Record
+from modcog.experiments.benchmark import networks
+from modcog.experiments.benchmark.assemble import assemble
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
-from modcog.experiments.claims.tables import arm
-from modcog.experiments.sweeps import Cell, Grid, Sweep, sweep
-from modcog.experiments.sweeps.cell import finished
-from modcog.experiments.sweeps.grid import APART
+from modcog.experiments.claims.tables import arm_name
+from modcog.experiments.sweeps import Cell, Grid, sweep
+from modcog.experiments.sweeps.cell import finished_record
+from modcog.experiments.sweeps.grid import PLACEMENT, collection_name
 from modcog.files import whole_file
-from modcog.tasks.names import resolve
 from modcog.training.config import TrainConfig
-from modcog.training.run import build_model, git_state, read_run, versions
+from modcog.training.run import Run, build_model, git_state, read_run, versions
 from modcog.user_code import is_import_path
 
 HTML, JSON, MARKDOWN = "report.html", "report.json", "report.md"
-"""What is written."""
 
 OUT = Path("runs/benchmark")
-
-RUNS = "runs"
-"""Folder of the runs, beside the report."""
 
 SEEDS, N_TRIALS, SCORE_SEED = 3, 200, 1_000
 
@@ -50,73 +46,59 @@ def run(
 ) -> Report:
     """Train a network with the reference trainer from several seeds, score it, and write the report.
 
-    A run that was stopped goes on where it was; a finished one is not trained again, unless its settings are others.
+    An interrupted run is resumed; a finished one is not trained again, unless its settings have changed.
 
     Args:
-        arch: ``package.module:function`` of one's own (see ``modcog.models.build``), or a reference architecture.
-        seeds: how many, from 0 on.
+        arch: ``package.module:function`` of your own (see ``modcog.models.build``), or a reference architecture.
+        seeds: number of networks, from seed 0 on.
         jobs: runs at a time on this machine, one thread each.
         out: folder of the report; the runs are in ``runs`` in it.
-        n_trials: of each task, to score on.
-        score_seed: of those trials.
+        n_trials: trials of each task to score on.
+        score_seed: seed of those trials.
         ceiling: compare with chance and ceiling, which take minutes to compute under settings that are not stored.
         dask: address of a dask scheduler whose workers train instead.
         progress: show a bar; None: if standard error is a terminal.
         **settings: of training, as ``TrainConfig`` has them, but ``seed`` and ``out``.
 
     Returns:
-        Report: what ``report.json`` holds; ``report.html`` and ``report.md`` are beside it. Seeds that failed are in
-        ``report.failed``.
+        Report: the content of ``report.json``; ``report.html`` and ``report.md`` are beside it. Seeds that failed are
+        in ``report.failed``.
 
     Raises:
         ModcogError: if a setting is wrong, or all seeds failed.
         UnknownNameError: for a setting that does not exist.
-        KeyboardInterrupt: after SIGINT or SIGTERM, when what was being trained has saved a checkpoint.
+        KeyboardInterrupt: after SIGINT or SIGTERM, when the running trainings have saved a checkpoint.
     """
-    _check_seeds(seeds)
+    check_count("seeds", seeds)
     if "seed" in settings:
         raise ModcogError(f"seed: got {settings['seed']!r}, but a benchmark trains from the seeds 0 to seeds − 1")
-    if "tasks" in settings:
-        settings["tasks"] = command.called(resolve(settings["tasks"]))
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
     grid = Grid.of({"settings": {**settings, "arch": arch}, "axes": {"seed": list(range(seeds))}, **scoring})
-    cells = grid.cells(Path(out) / RUNS)
-    _check_made(cells)
-    notes = _earlier(arch, cells)
-    done = sweep(grid, Path(out) / RUNS, jobs=jobs, dask=dask, progress=progress)
-    _check(done)
-    options = command.changed(
-        seeds=(seeds, SEEDS),
-        n_trials=(n_trials, N_TRIALS),
-        score_seed=(score_seed, SCORE_SEED),
-        out=(Path(out), OUT),
-        ceiling=(ceiling, True),
+    folder = Path(out) / "runs"
+    cells = grid.cells(folder)
+    _check_buildable(cells)
+    notes = _note_earlier_runs(arch, cells)
+    done = sweep(grid, folder, jobs=jobs, dask=dask, progress=progress)
+    if len(done.failed) == len(cells):
+        raise _all_failed(list(done.failed.values()))
+    scored = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
+    head = {**_origin(read_run(scored.config.out)), "trained": True, **scoring}
+    head["command"] = _command(
+        "run", repr(arch), {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
     )
-    origin = _origin(done, command.of_run(arch, {**settings, **options}))
-    return _write(origin, done.records, ceiling, jobs, Path(out), notes)
+    return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
 
 
-def _check_seeds(seeds: int) -> None:
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ModcogError(f"seeds: got {seeds!r}, must be a whole number, at least 1")
-
-
-def _check_made(cells: Sequence[Cell]) -> None:
-    """Refuse a network that cannot be made from any of the seeds, before anything is trained."""
+def _check_buildable(cells: Sequence[Cell]) -> None:
+    """Refuse a network that cannot be built from any of the seeds, before anything is trained."""
     errors = []
     for cell in cells:
         try:
-            build_model(cell.config, Battery.from_config(cell.config.battery_settings()))
+            build_model(cell.config, _battery(cell.config))
             return
         except ModcogError as error:
             errors.append(str(error))
     raise _all_failed(errors)
-
-
-def _check(done: Sweep) -> None:
-    """Refuse a sweep that has nothing to report."""
-    if len(done.failed) == len(done.cells):
-        raise _all_failed(list(done.failed.values()))
 
 
 def _all_failed(errors: Sequence[str]) -> ModcogError:
@@ -125,9 +107,9 @@ def _all_failed(errors: Sequence[str]) -> ModcogError:
     return ModcogError(f"{f'all {len(errors)} seeds' if len(errors) > 1 else 'the network'} failed: {kinds[0]}{more}")
 
 
-def _earlier(arch: str, cells: Sequence[Cell]) -> list[str]:
-    """A sentence if some of the seeds of one's own network were trained by an earlier call."""
-    seeds = [str(cell.config.seed) for cell in cells if finished(cell) is not None]
+def _note_earlier_runs(arch: str, cells: Sequence[Cell]) -> list[str]:
+    """A sentence if some seeds of a user's own network were trained by an earlier call."""
+    seeds = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
     if not is_import_path(arch) or not seeds:
         return []
     folder = cells[0].config.out.parent
@@ -136,31 +118,20 @@ def _earlier(arch: str, cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _origin(done: Sweep, again: str) -> Origin:
-    """What a sweep over seeds is about."""
-    cell = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
-    config, ran = cell.config, read_run(cell.config.out).record
-    return Origin(
-        name=_name(config),
-        trained=True,
-        command=again,
-        battery=config.battery_settings(),
-        settings=_settings(config),
-        n_trials=cell.n_trials,
-        score_seed=cell.score_seed,
-        versions=ran["versions"],
-        git=ran["git"],
-    )
+def _battery(config: TrainConfig) -> Battery:
+    return Battery.from_config(config.battery_settings())
 
 
-def _name(config: TrainConfig) -> str:
-    return config.arch if is_import_path(config.arch) else arm(config.arch, config.density, config.hidden)
-
-
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    """The settings of training that a report shows."""
-    found = config.model_dump(mode="json", exclude={*APART, "seed"})
-    return {**found, "tasks": command.called(config.tasks)}
+def _origin(run: Run) -> dict[str, Any]:
+    """Name, settings, versions and state of the repository of a run, as a report has them."""
+    config, record = run.config, run.record
+    settings = config.model_dump(mode="json", exclude={*PLACEMENT, "seed"})
+    return {
+        "name": config.arch if is_import_path(config.arch) else arm_name(config.arch, config.density, config.hidden),
+        "settings": {**settings, "tasks": collection_name(config.tasks) or settings["tasks"]},
+        "versions": record["versions"],
+        "git": record["git"],
+    }
 
 
 def score(
@@ -176,91 +147,62 @@ def score(
     ceiling: bool = True,
     **options: Any,
 ) -> Report:
-    """Score a network that is trained already, and write the report.
+    """Score a trained network, and write the report.
 
     Args:
-        network: what ``modcog.evaluate`` takes, a torch module or a function; a function that makes one, from nothing
-            or from some of n_inputs, n_outputs, hidden, seed and ``options``; or the folder of a run of the trainer.
+        network: a torch module or a function, as ``modcog.evaluate`` takes them; a function that makes one, from
+            nothing or from some of n_inputs, n_outputs, hidden, seed and ``options``; or the folder of a run of the
+            trainer.
         battery: to score it on; a run has its own.
-        name: what to call it; without: its own name. ``MODULE:NAME`` is taken to say where it is.
-        seeds: how many networks to make, from seed 0 on, if it is a function that takes a seed.
-        jobs: processes to compute chance and ceiling with.
+        name: of the network in the report; default: its own.
+        seeds: number of networks to make, from seed 0 on, by a function that takes a seed.
+        jobs: processes that compute chance and ceiling.
         out: folder of the report.
-        n_trials: of each task, to score on.
-        score_seed: of those trials.
-        ceiling: compare with chance and ceiling, which take minutes to compute under settings that are not stored.
+        n_trials: trials of each task to score on.
+        score_seed: seed of those trials.
+        ceiling: as for ``run``.
         **options: for the function that makes the network.
 
     Returns:
-        Report: as ``run`` gives it.
+        Report: as ``run`` returns it.
 
     Raises:
         ModcogError: if the network cannot be made or scored, naming what was expected.
     """
-    _check_seeds(seeds)
-    changes = command.changed(
-        n_trials=(n_trials, N_TRIALS),
-        score_seed=(score_seed, SCORE_SEED),
-        out=(Path(out), OUT),
-        ceiling=(ceiling, True),
-    )
+    check_count("seeds", seeds)
+    scoring = {"n_trials": n_trials, "score_seed": score_seed}
+    given: dict[str, Any] = {"seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling, **options}
     if isinstance(network, str | Path):
         if battery is not None:
             raise ModcogError("battery: got one, but a run is scored on its own")
-        origin, record = _of_run(Path(network), name, command.of_folder(str(network), changes), n_trials, score_seed)
-        return _write(origin, [record], ceiling, jobs, Path(out))
-    if not isinstance(battery, Battery):
+        saved, record = networks.score_saved(Path(network), n_trials, score_seed)
+        battery, records, head = _battery(saved.config), [record], _origin(saved)
+        call = repr(str(network))
+    elif isinstance(battery, Battery):
+        head = {"name": str(getattr(network, "__name__", type(network).__name__)), "settings": {}}
+        head |= {"versions": versions(), "git": git_state()}
+        records = networks.score_object(network, name or head["name"], battery, n_trials, score_seed, seeds, options)
+        tasks = {"tasks": collection_name(battery.tasks) or list(battery.tasks)}
+        config = {**tasks, **battery.config.model_dump(exclude_defaults=True, exclude={"tasks"})}
+        call = f"{name or head['name']}, modcog.Battery(**{config!r})"
+    else:
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
-    name = name or str(getattr(network, "__name__", type(network).__name__))
-    records = networks.of_object(network, name, battery, n_trials, score_seed, seeds, options)
-    again = command.of_object(name, battery.config, {**command.changed(seeds=(seeds, 1)), **changes}, options)
-    origin = Origin(
-        name=name,
-        trained=False,
-        command=again,
-        battery=battery.config,
-        settings={},
-        n_trials=n_trials,
-        score_seed=score_seed,
-        versions=versions(),
-        git=git_state(),
-    )
-    return _write(origin, records, ceiling, jobs, Path(out))
+    head |= {"name": name or head["name"], "trained": False, "command": _command("score", call, given), **scoring}
+    return _write(assemble(records, battery, ceiling, jobs, **head), Path(out))
 
 
-def _of_run(folder: Path, name: str | None, again: str, n_trials: int, score_seed: int) -> tuple[Origin, Record]:
-    """What a run of the trainer is about, and its record."""
-    ran, record = networks.of_run(folder, n_trials, score_seed)
-    origin = Origin(
-        name=name or _name(ran.config),
-        trained=False,
-        command=again,
-        battery=ran.config.battery_settings(),
-        settings=_settings(ran.config),
-        n_trials=n_trials,
-        score_seed=score_seed,
-        versions=ran.record["versions"],
-        git=ran.record["git"],
-    )
-    return origin, record
+def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:
+    """Return the command line of ``modcog``, or the call in Python where another program is running."""
+    program, words = Path(sys.argv[0]), sys.argv[1:]
+    if program.stem == "modcog" or program.parts[-2:] == ("modcog", "__main__.py"):
+        return shlex.join(["modcog", *words])
+    given = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"modcog.experiments.benchmark.{function}({arguments}{given})"
 
 
-def _write(
-    origin: Origin, records: Sequence[Record], ceiling: bool, jobs: int, out: Path, notes: Sequence[str] = ()
-) -> Report:
-    """Put the report together and write it."""
-    known = None
-    if ceiling:
-        try:
-            known = levels(Battery.from_config(origin.battery), jobs=jobs)
-        except ModcogError as error:
-            notes = [*notes, f"Chance and ceiling are not known: {error}."]
-    report = assemble(origin, records, known, references.stored(), notes)
-    for name, text in (
-        (HTML, html(report)),
-        (MARKDOWN, markdown(report)),
-        (JSON, report.model_dump_json(indent=2) + "\n"),
-    ):
+def _write(report: Report, out: Path) -> Report:
+    texts = {HTML: html(report), MARKDOWN: markdown(report), JSON: report.model_dump_json(indent=2) + "\n"}
+    for name, text in texts.items():
         with whole_file(out / name) as part:
             part.write_text(text, encoding="utf-8")
     return report

@@ -1,140 +1,144 @@
-"""A report as a page and as Markdown."""
+"""A report as Markdown, and as a page that shows the same with figures."""
 
 from __future__ import annotations
 
-from functools import partial
+import re
+from html import escape
+from pathlib import Path
 from typing import Any
 
-from modcog.errors import ModcogError
+from markdown_it import MarkdownIt
+
 from modcog.experiments.benchmark import figures
 from modcog.experiments.benchmark.report import OWN, REACHED, Cost, Interval, Report, Row
+from modcog.tables import markdown_table
+
+STYLE = Path(__file__).with_name("report.css")
 
 DASH = "–"
-"""Where there is no figure."""
-
-MINUS = "−"
-
-
-def html(report: Report) -> str:
-    """The page: one file that needs no other.
-
-    Raises:
-        ModcogError: if the package jinja2 is missing.
-    """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise ModcogError("a report needs the package jinja2; pip install 'modcog[benchmark]'") from None
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("modcog.experiments.benchmark"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent, "interval": interval, "count": count, "seconds": seconds, "reached": reached,
-        "setting": setting, "title": figures.title, "several": several,
-    }  # fmt: skip
-
-    def drawn(name: str, draw: Any, says: str) -> Markup | None:
-        found = figures.svg(name, draw, says)
-        return None if found is None else Markup(found)
-
-    groups = report.tasks_by_extension()
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        battery=report.rows[0],
-        own=OWN,
-        milestones=REACHED,
-        groups=groups,
-        curves=drawn("curves", partial(figures.learning_curves, report), "Learning curves"),
-        gaps=drawn("gaps", partial(figures.gaps, report), "Gap to the ceiling by group of tasks and network"),
-        maps={
-            name: drawn(f"map-{name}", partial(figures.heat_map, report, rows), "Decision accuracy by task and network")
-            for name, rows in groups.items()
-        },
-        scale=drawn("scale", figures.colour_scale, "Scale of colours from 0 to 100 %"),
-        extremes=extremes(report),
-        differences=differences(report),
-    )
+"""Stands for an unknown figure."""
 
 
 def markdown(report: Report) -> str:
-    """The summary and the table of scores as Markdown, for an issue or a README."""
-    battery, names = report.rows[0], [column.name for column in report.references]
-    head = ["", "tasks", "decision accuracy", "trial accuracy", "chance", "ceiling", "share", *names]
-    rows = [[*_cells(row), *(percent(row.references.get(name)) for name in names)] for row in report.rows]
-    share = f" That is {interval(battery.share)} % of the way from chance to the ceiling." if battery.share else ""
-    lines = [
+    """Return the report as Markdown."""
+    sections = "\n\n".join(f"## {title}\n\n{text}" for title, text in _sections(report).items())
+    return f"{_summary(report)}\n\n{sections}\n"
+
+
+def html(report: Report) -> str:
+    """Return the report as a page, one file that needs no other."""
+    render = MarkdownIt("js-default").render  # which escapes HTML in what a user's network said
+    sections = {title: render(f"## {title}\n\n{text}") for title, text in _sections(report).items()}
+    for title in ("Scores", "Task by task"):  # the style sheet colours a cell by its percentage
+        sections[title] = re.sub(r'(<td style="text-align:right)(">)(\d+\.\d)', r"\1;--percent:\3\2\3", sections[title])
+    scores = sections.pop("Scores")
+    rest = "".join(sections.values())
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(report.name)} on Mod-Cog</title>
+<style>
+{STYLE.read_text(encoding="utf-8")}</style>
+</head>
+<body>
+{render(_summary(report))}{scores}<div class="figures">
+{figures.as_html(report)}
+</div>
+{rest}</body>
+</html>
+"""
+
+
+def _summary(report: Report) -> str:
+    battery = report.rows[0]
+    name = f" ({report.tasks})" if isinstance(report.tasks, str) else ""
+    share = f", **{interval(battery.share)} %** of the way from chance to the ceiling" if battery.share else ""
+    over = "trials (bootstrap), so that they tell nothing of other seeds"
+    if report.interval == "seeds":
+        over = f"{len(report.done)} seeds (Student's t){', which is rough for two' if len(report.done) == 2 else ''}"
+    furthest, nearest = (", ".join(f"{row.name} ({percent(row.decision.mean)})" for row in rows)
+                         for rows in extremes(report))  # fmt: skip
+    failed = report.failed
+    failures = "\n".join(f"- {one.name}: `{(one.error or one.status).replace('`', '')}`" for one in failed)
+    paragraphs = [
         f"# {report.name}",
-        "",
-        f"Decision accuracy {interval(battery.decision)} %, trial accuracy {interval(battery.trial)} %: the mean over "
-        f"{several(len(battery.tasks), 'task')}, {report.n_trials} trials of each.{share}",
-        "",
-        *_failures(report),
-        f"In percent; intervals are 95 % over {report.interval}; share is that of the way from chance to the ceiling.",
-        "",
-        *table(head, rows),
-        "",
-        *table(
-            ["", "parameters", "synapses", "trials", "seconds", *(f"trials to {p} %" for p in REACHED)], _costs(report)
-        ),
-        "",
-        *(f"- {sentence}" for sentence in [*report.notes, *differences(report)]),
-        *([""] if report.notes or differences(report) else []),
-        "Made by:",
-        "",
-        "```sh",
-        report.command,
-        "```",
+        f"Mod-Cog benchmark of {report.created[:10]}: {several(len(battery.tasks), 'task')}{name}, "
+        f"{several(report.n_trials, 'trial')} of each.",
+        failures and f"{len(failed)} of {several(len(report.seeds), 'seed')} failed and are left out:\n\n{failures}",
+        f"Decision accuracy **{interval(battery.decision)} %**{share}; trial accuracy **{interval(battery.trial)} %**.",
+        f"Intervals are 95 % over {over}. *Decision accuracy* is the share of decision steps with the correct action, "
+        "*trial accuracy* that of trials without any error. *Chance* is the decision accuracy of a player who sees no "
+        "stimulus, the *ceiling* that of an ideal observer; the *share* is 0 at chance and 100 at the ceiling.",
+        *report.notes,
+        furthest and f"Furthest from the ceiling: {furthest}. Nearest: {nearest}.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(filter(None, paragraphs))
 
 
-def _failures(report: Report) -> list[str]:
-    if not report.failed:
-        return []
-    said = [f"- {seed.name}: {seed.error or seed.status}".replace("|", "\\|") for seed in report.failed]
-    return [f"{len(report.failed)} of {several(len(report.seeds), 'seed')} failed and count nowhere:", "", *said, ""]
+def _sections(report: Report) -> dict[str, str]:
+    """Return the Markdown of each section by its title."""
+    extensions = report.tasks_by_extension().items()
+    return {
+        "Scores": "Accuracies in percent, as means over tasks; the number of tasks is in brackets. The last columns "
+        "are decision accuracies of reference networks.\n\n"
+        + "\n\n".join([*differences(report), _score_table(report, report.rows_of("battery", "family", "extension"))]),
+        "Task by task": "\n\n".join(
+            f"### {name.replace('none', 'no extension')}\n\n{_score_table(report, rows)}" for name, rows in extensions
+        ),
+        "Cost": "Means over seeds; synapses are recurrent connections, density is their share of all possible ones in "
+        "percent. Trials to an accuracy: until the mean decision accuracy over the tasks, on held-out trials, first "
+        "reached it (in brackets the number of seeds that did, if not all), for networks trained on the same tasks. "
+        "Seconds are those of the machine that a network was trained on, without evaluation.\n\n" + _cost_table(report),
+        "What was run": _origin(report),
+    }
 
 
-def _cells(row: Row) -> list[str]:
-    levels = (percent(row.chance), percent(row.ceiling))
-    accuracies = (interval(row.decision), interval(row.trial))
-    return [figures.title(row), str(len(row.tasks)), *accuracies, *levels, interval(row.share)]
+def _score_table(report: Report, rows: tuple[Row, ...]) -> str:
+    names = [reference.name for reference in report.references]
+    head = ["", "decision accuracy", "trial accuracy", "chance", "ceiling", "share", *names]
+    cells = [
+        [row.title, interval(row.decision), interval(row.trial), percent(row.chance), percent(row.ceiling),
+         interval(row.share), *(percent(row.references.get(name)) for name in names)]
+        for row in rows
+    ]  # fmt: skip
+    return markdown_table([head, *cells])
 
 
-def _costs(report: Report) -> list[list[str]]:
-    costs = {OWN: report.cost} | {column.name: column.cost for column in report.references}
-    return [
-        [
-            name, count(cost.parameters), count(cost.synapses), count(cost.trials), seconds(cost.seconds),
-            *(reached(cost, percent) for percent in REACHED),
-        ]
+def _cost_table(report: Report) -> str:
+    head = ["", "parameters", "synapses", "density", "trials", "seconds", *(f"trials to {p} %" for p in REACHED)]
+    costs = {OWN: report.cost} | {reference.name: reference.cost for reference in report.references}
+    rows = [
+        [name, number(cost.parameters), number(cost.synapses), percent(cost.density), number(cost.trials),
+         number(cost.seconds), *(reached(cost, accuracy) for accuracy in REACHED)]
         for name, cost in costs.items()
     ]  # fmt: skip
+    return markdown_table([head, *rows])
 
 
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Lines of a Markdown table, numbers to the right."""
-    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    line = [f":{'-' * (wide[0] - 1)}", *("-" * (w - 1) + ":" for w in wide[1:])]
-    aligned = (
-        [row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))] for row in [head, *rows]
-    )
-    first, *rest = (f"| {' | '.join(row)} |" for row in aligned)
-    return [first, f"| {' | '.join(line)} |", *rest]
+def _origin(report: Report) -> str:
+    head = ["", "status", "decision accuracy", "trial accuracy", "trials", "seconds"]
+    seeds = [
+        [one.name if one.seed is None else f"seed {one.seed}", one.status, percent(one.decision), percent(one.trial),
+         number(one.cost.trials), number(one.cost.seconds)]
+        for one in report.seeds
+    ]  # fmt: skip
+    items = {"Training": report.settings, "Battery": report.battery, "Versions": report.versions, "git": report.git}
+    for one in report.references:
+        shown = {name: one.settings[name] for name in ("steps", "batch_size", "learning_rate", "model")}
+        items[one.name] = {"seeds": len(one.seeds), **shown}
+    details = "\n".join(f"- {name}: {setting(values)}" for name, values in items.items() if values)
+    scored = f"Scored on {several(report.n_trials, 'trial')} of each task with seed {report.score_seed}."
+    return f"{markdown_table([head, *seeds])}\n\n{scored} Made by:\n\n```sh\n{report.command}\n```\n\n{details}"
 
 
 def differences(report: Report) -> list[str]:
-    """In what references were trained or scored otherwise, a sentence for those that share it."""
+    """Return a sentence on each difference between references and the network, with the references that share it."""
     shared: dict[tuple[str, ...], list[str]] = {}
-    for column in report.references:
-        if column.differs:
-            shared.setdefault(column.differs, []).append(column.name)
+    for reference in report.references:
+        if reference.differs:
+            shared.setdefault(reference.differs, []).append(reference.name)
     everyone = len(report.references)
     return [
         f"{'The references' if len(names) == everyone > 1 else ', '.join(names)}: {'; '.join(what)}."
@@ -143,55 +147,44 @@ def differences(report: Report) -> list[str]:
 
 
 def extremes(report: Report, n: int = 5) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """The tasks that are furthest from the ceiling, and those that are nearest, by share or else by accuracy."""
+    """Return the n tasks furthest from the ceiling and the n nearest to it, by share or else by accuracy."""
     ranked = sorted(report.rows_of("task"), key=lambda row: (row.share or row.decision).mean)
     n = min(n, len(ranked) // 2)
     return tuple(ranked[:n]), tuple(reversed(ranked[len(ranked) - n :]))
 
 
 def percent(value: float | None) -> str:
-    """A share in percent."""
-    return DASH if value is None else _signed(f"{100 * value:.1f}")
+    """Write a share in percent."""
+    return DASH if value is None else f"{100 * value:.1f}".replace("-0.0", "0.0").replace("-", "−")
 
 
 def interval(value: Interval | None) -> str:
-    """A share with its interval, in percent."""
-    if value is None:
-        return DASH
-    return f"{percent(value.mean)} [{percent(value.low)}, {percent(value.high)}]"
+    """Write a share with its interval, in percent."""
+    return DASH if value is None else f"{percent(value.mean)} [{percent(value.low)}, {percent(value.high)}]"
 
 
-def _signed(text: str) -> str:
-    return text.replace("-0.0", "0.0").replace("-", MINUS)
-
-
-def count(value: float | None) -> str:
-    """A number of things."""
-    return DASH if value is None else f"{value:,.0f}"
-
-
-def seconds(value: float | None) -> str:
-    """A number of seconds, to three digits or whole."""
+def number(value: float | None) -> str:
+    """Write a number, whole or to three digits."""
     return DASH if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def reached(cost: Cost, accuracy: str) -> str:
-    """Trials to an accuracy, and by how many seeds if not by all."""
+    """Write the trials to an accuracy, and the number of seeds that reached it if not all did."""
     found = cost.reached.get(accuracy)
     if found is None:
         return DASH
-    return count(found.trials) + (f" ({found.seeds} of {found.of})" if found.seeds < found.of else "")
+    return number(found.trials) + (f" ({found.seeds} of {found.of})" if found.seeds < found.of else "")
 
 
 def several(number: int, what: str) -> str:
-    """A number of things, the word as it should be."""
+    """Write a number of things, with the plural of the word."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def setting(value: Any) -> str:
-    """A setting as a person writes it."""
+    """Write a setting for a reader."""
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {setting(inner)}" for name, inner in value.items()) or DASH
+        return "; ".join(f"{name} {setting(inner)}" for name, inner in value.items()) or DASH
     if isinstance(value, list | tuple):
         return ", ".join(map(setting, value)) or DASH
     if isinstance(value, bool):

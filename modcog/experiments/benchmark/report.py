@@ -1,4 +1,4 @@
-"""What a report holds: the content of ``report.json``, and all that the page and the Markdown show."""
+"""The content of a report, as ``report.json`` holds it; the page and the Markdown show the same."""
 
 from __future__ import annotations
 
@@ -7,72 +7,82 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 OWN = "own network"
-"""What the network that is reported on is called beside the references."""
+"""Name of the reported network beside the references."""
 
 REACHED = ("50", "75", "90")
 """Mean decision accuracies in percent that a report counts trials to."""
 
 
-class Part(BaseModel):
-    """What every part of a report has: it does not change, and knows no other fields."""
+class ReportModel(BaseModel):
+    """Base of the parts of a report: they are frozen and refuse unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Interval(Part):
-    """A mean with its 95 % interval, from 0 to 1."""
+class Interval(ReportModel):
+    """A mean with its 95 % interval; accuracies and shares are from 0 to 1."""
 
     mean: float
     low: float
     high: float
 
 
-class Row(Part):
-    """Scores of a task, or the mean over the tasks of a group."""
+class Row(ReportModel):
+    """Scores of a task, or their mean over the tasks of a group."""
 
     kind: Literal["battery", "family", "extension", "task"]
-    name: str = Field(description="Of the task, family or extension; 'all tasks' of the battery.")
-    tasks: tuple[str, ...] = Field(description="The tasks it is about.")
+    name: str = Field(description="Task, family or extension; 'all tasks' for the battery.")
+    tasks: tuple[str, ...]
     decision: Interval = Field(description="Decision accuracy.")
     trial: Interval = Field(description="Trial accuracy.")
-    chance: float | None = Field(description="Decision accuracy of a player who sees no stimulus; None: not known.")
-    ceiling: float | None = Field(description="Decision accuracy of the ideal observer; None: not known.")
-    share: Interval | None = Field(description="How far decision accuracy is from chance (0) to the ceiling (1).")
-    references: dict[str, float] = Field(description="Decision accuracy of those references that know these tasks.")
+    chance: float | None = Field(description="Decision accuracy of a player who sees no stimulus; None: unknown.")
+    ceiling: float | None = Field(description="Decision accuracy of the ideal observer; None: unknown.")
+    share: Interval | None = Field(description="Decision accuracy on the scale from chance (0) to the ceiling (1).")
+    references: dict[str, float] = Field(description="Decision accuracy of the references that know all these tasks.")
+
+    @property
+    def title(self) -> str:
+        """Name for a reader; of a group with the number of its tasks."""
+        if self.kind == "task":
+            return self.name
+        name = "no extension" if self.kind == "extension" and self.name == "none" else self.name
+        return f"{name}{' family' if self.kind == 'family' else ''} ({len(self.tasks)})"
 
 
-class Reached(Part):
-    """When a mean decision accuracy was first reached in training."""
+class Reached(ReportModel):
+    """Trials of training until a mean decision accuracy was first reached."""
 
     trials: float = Field(description="Mean over the seeds that reached it.")
-    seeds: int = Field(description="How many did.")
-    of: int = Field(description="Of so many.")
+    seeds: int = Field(description="Number of seeds that reached it.")
+    of: int = Field(description="Number of seeds.")
 
 
-class Cost(Part):
-    """What a network costs; a mean over its seeds. None: not known."""
+class Cost(ReportModel):
+    """Costs of a network, means over its seeds; None: unknown."""
 
     parameters: float | None = None
-    synapses: float | None = None
-    density: float | None = Field(None, description="Synapses as a share of what full connections would be.")
+    synapses: float | None = Field(None, description="Recurrent connections.")
+    density: float | None = Field(None, description="Synapses as a share of all possible ones.")
     wiring_mean: float | None = Field(None, description="Mean length of a connection, in spacings of the sheet.")
-    trials: float | None = Field(None, description="Learnt from.")
-    seconds: float | None = Field(None, description="Of training, without evaluation, on the machine it ran on.")
-    reached: dict[str, Reached] = Field(
-        default_factory=dict, description="For a decision accuracy in percent, when it was reached; see REACHED."
-    )
+    trials: float | None = Field(None, description="Trials of training.")
+    seconds: float | None = Field(None, description="Seconds of training, without evaluation.")
+    reached: dict[str, Reached] = Field(default_factory=dict, description="For each reached percentage of REACHED.")
 
 
-class Point(Part):
-    """An evaluation in training: mean decision accuracy over the tasks, over seeds."""
+class Point(ReportModel):
+    """One evaluation during training: decision accuracy over the tasks, its mean and range over seeds."""
 
     trials: float
     mean: float
-    low: float = Field(description="Of the lowest seed.")
-    high: float = Field(description="Of the highest seed.")
+    low: float
+    high: float
 
 
-class Seed(Part):
+Scores = dict[str, tuple[float, float]]
+"""Decision and trial accuracy of each task."""
+
+
+class NetworkResult(ReportModel):
     """One network: a run of training, or one that came trained."""
 
     name: str
@@ -83,58 +93,60 @@ class Seed(Part):
     trial: float | None = Field(description="Mean trial accuracy over the tasks.")
     cost: Cost
     curve: tuple[Point, ...]
-    scores: dict[str, tuple[float, float]] = Field(description="For each task decision and trial accuracy.")
+    scores: Scores
 
 
-class Column(Part):
-    """A reference network as a report shows it."""
+class Reference(ReportModel):
+    """A reference network: means over its seeds."""
 
     name: str
-    settings: dict[str, Any]
-    seeds: int
+    settings: dict[str, Any] = Field(description="Settings of training, without the seed.")
+    seeds: tuple[int, ...]
+    n_trials: int
+    score_seed: int
+    scores: Scores
     cost: Cost
-    curve: tuple[Point, ...] = Field(description="Empty where it was trained on other tasks.")
-    differs: tuple[str, ...] = Field(description="In what it was trained or scored otherwise.")
-    scores: dict[str, tuple[float, float]] = Field(description="For each task decision and trial accuracy.")
+    curve: tuple[Point, ...] = Field(description="Empty in a report on other tasks than it was trained on.")
+    differs: tuple[str, ...] = Field((), description="Differences in training and scoring from the reported network.")
 
 
-class Report(Part):
-    """A network, scored on a battery, beside references."""
+class Report(ReportModel):
+    """The scores of a network on a battery, beside references."""
 
     name: str
     created: str = Field(description="Date and time, UTC.")
-    trained: bool = Field(description="Whether it was trained for the report, or came trained.")
-    command: str = Field(description="Makes the report again.")
-    tasks: str | list[str] = Field(description="A collection, or names.")
+    trained: bool = Field(description="False for a network that came trained.")
+    command: str = Field(description="Command or call in Python that made the report.")
+    tasks: str | list[str] = Field(description="Name of a collection, or task names.")
     n_trials: int = Field(description="Trials of each task that it was scored on.")
-    score_seed: int = Field(description="Of those trials.")
-    interval: Literal["seeds", "trials"] = Field(description="What the intervals are over.")
-    settings: dict[str, Any] = Field(description="Of training, without the seed; empty if they are not known.")
-    battery: dict[str, Any]
+    score_seed: int = Field(description="Seed of these trials.")
+    interval: Literal["seeds", "trials"] = Field(description="The sample that the intervals are over.")
+    settings: dict[str, Any] = Field(description="Settings of training, without the seed; empty if unknown.")
+    battery: dict[str, Any] = Field(description="Settings of the battery, without the tasks.")
     versions: dict[str, str]
     git: dict[str, Any] | None
-    seeds: tuple[Seed, ...]
+    seeds: tuple[NetworkResult, ...]
     rows: tuple[Row, ...] = Field(description="The battery, families, extensions, tasks.")
     cost: Cost
     curve: tuple[Point, ...]
-    references: tuple[Column, ...]
-    notes: tuple[str, ...] = Field(description="What a reader should know, in sentences.")
+    references: tuple[Reference, ...]
+    notes: tuple[str, ...] = Field(description="Sentences that a reader should know.")
 
     @property
-    def done(self) -> tuple[Seed, ...]:
-        """The seeds that were scored."""
-        return tuple(seed for seed in self.seeds if seed.scores)
+    def done(self) -> tuple[NetworkResult, ...]:
+        """The networks that were scored."""
+        return tuple(network for network in self.seeds if network.scores)
 
     @property
-    def failed(self) -> tuple[Seed, ...]:
-        """The seeds that were not."""
-        return tuple(seed for seed in self.seeds if not seed.scores)
+    def failed(self) -> tuple[NetworkResult, ...]:
+        """The networks that were not scored."""
+        return tuple(network for network in self.seeds if not network.scores)
 
     def rows_of(self, *kinds: str) -> tuple[Row, ...]:
-        """The rows of these kinds."""
+        """Return the rows of these kinds."""
         return tuple(row for row in self.rows if row.kind in kinds)
 
     def tasks_by_extension(self) -> dict[str, tuple[Row, ...]]:
-        """The rows of tasks, for each extension that there is."""
+        """Return the rows of tasks for each extension that there is."""
         row = {task.name: task for task in self.rows_of("task")}
         return {group.name: tuple(row[task] for task in group.tasks) for group in self.rows_of("extension")}

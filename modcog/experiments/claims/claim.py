@@ -1,21 +1,22 @@
-"""What a claim is made of."""
+"""The parts of a claim: how it is tested, and what the test says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
-from modcog.experiments.claims.estimate import Estimate
+from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import Grid
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
 Answer = Literal["holds", "does not hold", "cannot tell"]
+
+UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "ratio": (1, 2, " ×")}
+"""Factor, decimals and text of each unit."""
 
 
 @dataclass(frozen=True)
@@ -23,39 +24,37 @@ class Finding:
     """One figure that a verdict rests on.
 
     Attributes:
-        what: what was measured.
+        what: the quantity.
         estimate: mean and 95 % interval over seeds.
-        unit: ``"%"`` (the estimate is a share), ``"points"`` (a difference of shares), ``"ratio"`` or ``""``.
+        unit: ``"%"`` (the estimate is a share), ``"points"`` (a difference of shares) or ``"ratio"``.
     """
 
     what: str
     estimate: Estimate
-    unit: Literal["%", "points", "ratio", ""] = "%"
+    unit: Literal["%", "points", "ratio"] = "%"
 
     def __str__(self) -> str:
-        values = np.asarray(self.estimate.values)
-        if self.unit == "%":  # Student's interval knows no bounds, a share has two
+        factor, decimals, text = UNITS[self.unit]
+        values = np.asarray(self.estimate[:3])
+        if self.unit == "%":  # Student's interval has no bounds, a share has two
             values = values.clip(0, 1)
-        scale, digits = {"%": (100, 1), "points": (100, 1), "ratio": (1, 2), "": (1, 1)}[self.unit]
-        mean, low, high = (f"{scale * value:.{digits}f}" for value in values)
+        mean, low, high = (f"{factor * value:.{decimals}f}" for value in values)
         ends = f"{low}, {high}"
-        if self.unit == "ratio" and self.estimate.n > 1:  # it has one end where runs did not get there
+        if self.unit == "ratio" and self.estimate.n > 1:  # see ``comparison.compare``
             if values[1] == 0:
                 mean, ends = f"≤ {mean}", f"≤ {high}"
             elif values[2] == np.inf:
                 mean, ends = f"≥ {mean}", f"≥ {low}"
-        unit = {"%": " %", "points": " points", "ratio": " ×", "": ""}[self.unit]
-        seeds = f"{self.estimate.n} seed{'s' if self.estimate.n != 1 else ''}"
-        return f"{self.what}: {mean}{unit} [{ends}] ({seeds})"
+        return f"{self.what}: {mean}{text} [{ends}] ({self.estimate.n} seed{'s' if self.estimate.n != 1 else ''})"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the results say of a claim.
+    """The outcome of a test.
 
     Attributes:
-        answer: whether it holds.
-        because: why, in a sentence or two.
+        answer: whether the claim holds.
+        because: the reason, in a sentence or two.
         findings: the figures.
     """
 
@@ -66,16 +65,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of Khona, Chandra, Ma and Fiete (2023), and how it is put to the test.
+    """A claim of Khona, Chandra, Ma and Fiete (2023) and its test.
 
     Attributes:
         name: C1 … C5.
         title: a few words.
         says: the claim.
-        test: when it is taken to hold.
+        test: the condition under which it holds.
         presets: ``small`` for a look in minutes, ``full`` for the figures that the docs quote.
-        score: from the tables of results and of learning curves to the verdict.
-        figure: from the same tables to a picture.
+        verdict: from the tables of results and of learning curves to the verdict.
+        figure: from the same tables to a figure.
     """
 
     name: str
@@ -83,5 +82,5 @@ class Claim:
     says: str
     test: str
     presets: dict[str, Grid]
-    score: Callable[[pd.DataFrame, pd.DataFrame], Verdict]
+    verdict: Callable[[pd.DataFrame, pd.DataFrame], Verdict]
     figure: Callable[[pd.DataFrame, pd.DataFrame], Figure]

@@ -1,36 +1,32 @@
-"""What the figures of the claims share."""
+"""Axes and plots that the figures of claims and reports share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from modcog.colours import EXTENSIONS, PALETTE
-from modcog.experiments.claims.tables import by_extension, per_cell
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def percent_axis(axes: Axes, label: str = "decision accuracy") -> None:
-    """A y axis from 0 to 100 %."""
+    """Give ``axes`` a y axis from 0 to 100 %."""
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylabel(label)
-    tidy(axes)
+    light_frame(axes)
 
 
-def tidy(axes: Axes) -> None:
-    """A light grid, no frame."""
+def light_frame(axes: Axes) -> None:
+    """Give ``axes`` a light grid and no frame at the top and on the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_curves(axes: Axes, cells: pd.DataFrame, curves: pd.DataFrame, by: str = "arm") -> None:
-    """Accuracy against trials: for each arm a line for the mean over seeds, and a band from lowest to highest."""
+    """Draw accuracy against trials: for each arm the mean over seeds, and a band from the lowest to the highest."""
     labelled = curves.merge(cells[[by]], left_on="cell", right_index=True)
     for colour, (name, group) in zip(PALETTE, labelled.groupby(by, sort=False), strict=False):
         points = group.groupby("trials")["decision_accuracy"].agg(["mean", "min", "max"])
@@ -43,22 +39,31 @@ def draw_curves(axes: Axes, cells: pd.DataFrame, curves: pd.DataFrame, by: str =
 
 
 def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, label: str) -> None:
-    """A line through the means over seeds, and a dot for each seed."""
+    """Draw a line through the means over seeds, and a dot for each seed."""
     means = frame.groupby(x)[y].mean()
     axes.plot(means.index, means, color=colour, label=label)
     axes.scatter(frame[x], frame[y], color=colour, s=18, zorder=3)
 
 
 def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> None:
-    """Accuracy by extension: a bar for the mean over seeds of each architecture, and a dot for each seed."""
-    groups, arch = by_extension(results), per_cell(results)["arch"]
+    """Draw accuracy by extension: for each architecture a bar for the mean over seeds, and a dot for each seed."""
+    groups = results.pivot_table(index=["arch", "cell"], columns="extension", values="decision_accuracy")
     present = [name for name in EXTENSIONS if name in groups]
-    room = 0.76 / len(archs)
+    width = 0.76 / len(archs)
     for k, (name, colour) in enumerate(zip(archs, PALETTE, strict=False)):
-        rows = groups.loc[arch.index[arch == name], present]
-        places = [x + room * (k - (len(archs) - 1) / 2) for x in range(len(present))]
-        axes.bar(places, rows.mean(), 0.93 * room, color=colour, label=name)
+        rows = groups.loc[name, present]
+        places = [x + width * (k - (len(archs) - 1) / 2) for x in range(len(present))]
+        axes.bar(places, rows.mean(), 0.93 * width, color=colour, label=name)
         for place, extension in zip(places, present, strict=True):
             axes.scatter([place] * len(rows), rows[extension], color="black", s=10, zorder=3)
     axes.set_xticks(range(len(present)), present)
     percent_axis(axes)
+
+
+def log_axis(axes: Axes, values: pd.Series, label: str, factor: float = 1) -> None:
+    """Give ``axes`` a logarithmic x axis with a tick at each of ``values``, written as multiples of ``factor``."""
+    axes.set_xscale("log")
+    ticks = sorted(values.unique())
+    axes.set_xticks(ticks, [f"{factor * tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(label)

@@ -1,4 +1,4 @@
-"""How all networks of the claims C2 to C5 are trained: alike, so that they differ in their connections alone.
+"""Training settings that all networks of the claims C2 to C5 share, so that they differ in their connections alone.
 
 The learning rate is the one of 0.001, 0.002, 0.004 and 0.008 that was best for the dense network after 2,500 updates on
 132 tasks (seed 0); LM-RNNs and autapses do about as well with it as with 0.008. The page on results has the figures.
@@ -10,15 +10,10 @@ from typing import Any
 
 SEEDS = [0, 1, 2]
 
-COMMON: dict[str, Any] = {
-    "model": {"init": "identity"},
-    "learning_rate": 0.004,
-    "warmup": 300,
-    "batch_size": 64,
-}
+COMMON: dict[str, Any] = {"model": {"init": "identity"}, "learning_rate": 0.004, "warmup": 300, "batch_size": 64}
 
 FULL: dict[str, Any] = {**COMMON, "tasks": "modcog82", "steps": 8_000, "eval_every": 200}
-"""The paper's own 82 tasks, 512,000 trials: three minutes for an LM-RNN of 256 units on one core."""
+"""The 82 tasks of the authors' code, 512,000 trials: three minutes for an LM-RNN of 256 units on one core."""
 
 ALL_TASKS: dict[str, Any] = {**COMMON, "tasks": "modcog132", "steps": 16_000, "eval_every": 250}
 """132 tasks, 1,024,000 trials: five minutes for an LM-RNN of 256 units on one core."""
@@ -37,5 +32,5 @@ LOCAL = 0.08
 
 
 def network(arch: str, hidden: int, density: float | None = None) -> dict[str, Any]:
-    """An arm of a grid."""
+    """Return an arm of a grid."""
     return {"arch": arch, "hidden": hidden, **({} if density is None else {"density": density})}

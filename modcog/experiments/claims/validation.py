@@ -1,18 +1,24 @@
-"""Put a claim to the test: run its grid, judge the tables, and write both with the figure."""
+"""Test a claim: run its grid, judge the tables, and write both with the figure."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from modcog.errors import ModcogError, unknown
+from modcog.experiments.claims.c1_pool import C1
+from modcog.experiments.claims.c2_autapses import C2
+from modcog.experiments.claims.c3_density import C3
+from modcog.experiments.claims.c4_locality import C4
+from modcog.experiments.claims.c5_synapses import C5
 from modcog.experiments.claims.claim import Claim, Verdict
 from modcog.experiments.sweeps import curves, results, sweep
 from modcog.experiments.sweeps.results import write_table
 from modcog.files import whole_file, write_json
 
-if TYPE_CHECKING:
-    import pandas as pd
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (C1, C2, C3, C4, C5)}
+"""Claims by name."""
 
 RESULTS, CURVES, FIGURE, PAGE, VERDICT = "results.csv", "curves.csv", "figure.png", "README.md", "verdict.json"
 
@@ -26,7 +32,7 @@ def validate(
     dask: str | None = None,
     progress: bool | None = None,
 ) -> Verdict:
-    """Run what a claim needs and judge it.
+    """Run the grid of a claim and judge it.
 
     The runs are in ``out/runs``, which all claims share, so that a network that two claims need is trained once. The
     tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``.
@@ -41,7 +47,7 @@ def validate(
 
     Raises:
         UnknownNameError: for a claim or preset that does not exist.
-        ModcogError: if a run failed; the others are kept, and those that failed tried again the next time.
+        ModcogError: if a run failed; the others are kept, and failed ones are tried again the next time.
     """
     claim = find(name)
     if preset not in claim.presets:
@@ -56,8 +62,19 @@ def validate(
     return judge(claim, folder, f"modcog validate {claim.name} --preset {preset}")
 
 
+def find(name: str) -> Claim:
+    """Return a claim by its name, in capitals or not.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    if name.upper() not in CLAIMS:
+        raise unknown("claim", name, CLAIMS)
+    return CLAIMS[name.upper()]
+
+
 def folder_of(claim: Claim, preset: str, out: Path) -> Path:
-    """Where the verdict of a preset is, so that a look does not take the place of what is quoted."""
+    """Return the folder of a verdict; a small preset does not overwrite the figures that are quoted."""
     return out / (claim.name if preset == "full" else f"{claim.name}-{preset}")
 
 
@@ -65,7 +82,7 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     """Judge a claim by the tables in a folder, and write the verdict, the figure and a page beside them.
 
     Args:
-        claim: which.
+        claim: the claim.
         folder: with ``results.csv`` and ``curves.csv``.
         command: that made the tables, for the page.
 
@@ -73,17 +90,11 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
         ModcogError: if a table is missing.
     """
     scores, learning = (_read(folder / name) for name in (RESULTS, CURVES))
-    verdict = claim.score(scores, learning)
-    content = {
-        "claim": claim.name,
-        "says": claim.says,
-        "test": claim.test,
-        "answer": verdict.answer,
-        "because": verdict.because,
-        "findings": [{"what": f.what, "unit": f.unit, **vars(f.estimate)} for f in verdict.findings],
-        "command": command,
-    }
-    write_json(folder / VERDICT, content)
+    verdict = claim.verdict(scores, learning)
+    findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]
+    tested = {"claim": claim.name, "says": claim.says, "test": claim.test}
+    found = {"answer": verdict.answer, "because": verdict.because, "findings": findings}
+    write_json(folder / VERDICT, {**tested, **found, "command": command})
     with whole_file(folder / FIGURE) as part:
         claim.figure(scores, learning).savefig(part, format="png", dpi=120)
     with whole_file(folder / PAGE) as part:
@@ -91,36 +102,35 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     return verdict
 
 
-def page(claim: Claim, verdict: Verdict, command: str) -> str:
-    """A verdict as Markdown."""
-    lines = [
-        f"# {claim.name}: {claim.title}", "", f"**The claim.** {claim.says}", "", f"**The test.** {claim.test}", "",
-        f"**The verdict: {verdict.answer}.** {verdict.because}", "", f"![{claim.title}]({FIGURE})", "",
-        "Means over seeds with 95 % intervals (Student's). A run that did not reach an accuracy counts with all its",
-        "trials, which makes a ratio one bound, ≤ or ≥; seeds of which neither reached it are left out.", "",
-        *(f"- {finding}" for finding in verdict.findings), "",
-        f"Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:", "",
-        "```sh", command, "```",
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def find(name: str) -> Claim:
-    """A claim by its name, in capitals or not.
-
-    Raises:
-        UnknownNameError: if there is none.
-    """
-    from modcog.experiments.claims import CLAIMS
-
-    if name.upper() not in CLAIMS:
-        raise unknown("claim", name, CLAIMS)
-    return CLAIMS[name.upper()]
-
-
 def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
     if not path.exists():
-        raise ModcogError(f"{path} is missing: judge a claim by a folder with {RESULTS} and {CURVES}")
+        raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
     return pd.read_csv(path)
+
+
+def page(claim: Claim, verdict: Verdict, command: str) -> str:
+    """Return a verdict as Markdown."""
+    findings = "\n".join(f"- {finding}" for finding in verdict.findings)
+    return f"""\
+# {claim.name}: {claim.title}
+
+**The claim.** {claim.says}
+
+**The test.** {claim.test}
+
+**The verdict: {verdict.answer}.** {verdict.because}
+
+![{claim.title}]({FIGURE})
+
+Means over seeds with 95 % intervals (Student's t). Significant: the interval excludes 0 (a difference), 1 (a ratio) or
+the accuracy that is named. A run that did not reach an accuracy counts with all its trials, which makes a ratio an
+upper or a lower bound, ≤ or ≥; seeds of which neither run reached it are left out.
+
+{findings}
+
+Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:
+
+```sh
+{command}
+```
+"""

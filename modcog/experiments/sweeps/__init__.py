@@ -1,4 +1,4 @@
-"""Sweeps: many training runs from one description, each resumable, their results in one table."""
+"""Sweeps: many training runs from one description, each resumable, with their results in one table."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modcog import Battery, evaluate
 from modcog.evaluation import levels
-from modcog.experiments.benchmark.measured import Measured, cost, curve
+from modcog.experiments.benchmark.measure import cost, curve, mean_interval, report_rows, score_table
 
 
 def guesses(share: float):
@@ -32,31 +32,37 @@ def alone():
     battery = Battery(["go", "dmc"])
     known = levels(battery)
     table = evaluate(guesses(0.7), battery, 300, seed=1).table(known)
-    record = {"scores": {task: asdict(table[task]) for task in battery.tasks}}
-    return table, Measured([record], known)
+    return table, score_table([record({task: asdict(table[task]) for task in battery.tasks})], known)
 
 
 def test_of_one_network_the_intervals_are_those_of_the_bootstrap(alone) -> None:
     table, measured = alone
-    for name, tasks in (("go", ["go"]), ("battery", ["go", "dmc"])):
-        for kind, found in (("decision", table[name].decision_interval), ("trial", table[name].trial_interval)):
-            ours = measured.accuracy(kind, tasks)
-            assert ours.mean == pytest.approx(getattr(table[name], f"{kind}_accuracy"))
-            assert (ours.low, ours.high) == pytest.approx(found, abs=0.006)
-        share = measured.share(tasks)
-        assert share is not None
-        assert share.mean == pytest.approx(table[name].decision_share)
-        assert (share.low, share.high) == pytest.approx(table[name].decision_share_interval, abs=0.01)
-        assert measured.level(tasks) == pytest.approx((table[name].decision_chance, table[name].decision_ceiling))
+    found = {row.name: row for row in report_rows(measured, {})}
+    for name, row in (("go", found["go"]), ("battery", found["all tasks"])):
+        score = table[name]
+        for ours, accuracy, interval in (
+            (row.decision, score.decision_accuracy, score.decision_interval),
+            (row.trial, score.trial_accuracy, score.trial_interval),
+            (row.share, score.decision_share, score.decision_share_interval),
+        ):
+            assert ours.mean == pytest.approx(accuracy)
+            assert (ours.low, ours.high) == pytest.approx(interval, abs=0.01)
+        assert (row.chance, row.ceiling) == pytest.approx((score.decision_chance, score.decision_ceiling))
 
 
-def record(accuracy: float) -> dict:
-    score = {"decision_accuracy": accuracy, "decision_interval": (0, 1), "trial_accuracy": 0, "trial_interval": (0, 0)}
-    return {"scores": {"go": score}}
+def record(scores: dict, name: str = "one") -> dict:
+    return {"cell": {"name": name, "config": {}}, "status": "finished", "error": None, "scores": scores}
+
+
+def records(*accuracies: float) -> list[dict]:
+    """Networks with these accuracies on one task."""
+    rest = {"decision_interval": (0, 1), "trial_accuracy": 0, "trial_interval": (0, 0)}
+    return [record({"go": {"decision_accuracy": a, **rest}}, str(k)) for k, a in enumerate(accuracies)]
 
 
 def test_over_seeds_the_interval_is_students() -> None:
-    found = Measured([record(0.5), record(0.6), record(0.7)], None).accuracy("decision", ["go"])
+    found = mean_interval(score_table(records(0.5, 0.6, 0.7)), "decision")
+    assert found is not None
     half = 4.302653 * 0.1 / np.sqrt(3)  # the t of 2 degrees of freedom, from a table
     assert (found.mean, found.low, found.high) == pytest.approx((0.6, 0.6 - half, 0.6 + half))
 
@@ -64,13 +70,20 @@ def test_over_seeds_the_interval_is_students() -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_intervals_hold_the_mean_and_keep_to_what_is_possible(accuracies: list[float]) -> None:
-    measured = Measured([record(accuracy) for accuracy in accuracies], levels(Battery(["go"])))
-    decision, share = measured.accuracy("decision", ["go"]), measured.share(["go"])
+    table = score_table(records(*accuracies), levels(Battery(["go"])))
+    decision, share = mean_interval(table, "decision"), mean_interval(table, "share")
+    assert decision is not None
     assert 0 <= decision.low <= decision.mean + 1e-12
     assert decision.mean - 1e-12 <= decision.high <= 1
     assert share is not None
     assert -1 / 15 - 1e-9 <= share.low <= share.high <= 1 + 1e-9  # chance is 1/16, the ceiling 1
     assert share.mean == pytest.approx((decision.mean - 1 / 16) * 16 / 15)
+
+
+def test_without_levels_there_are_no_shares() -> None:
+    (battery, *_) = report_rows(score_table(records(0.5)), {"other": {"go": (0.25, 0.5)}, "less": {}})
+    assert (battery.share, battery.chance, battery.ceiling) == (None, None, None)
+    assert battery.references == {"other": 0.25}
 
 
 def test_cost_is_the_mean_and_counts_who_reached_what() -> None:

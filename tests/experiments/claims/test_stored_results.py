@@ -11,7 +11,7 @@ import pytest
 
 from modcog.experiments.claims import CLAIMS
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def stored(name: str) -> dict:
@@ -20,7 +20,7 @@ def stored(name: str) -> dict:
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_verdict_follows_from_the_tables(name: str) -> None:
-    verdict = CLAIMS[name].score(*(pd.read_csv(RESULTS / name / f"{table}.csv") for table in ("results", "curves")))
+    verdict = CLAIMS[name].verdict(*(pd.read_csv(RESULTS / name / f"{table}.csv") for table in ("results", "curves")))
     assert stored(name)["answer"] == verdict.answer
     assert stored(name)["because"] == verdict.because
     assert [finding["what"] for finding in stored(name)["findings"]] == [finding.what for finding in verdict.findings]

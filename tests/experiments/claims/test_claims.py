@@ -14,7 +14,7 @@ FULL = {name: claim.presets["full"] for name, claim in CLAIMS.items()}
 
 
 def answer(name: str, *made: object) -> str:
-    return CLAIMS[name].score(*tables(FULL[name], *made)).answer
+    return CLAIMS[name].verdict(*tables(FULL[name], *made)).answer
 
 
 class TestC1:
@@ -22,7 +22,7 @@ class TestC1:
         made = tables(
             FULL["C1"], lambda cell, task: 0.97 + 0.001 * cell.config.seed if cell.config.hidden >= 64 else 0.8
         )
-        verdict = CLAIMS["C1"].score(*made)
+        verdict = CLAIMS["C1"].verdict(*made)
         assert verdict.answer == "holds"
         assert "has 64 units" in verdict.because
 
@@ -39,7 +39,7 @@ class TestC2:
             extended = task.endswith(("r", "l"))
             return 0.2 if extended and cell.config.arch == "autapse" else 0.9 + 0.01 * cell.config.seed
 
-        verdict = CLAIMS["C2"].score(*tables(FULL["C2"], accuracy))
+        verdict = CLAIMS["C2"].verdict(*tables(FULL["C2"], accuracy))
         assert verdict.answer == "holds"
         found = {finding.what: finding.estimate.mean for finding in verdict.findings}
         assert found["LM-RNN − autapses, base tasks"] == pytest.approx(0)
@@ -53,12 +53,12 @@ class TestC2:
                 return 0.1  # neither learns them
             return 0.2 if cell.config.arch == "autapse" else 0.9
 
-        found = {f.what: f.estimate.mean for f in CLAIMS["C2"].score(*tables(FULL["C2"], accuracy)).findings}
+        found = {f.what: f.estimate.mean for f in CLAIMS["C2"].verdict(*tables(FULL["C2"], accuracy)).findings}
         assert found["extended tasks on which the LM-RNN does not fail"] < 1
         assert found["of these, tasks on which the autapses fail"] == 1
 
     def test_an_lm_rnn_that_fails_on_every_task_is_said_in_words(self) -> None:
-        verdict = CLAIMS["C2"].score(*tables(FULL["C2"], by_arch({"lm-rnn": 0.2, "autapse": 0.1})))
+        verdict = CLAIMS["C2"].verdict(*tables(FULL["C2"], by_arch({"lm-rnn": 0.2, "autapse": 0.1})))
         assert verdict.answer == "cannot tell"
         assert verdict.because.endswith("taken one by one; it fails on them all.")
 
@@ -66,7 +66,7 @@ class TestC2:
         def accuracy(cell: Cell, task: str) -> float:
             return 0.9 if cell.config.arch == "lm-rnn" and cell.config.seed else 0.2
 
-        found = {f.what: f.estimate for f in CLAIMS["C2"].score(*tables(FULL["C2"], accuracy)).findings}
+        found = {f.what: f.estimate for f in CLAIMS["C2"].verdict(*tables(FULL["C2"], accuracy)).findings}
         only = found["of these, tasks on which the autapses fail"]
         assert (only.mean, only.n) == (1, 2)
 
@@ -81,7 +81,7 @@ class TestC2:
             FULL["C2"], lambda c, task: 0.1 * c.config.seed + (c.config.arch == "lm-rnn") * len(task) / 50
         )
         gaps = task_gaps(results)
-        assert gaps["dlygo"] == pytest.approx((0.1, 0.1, 0.1))
+        assert gaps["dlygo"][:3] == pytest.approx((0.1, 0.1, 0.1))
         assert len(gaps) == 132
 
 
@@ -97,7 +97,7 @@ class TestC3:
         def trials(cell: Cell) -> float:
             return (100_000 if cell.config.density == 0.04 else 200_000) + 1000 * cell.config.seed
 
-        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), trials))
+        verdict = CLAIMS["C3"].verdict(*tables(FULL["C3"], steep(0.04), trials))
         assert verdict.answer == "holds"
         assert "lm-rnn 4 % 256; it needs 0.50 times" in verdict.because
 
@@ -106,14 +106,16 @@ class TestC3:
 
     def test_the_sparsest_is_best(self) -> None:
         """A sparser one, which is not there, might be better."""
-        verdict = CLAIMS["C3"].score(
+        verdict = CLAIMS["C3"].verdict(
             *tables(FULL["C3"], steep(0.01), lambda cell: 1000 + cell.config.seed if cell.config.density else 2000)
         )
         assert verdict.answer == "cannot tell"
         assert not [f for f in verdict.findings if f.what.startswith("lm-rnn 1 % 256 against lm-rnn 1 %")]
 
     def test_a_dense_network_that_never_gets_there_counts_with_its_whole_run(self) -> None:
-        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density else None))
+        verdict = CLAIMS["C3"].verdict(
+            *tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density else None)
+        )
         ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
         assert ratio.estimate.mean == pytest.approx(128_000 / 512_000)
         assert ratio.estimate.low == 0
@@ -123,13 +125,13 @@ class TestC3:
         def trials(cell: Cell) -> float | None:
             return None if cell.config.seed == 0 else 256_000 if cell.config.density is None else 128_000
 
-        verdict = CLAIMS["C3"].score(*tables(FULL["C3"], steep(0.04), trials))
+        verdict = CLAIMS["C3"].verdict(*tables(FULL["C3"], steep(0.04), trials))
         ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
         assert (ratio.estimate.mean, ratio.estimate.n) == (pytest.approx(0.5), 2)
         assert ratio.estimate.low == pytest.approx(0.5)
 
     def test_a_network_that_never_gets_there_where_the_dense_one_does_has_no_upper_end(self) -> None:
-        verdict = CLAIMS["C3"].score(
+        verdict = CLAIMS["C3"].verdict(
             *tables(FULL["C3"], steep(0.04), lambda c: 128_000 if c.config.density is None else None)
         )
         ratio = [finding for finding in verdict.findings if finding.unit == "ratio"][-1]
@@ -139,7 +141,7 @@ class TestC3:
     def test_nothing_reached(self) -> None:
         assert answer("C3", steep(0.04)) == "cannot tell"
 
-    def test_dense_is_surely_best_though_nothing_was_reached(self) -> None:
+    def test_dense_ends_significantly_higher_though_nothing_was_reached(self) -> None:
         assert answer("C3", lambda cell, task: 0.4 if cell.config.density is None else 0.3) == "does not hold"
 
 

@@ -1,4 +1,4 @@
-"""What is a network, and what makes one."""
+"""Networks that are trained already: which objects count as one, and which functions make one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 
 from modcog import Battery
 from modcog.errors import ModcogError
-from modcog.experiments.benchmark.networks import makes, of_object
+from modcog.experiments.benchmark.networks import score_object
+from modcog.user_code import is_factory
 
 GIVEN = {"n_inputs": 3, "n_outputs": 2, "hidden": 4, "seed": 0}
 
@@ -35,7 +36,7 @@ class Anything:
     "network", [predict, Callable(), Anything(), lambda *args: 0, torch.nn.Linear(3, 2), partial(predict), np.sin]
 )
 def test_these_are_networks(network) -> None:
-    assert not makes(network, GIVEN)
+    assert not is_factory(network, GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +52,11 @@ def test_these_are_networks(network) -> None:
     ],
 )
 def test_these_make_networks(function) -> None:
-    assert makes(function, GIVEN)
+    assert is_factory(function, GIVEN)
 
 
 def made_with(function, **options) -> dict:
-    """What a function that makes a network was called with."""
+    """Return the arguments that a function which makes a network was called with."""
     seen = {}
 
     def note(**given):
@@ -63,7 +64,7 @@ def made_with(function, **options) -> dict:
         return predict
 
     note.__signature__ = __import__("inspect").signature(function)
-    of_object(note, "noted", Battery(["go"]), 2, 0, 1, options)
+    score_object(note, "noted", Battery(["go"]), 2, 0, 1, options)
     return seen
 
 
@@ -71,15 +72,13 @@ def test_a_function_gets_what_it_takes_and_keeps_its_own_defaults() -> None:
     assert made_with(lambda n_outputs, hidden: 0) == {"n_outputs": 17, "hidden": 256}
     assert made_with(lambda n_outputs, hidden=8: 0) == {"n_outputs": 17}
     assert made_with(lambda hidden=8, depth=1: 0, hidden=5, depth=2) == {"hidden": 5, "depth": 2}
-    assert made_with(lambda **rest: 0, depth=2) == {
-        "n_inputs": 33, "n_outputs": 17, "hidden": 256, "seed": 0, "depth": 2,
-    }  # fmt: skip
+    assert made_with(lambda **rest: 0, depth=2) == {"n_inputs": 33, "n_outputs": 17, "seed": 0, "depth": 2}
 
 
 def test_a_network_as_it_is_and_as_it_is_made_score_the_same() -> None:
     battery = Battery(["dms"])
-    (one,) = of_object(predict, "one", battery, 50, 3, 1, {})
-    (other,) = of_object(lambda: predict, "other", battery, 50, 3, 5, {})
+    (one,) = score_object(predict, "one", battery, 50, 3, 1, {})
+    (other,) = score_object(lambda: predict, "other", battery, 50, 3, 5, {})
     assert one["scores"] == other["scores"]
     assert 0.2 < one["scores"]["dms"]["decision_accuracy"] < 0.8
 
@@ -89,4 +88,4 @@ def test_what_a_function_says_when_it_fails_is_kept() -> None:
         raise OSError("no\nweights")
 
     with pytest.raises(ModcogError, match=r"^mine: called with n_inputs, it failed: OSError: no weights$"):
-        of_object(fails, "mine", Battery(["go"]), 2, 0, 1, {})
+        score_object(fails, "mine", Battery(["go"]), 2, 0, 1, {})

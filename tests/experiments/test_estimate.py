@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from modcog.experiments.claims.claim import Finding
-from modcog.experiments.claims.estimate import Estimate, difference, ratio
+from modcog.experiments.estimate import Estimate, difference, ratio
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])
@@ -19,14 +19,14 @@ def test_coverage(n: int) -> None:
 
 
 def test_one_seed_says_nothing_and_none_even_less() -> None:
-    assert Estimate.of([0.4]).values == (0.4, -np.inf, np.inf)
+    assert Estimate.of([0.4])[:3] == (0.4, -np.inf, np.inf)
     assert np.isnan(Estimate.of([]).mean)
 
 
 def test_pairs_are_made_by_seed_and_those_without_a_partner_left_out() -> None:
     one = pd.Series({0: 1.0, 1: 2.0, 2: 3.0})
     other = pd.Series({2: 2.5, 1: 1.5, 3: 9.0})
-    assert difference(one, other).values == pytest.approx((0.5, 0.5, 0.5))
+    assert difference(one, other)[:3] == pytest.approx((0.5, 0.5, 0.5))
     assert difference(one, other).n == 2
 
 

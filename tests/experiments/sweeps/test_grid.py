@@ -1,4 +1,4 @@
-"""A sweep as data: which cells a description stands for, and what is said of a wrong one."""
+"""A sweep as data: the cells of a description, and the errors for a wrong one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modcog import ModcogError, UnknownNameError
@@ -86,6 +86,7 @@ def test_what_decides_the_run_decides_its_folder_and_nothing_else_does(tmp_path:
     assert name(arch="gru", hidden=12, seed=4).startswith("gru-h12-modcog132-s4-")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), st.integers(1, 3))
 def test_the_number_of_cells_is_the_product(seeds: list[int], arms: int) -> None:
     grid = Grid.of({"arms": [{"hidden": 8 + k} for k in range(arms)], "axes": {"seed": seeds, "steps": [5, 6]}})

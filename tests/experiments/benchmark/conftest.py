@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -75,9 +76,15 @@ class Done(NamedTuple):
         return Report.model_validate_json((self.folder / "out" / "report.json").read_text())
 
 
+def command(patch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the program with these words on its command line."""
+    patch.setattr(sys, "argv", ["modcog", *words])
+    return main()
+
+
 @pytest.fixture(scope="session")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with networks of one's own in the module ``own_benchmarked``."""
+    """A working directory with user networks in the module ``own_benchmarked``."""
     path = tmp_path_factory.mktemp("benchmark")
     (path / "own_benchmarked.py").write_text(OWN)
     return path
@@ -90,7 +97,7 @@ def done(working: Path) -> Done:
     words = ["benchmark", "own_benchmarked:sometimes", "--seeds", "3", "--out", "out", *SETTINGS]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(working)
-        code = main(words)
+        code = command(patch, *words)
     return Done(working, code, out.getvalue(), err.getvalue())
 
 

@@ -1,0 +1,60 @@
+"""Write modcog/evaluation/ceilings.json: chance and ceiling of the 132 tasks under the default settings and both rules.
+
+python tests/benchmarks/store_ceilings.py            # on all cores
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+from modcog import Battery
+from modcog.evaluation import Level, levels
+from modcog.evaluation.ceilings import STORED, Progress, stored
+from modcog.files import whole_file
+from modcog.settings import RULES, Settings
+
+N_TRIALS = 100_000
+"""Trials of each task behind the stored levels."""
+
+DIGITS = 6
+"""Decimals that are stored."""
+
+
+def store(
+    n_trials: int = N_TRIALS, seed: int = 0, jobs: int = -1, progress: Progress | None = None, path: Path = STORED
+) -> None:
+    """Compute the levels and write them to ``path``."""
+    content = {}
+    for rules in RULES:
+        found = levels(Battery("modcog132", rules=rules), n_trials, seed, jobs, progress)
+        content[rules] = {task: [round(value, DIGITS) for value in astuple(level)] for task, level in found.items()}
+    settings = Settings().model_dump(mode="json", exclude={"rules"})
+    columns = [field.name for field in fields(Level)]
+    head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": columns}
+    with whole_file(path) as part:
+        part.write_text(as_json({**head, **content}), encoding="utf-8")
+    stored.cache_clear()
+
+
+def as_json(content: dict[str, Any]) -> str:
+    """JSON with a line for each task, so that a change can be read."""
+    rows = [
+        f'"{name}": {json.dumps(value)}'
+        if name not in RULES
+        else f'"{name}": {{\n' + ",\n".join(f'  "{task}": {json.dumps(row)}' for task, row in value.items()) + "}"
+        for name, value in content.items()
+    ]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n-trials", type=int, default=N_TRIALS)
+    parser.add_argument("--jobs", type=int, default=-1)
+    arguments = parser.parse_args()
+    store(arguments.n_trials, jobs=arguments.jobs, progress=print)
+    print(STORED)
