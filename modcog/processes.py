@@ -1,0 +1,96 @@
+"""The same call for many items, in worker processes of this machine or on a dask cluster."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TypeVar
+
+from modcog.errors import ModcogError, one_line
+from modcog.extras import missing_extra
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DASK_TIMEOUT = "10s"
+"""Longest wait for the answer of a dask scheduler."""
+
+
+def spread(
+    call: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None, advice: str = ""
+) -> Iterator[Result]:
+    """Call ``call`` with each item; yield the results as they get ready.
+
+    Args:
+        call: a function that worker processes can import.
+        items: its arguments.
+        jobs: processes of this machine; 1: this one.
+        dask: address of a dask scheduler, to use the workers of its cluster instead.
+        advice: what to do if a worker is lost, for the end of the error.
+
+    Raises:
+        ModcogError: if a worker is killed, or the cluster cannot be reached or is lost.
+    """
+    if dask and items:
+        with cluster(dask, advice) as executor:
+            for future in as_completed([executor.submit(call, item) for item in items]):
+                yield future.result()
+    elif jobs > 1 and items:
+        from joblib import Parallel, delayed
+
+        parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
+        try:
+            yield from parallel(delayed(_call)(call, item, os.getpid()) for item in items)
+        except BrokenProcessPool:
+            raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {advice}") from None
+    else:
+        yield from map(call, items)
+
+
+@contextmanager
+def cluster(address: str, advice: str) -> Iterator[Executor]:
+    """Connect to a dask cluster; yield an executor, which gives the work of a lost worker to another, three times.
+
+    The dask backend of joblib is not used, since it hangs when a worker is lost a fourth time.
+
+    Raises:
+        ModcogError: if dask is not installed, the scheduler cannot be reached, or the cluster is lost.
+    """
+    try:
+        from distributed import CancelledError, Client, KilledWorker
+        from distributed.comm.core import CommClosedError
+    except ImportError as error:
+        raise missing_extra("dask", "a dask cluster", (error.name or "distributed").split(".")[0]) from None
+    try:
+        client = Client(address, timeout=DASK_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ModcogError(f"dask: cannot reach a scheduler at {address!r}: {one_line(error)}") from None
+    with client:
+        try:
+            yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise ModcogError(f"dask: lost the cluster at {address!r} ({type(error).__name__}); {advice}") from None
+
+
+def _call(call: Callable[[Item], Result], item: Item, parent: int) -> Result:
+    if os.getpid() != parent:  # joblib uses this process where it may not start others
+        _end_with(parent)
+    return call(item)
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this worker process with its parent, however that ends; joblib would let it live on for minutes."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
