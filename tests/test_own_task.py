@@ -16,7 +16,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import modcog
+from modcog.describe import describe
 from modcog.envs.registration import environment_id
+from modcog.evaluation import levels
 from modcog.tasks import names
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
@@ -304,3 +306,70 @@ def test_a_field_of_the_wrong_kind_is_refused(midpoint, field, value, says) -> N
     with pytest.raises(modcog.ModcogError, match=says):
         modcog.add_base(replace(midpoint["midpoint"], **{"name": "other", field: value}))
     assert names.known_tasks() == before
+
+
+def turn_aside(t: modcog.Draw) -> modcog.Outcome:
+    """A cue shows a direction; respond a quarter of the ring to one side of it."""
+    aside = t.dim_ring // 4 * (1 - 2 * t["leftwards"])
+    cue = modcog.Stimulus(0, 1 + t["leftwards"], t["cue_direction"])
+    return modcog.Outcome((t["cue_direction"] + aside) % t.dim_ring, [cue])
+
+
+@pytest.fixture
+def aside() -> Iterator[tuple[str, ...]]:
+    """A base task with two conditions whose names the package has never heard of."""
+    base = modcog.Base(
+        "aside", "turning", "Respond a quarter of the ring beside the cue.",
+        {"fixation": 300, "cue": 500, "delay": 300, "decision": 300}, ("cue",),
+        (modcog.Condition("cue_direction", "direction", "where the cue stands"),
+         modcog.Condition("leftwards", "flag", "1: respond to the left of the cue, which ring 2 then shows")),
+        turn_aside, timed="delay", noise="shown",
+    )  # fmt: skip
+    yield modcog.add_base(base)
+    modcog.remove_base("aside")
+
+
+def test_a_declaration_is_all_that_the_environment_needs(aside) -> None:
+    env = gym.make("modcog/aside-v0", disable_env_checker=True).unwrapped
+    env.reset(seed=0)
+    turned = set()
+    for k in range(16):
+        trial = env.new_trial(ground_truth=k)
+        assert trial["target"] == k == (trial["cue_direction"] + 4 - 8 * trial["leftwards"]) % 16
+        assert env.gt[-1] == 1 + k
+        turned.add(trial["leftwards"])
+    assert turned == {0, 1}
+    assert env.new_trial(ground_truth=2, leftwards=1)["cue_direction"] == 6
+    with pytest.raises(modcog.ModcogError, match="ground_truth: got 2, which no trial with these conditions asks for"):
+        env.new_trial(ground_truth=2, cue_direction=5)
+
+
+def test_a_declaration_is_all_that_the_ideal_observer_needs(aside) -> None:
+    """Blind, any of 16 answers is as good; without noise the cue tells all; between them, the noise decides."""
+    quiet, noisy, flooded = (modcog.Battery(aside, sigma=sigma) for sigma in (0, 6, 1e4))
+    assert {level.decision_ceiling for level in levels(quiet, n_trials=50).values()} == {1.0}
+    assert {round(level.decision_chance, 12) for level in levels(quiet, n_trials=50).values()} == {1 / 16}
+    middle = levels(noisy, n_trials=400)["aside"]
+    assert 0.3 < middle.decision_ceiling < 0.999
+    # which ring is noisy still tells the side, but not the direction
+    assert levels(flooded, n_trials=400)["aside"].decision_ceiling == pytest.approx(1 / 16, abs=0.02)
+
+
+def test_a_declaration_is_all_that_descriptions_and_manifests_need(aside, tmp_path) -> None:
+    described = describe("asideintr").conditions
+    assert described["cue_direction"] == "where the cue stands"
+    data = modcog.data.export(tmp_path, tasks=["aside", "dms"], trials_per_task=20)
+    assert data.manifest.columns["leftwards"].startswith("1: respond to the left of the cue")
+    trials = data["train"][:]
+    assert (trials.conditions["cue_direction"][trials.task == 1] == -1).all()
+    assert (trials.conditions["cue_direction"][trials.task == 0] >= 0).all()
+    assert [c.kind for c in trials.declared if c.name in ("cue_direction", "leftwards")] == ["direction", "flag"]
+
+
+def test_a_declaration_is_all_that_analyses_need(aside) -> None:
+    """The default grouping is the cue's direction: a network that shows its input has a ring of it."""
+    from modcog.analysis import ringness
+
+    battery = modcog.Battery(["aside"], sigma=0)
+    found = ringness(lambda x: x, battery, task="aside", period="cue", n_trials=200)
+    assert found.by == "cue_direction"
