@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.errors import unknown
+from modcog.errors import UnknownKeywordError, unknown
 from modcog.validation import validated
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -38,18 +39,18 @@ class EnvOptions(BaseModel):
     render_mode: Literal["rgb_array", "human"] | None = None
 
 
-def read_options(task: str, keywords: dict[str, Any]) -> tuple[Battery, EnvOptions]:
-    """The battery of one task and the options of its environment.
+def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOptions]:
+    """Return the battery of one task and the options of its environment, from keywords of both.
 
     Raises:
-        UnknownNameError: for a keyword that is neither a setting nor an option.
+        UnknownKeywordError: for a keyword that is neither a setting nor an option.
         ModcogError: for a wrong value.
     """
     settings = [name for name in BatteryConfig.model_fields if name != "tasks"]
     allowed = [*EnvOptions.model_fields, *settings]
     for name in keywords:
-        if name not in allowed:
-            raise unknown("option", name, allowed)
+        if name not in allowed:  # some tools look for Python's own words in the message
+            raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
     options = {name: value for name, value in keywords.items() if name in EnvOptions.model_fields}
     if options.get("rewards", ...) is None:
         del options["rewards"]
