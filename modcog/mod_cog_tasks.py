@@ -51,17 +51,12 @@ class ScriptEnv(ModCogEnv):
     """
 
     def reset(
-        self,
-        *,
-        seed: int | None = None,
-        options: dict[str, Any] | None = None,
-        no_step: bool = False,
-        step_fn: Callable[..., Any] | None = None,
+        self, *, no_step: bool = False, step_fn: Callable[..., Any] | None = None, **arguments: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Reset as ``ModCogEnv`` does; ``no_step`` changes nothing, since no step is taken anyway."""
         if step_fn is not None:
-            options = {**(options or {}), "step_fn": step_fn}
-        return super().reset(seed=seed, options=options)
+            arguments["options"] = {**(arguments.get("options") or {}), "step_fn": step_fn}
+        return super().reset(**arguments)
 
     def new_trial(self, **conditions: Any) -> dict[str, Any]:
         """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own."""
@@ -215,17 +210,6 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    *_CONSTRUCTORS,
-    "EnvWithAdditions",
-    "MultiEnvs",
-    "RandomSchedule",
-    "ScheduleEnvs",
-    "SequentialSchedule",
-    "TrialWrapper",
-    "gym",
-    "ngym",
-    "np",
-    "plt",
-    "scheduler",
-    "spaces",
-]
+    *_CONSTRUCTORS, "EnvWithAdditions", "MultiEnvs", "RandomSchedule", "ScheduleEnvs", "SequentialSchedule",
+    "TrialWrapper", "gym", "ngym", "np", "plt", "scheduler", "spaces",
+]  # fmt: skip

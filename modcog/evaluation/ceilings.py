@@ -105,7 +105,8 @@ def stand_in_for(battery: Battery, task: str) -> str:
     own = compile_tables([task], battery.settings, rule_input=False)
     base = compile_tables([spec.base], battery.settings, rule_input=False)
     shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
-    renamed = own.rules.name == "corrected" or (spec.family == "decision" and _same_time(own))
+    responds = spec.family == "decision" and task in names.TASKS
+    renamed = own.rules.name == "corrected" or (responds and _same_time(own))
     return spec.base if shown_alike and renamed else task
 
 

@@ -1,12 +1,12 @@
 """Chance and ceilings of whole batteries: what is stored, what is computed, and what stands in for what."""
 
 import json
-import math
 from dataclasses import asdict, astuple
 
 import closed_form
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import modcog
 from modcog import TASKS, Battery, ModcogError, UnknownNameError
@@ -107,6 +107,7 @@ def test_other_settings_are_computed_and_the_rule_input_is_no_other_setting():
 
 
 WHERE = modcog.Condition("where", "direction", "where the light is")
+ONE_OF_TWO = modcog.Condition("where", "direction", "where the light is", (0, 8))
 COIN = modcog.Condition("coin", "flag", "decides and is not shown")
 ONE_IN_FOUR = modcog.Condition("share", "count", "the light comes on if it is 0", (0, 1, 2, 3))
 
@@ -119,7 +120,7 @@ def light(t):
     ("conditions", "draw", "chance", "ceiling"),
     [
         ((WHERE,), lambda t: modcog.Outcome(t["where"], light(t)), 1 / 16, 1),
-        ((modcog.Condition("where", "direction", "", (3, 9)),), lambda t: modcog.Outcome(t["where"], light(t)), 1 / 2, 1),
+        ((ONE_OF_TWO,), lambda t: modcog.Outcome(t["where"], light(t)), 1 / 2, 1),
         ((WHERE,), lambda t: modcog.Outcome(t["where"] // 4, light(t)), 1 / 4, 1),
         ((WHERE, COIN), lambda t: modcog.Outcome((t["where"] + 8 * t["coin"]) % 16, light(t)), 1 / 16, 1 / 2),
         ((WHERE, ONE_IN_FOUR), lambda t: modcog.Outcome(t["where"], light(t), t["share"] == 0), 3 / 4, 3 / 4),
@@ -143,16 +144,15 @@ def test_levels_of_a_users_own_task_by_hand(task, conditions, draw, chance, ceil
 def test_ceiling_of_a_users_own_noisy_task_by_its_closed_form():
     """Which of two directions, seen in noise: the bumps are far apart, so only the distance of their means counts."""
     lasts, sigma = 3, 6.0
-    two = modcog.Condition("where", "direction", "", (0, 8))
     periods = {"fixation": 200, "light": 100 * lasts, "decision": 200}
-    modcog.add_base(modcog.Base("faint", "own", "Look.", periods, ("light",), (two,),
+    modcog.add_base(modcog.Base("faint", "own", "Look.", periods, ("light",), (ONE_OF_TWO,),
                                 lambda t: modcog.Outcome(t["where"], light(t)), noise="both"))  # fmt: skip
     try:
         found = levels(Battery(["faint"], sigma=sigma), 4000)["faint"]
     finally:
         modcog.remove_base("faint")
     apart = np.linalg.norm(closed_form.bump(0, 16) - closed_form.bump(8, 16)) * np.sqrt(lasts)
-    known = 0.5 * (1 + math.erf(apart / 2 / (sigma / 10) / np.sqrt(2)))
+    known = norm.cdf(apart / 2 / (sigma / 10))
     assert 0.6 < known < 0.99
     assert found.decision_ceiling == pytest.approx(known, abs=4 * found.error)
 
