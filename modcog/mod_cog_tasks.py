@@ -5,15 +5,15 @@ Such a script runs after one line of it is changed, ``from Mod_Cog.mod_cog_tasks
 the names of NumPy, gymnasium, neurogym and matplotlib that it took from there.
 
 **The default here is the published rule set**, errors and all, since that is what those scripts had; everywhere else
-in modcog it is the corrected one. ``go(rules="corrected")`` asks for that. What differs, and what it did to scores, is
-in the documentation, "Moving from the published code".
+in modcog it is the corrected one. ``go(rules="corrected")`` asks for that. The differences and their effect on scores
+are in the documentation, "Moving from the published code".
 
 **Arguments** of every function: those of ``modcog.Battery`` and of ``gym.make("modcog/…")``, and the published ones:
-``dt`` (ms), ``sigma``, ``dim_ring``, ``rewards``, ``timing`` (ms; periods that the task does not have are passed over),
-``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks), and what made one task another:
-``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family, ``w_mod``, ``stim_mod`` and
-``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family. ``dlygo(integrate=1)`` is
-``dlygointr()``.
+``dt`` (ms), ``sigma``, ``dim_ring``, ``rewards``, ``timing`` (ms; periods that the task does not have are ignored),
+``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks), and those that turned one task into
+another: ``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family, ``w_mod``, ``stim_mod``
+and ``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family. So
+``dlygo(integrate=1)`` is ``dlygointr()``.
 
 **Names.** The eleven ``…intseq`` mean ``…intrseqr``.
 """

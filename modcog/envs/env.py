@@ -41,7 +41,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     **Description.** Each trial runs through the periods of its task: the subject fixates, sees stimuli on two rings of
     directions, waits, and when the fixation cue goes off it responds in the direction the task asks for, holds
-    fixation, or, in sequence tasks, follows a target that keeps moving. ``modcog show TASK`` says what a task is.
+    fixation, or, in sequence tasks, follows a target that keeps moving. ``modcog show TASK`` describes a task.
 
     **Action space.** ``Discrete(n + 1)``: 0 holds fixation, 1 + k responds in direction k of n (``dim_ring``).
 
@@ -65,7 +65,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     **Episode end.** After ``trials_per_episode`` trials the episode is terminated, with an observation of zeros; with
     None it never ends. Episodes are not truncated.
 
-    **Info.** ``gt``, the right action at this step; ``new_trial``, whether the trial ended with it; and then
+    **Info.** ``gt``, the right action at this step; ``new_trial``, true if the trial ended with it; and then
     ``performance`` (0 … 1) and ``trial``, the conditions of the trial that ended.
 
     **Arguments.**
@@ -73,7 +73,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     Args:
         task: name of the task.
         trials_per_episode: trials in an episode, or None.
-        abort: whether a response before the decision ends the trial.
+        abort: end a trial at a response before the decision.
         rewards: other numbers for ``abort`` (−0.1), ``correct`` (1) and ``fail`` (0).
         render_mode: ``"rgb_array"``, ``"human"`` or None.
         **settings: those of ``modcog.Battery``: ``dt``, ``sigma``, ``dim_ring``, ``rules``, ``timing`` …

@@ -1,4 +1,4 @@
-"""Options of an environment that are not settings of its trials, and how both are read from keyword arguments."""
+"""Options of an environment that are not settings of its trials; both are read from keyword arguments here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Rewards(BaseModel):
-    """What a step earns."""
+    """Rewards of a step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class Rewards(BaseModel):
 
 
 class EnvOptions(BaseModel):
-    """How an environment is played."""
+    """Options of stepping an environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ class EnvOptions(BaseModel):
         1, description="Trials in an episode; None: one endless stream of trials."
     )
     abort: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Whether a response before the decision ends the trial."
+        False, description="End the trial at a response before the decision."
     )
     rewards: Rewards = Rewards()
     render_mode: Literal["rgb_array", "human"] | None = None

@@ -1,4 +1,4 @@
-"""The rules of stepping: what each step of a trial demands, and what an action earns there.
+"""The rules of stepping: the demand of each step of a trial, and the outcome of each action there.
 
 The single environment looks its steps up one by one, the vector environment those of all its copies at once.
 """

@@ -35,10 +35,10 @@ VectorStep = tuple[
     NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
 ]  # fmt: skip
 
-_NOBODY: NDArray[np.intp] = np.zeros(0, np.intp)
+_NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
 
 _OF_MAKE_VEC = ("task", "num_envs", "vectorization_mode")
-"""Keywords of a specification that are no options."""
+"""Keywords in a specification that are no options of the environment."""
 
 
 class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
@@ -57,18 +57,17 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
 
     metadata = _METADATA
 
-    def __init__(self, task: str, num_envs: int = 1, **keywords: Any) -> None:
+    def __init__(self, task: str, num_envs: int = 1, max_episode_steps: int | None = None, **keywords: Any) -> None:
         self.num_envs = check_count("num_envs", num_envs)
         self.task = task
         self._spec: Any = None
-        self._set_up(keywords)
+        self._set_up({"max_episode_steps": max_episode_steps, **keywords})
 
     def _set_up(self, keywords: dict[str, Any]) -> None:
-        self._keywords = keywords
-        limit = keywords.get("max_episode_steps")
+        self._keywords = dict(keywords)
+        limit = keywords.pop("max_episode_steps")
         self.max_episode_steps = None if limit is None else check_count("max_episode_steps", limit)
-        options = {name: value for name, value in keywords.items() if name != "max_episode_steps"}
-        self.battery, self.options = read_options(self.task, options)
+        self.battery, self.options = read_options(self.task, keywords)
         if self.options.render_mode is not None:
             raise ModcogError("render_mode: the vector environment draws no pictures; render a single environment")
         self.render_mode = None
@@ -80,7 +79,7 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         self._none: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
         self._all = ~self._none
         self._started = False
-        self._finished = _NOBODY  # copies that the next step resets
+        self._finished = _NO_LANES  # copies that the next step resets
         self._trials_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
         self._steps_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
 
@@ -116,7 +115,7 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
         if seed is not None:
             self.pool.seed(self._seeds(seed))
-        self._started, self._finished = True, _NOBODY
+        self._started, self._finished = True, _NO_LANES
         self._begin(np.arange(self.num_envs))
         return self.pool.observations(), {}
 
@@ -159,7 +158,7 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         infos = {"gt": label, "_gt": playing.copy(), "new_trial": ended, "_new_trial": playing.copy()}
         pool.step(playing ^ ended)
         terminated, truncated = self._none.copy(), self._none.copy()
-        finished, said = self._end_trials(np.flatnonzero(ended)) if ended.any() else (_NOBODY, {})
+        finished, reports = self._end_trials(np.flatnonzero(ended)) if ended.any() else (_NO_LANES, {})
         terminated[finished] = True
         if len(starting):
             self._begin(starting)
@@ -170,9 +169,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         if not SAME_STEP:
             self._finished = finished
         elif len(finished):
-            self._report_final(finished, infos, said)
+            self._report_final(finished, infos, reports)
             self._begin(finished)
-        for lane, of_trial in said.items():
+        for lane, of_trial in reports.items():
             self._add_info(infos, of_trial, lane)
         return pool.observations(), reward, terminated, truncated, infos
 
@@ -180,11 +179,11 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """End the trials of the copies ``lanes``, (k,), and begin the next in those whose episode goes on.
 
         Returns:
-            The copies whose episode has ended, and an info about each trial that has, by copy.
+            The copies whose episode has ended, and a report of each trial that has, by copy.
         """
         pool, limit = self.pool, self.options.trials_per_episode
         ended = zip(lanes.tolist(), pool.performance(lanes).tolist(), strict=True)
-        said = {lane: {"performance": performance, "trial": pool.trial_of(lane)} for lane, performance in ended}
+        reports = {lane: {"performance": performance, "trial": pool.trial_of(lane)} for lane, performance in ended}
         self._trials_done[lanes] += 1
         over = self._trials_done[lanes] >= limit if limit is not None else self._none[lanes]
         finished, others = lanes[over], lanes[~over]
@@ -192,15 +191,15 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             pool.blank(finished)
         if len(others):
             pool.advance(others)
-        return finished, said
+        return finished, reports
 
-    def _report_final(self, lanes: NDArray[np.intp], infos: dict[str, Any], said: dict[int, dict[str, Any]]) -> None:
-        """Move what there is to say of the copies ``lanes``, (k,), to the infos of an episode's last step."""
+    def _report_final(self, lanes: NDArray[np.intp], infos: dict[str, Any], reports: dict[int, dict[str, Any]]) -> None:
+        """Move the infos and reports of the copies ``lanes``, (k,), to those of an episode's last step."""
         observations, found = (np.full(self.num_envs, None, object) for _ in range(2))
         columns = lanes.tolist(), self.pool.observations(lanes), infos["gt"][lanes].tolist(), infos["new_trial"][lanes]
         for lane, observation, gt, new_trial in zip(*columns, strict=True):
             observations[lane] = observation
-            found[lane] = {"gt": gt, "new_trial": bool(new_trial), **said.pop(lane, {})}
+            found[lane] = {"gt": gt, "new_trial": bool(new_trial), **reports.pop(lane, {})}
         mask = self._none.copy()
         mask[lanes] = True
         infos |= {"final_observation": observations, "_final_observation": mask}

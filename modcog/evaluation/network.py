@@ -1,4 +1,4 @@
-"""Calling any network on trials, and reporting in one line what is wrong with it."""
+"""Calling any network on trials, and reporting its faults in one line."""
 
 from __future__ import annotations
 

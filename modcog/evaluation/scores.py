@@ -146,9 +146,9 @@ def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, 
         return found
     chance, ceiling = np.array(ends).T[..., None]
     found[f"{kind}_chance"], found[f"{kind}_ceiling"] = float(chance.mean()), float(ceiling.mean())
-    apart = (ceiling - chance > ROOM)[:, 0]
-    if apart.any():
-        shares = ((means - chance)[apart]) / (ceiling - chance)[apart]
+    defined = (ceiling - chance > ROOM)[:, 0]
+    if defined.any():
+        shares = (means - chance)[defined] / (ceiling - chance)[defined]
         found[f"{kind}_share"], found[f"{kind}_share_interval"] = _with_interval(shares)
     return found
 
@@ -184,7 +184,7 @@ def _percent(value: float, interval: tuple[float, float]) -> str:
 
 
 def extension(spec: TaskSpec) -> str:
-    """Return the extensions of a task in a word: none, interval, sequence or interval-sequence."""
+    """Return the extensions of a task as one word: none, interval, sequence or interval-sequence."""
     return "-".join(n for n, sign in (("interval", spec.interval), ("sequence", spec.sequence)) if sign) or "none"
 
 
