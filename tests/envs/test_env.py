@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from neurogym.core import TrialEnv
 
-from modcog import TASKS, Battery, ModcogError, UnknownNameError
+import modcog
+from modcog import TASKS, Base, Battery, Condition, ModcogError, Outcome, Stimulus, UnknownNameError
 from modcog.envs.env import ModCogEnv, _period_times
 
 RULES = ("corrected", "published")
@@ -430,6 +431,27 @@ def test_ground_truth_asks_for_a_match():
     env = ModCogEnv("dnms")
     assert env.choices == ["match", "non-match"]
     assert [env.new_trial(ground_truth=choice)["match"] for choice in env.choices] == [1, 0]
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_ground_truth_asks_for_the_target_of_a_users_own_task(rules):
+    def draw(t):
+        return Outcome((t["cue_place"] + 5) % 16, [Stimulus(0, 1, t["cue_place"])], t["go"] == 1)
+
+    conditions = (Condition("cue_place", "direction"), Condition("go", "flag"))
+    periods = {"fixation": 200, "cue": 200, "decision": 200}
+    modcog.add_base(Base("turned", "own", "Look away.", periods, ("cue",), conditions, draw))
+    try:
+        env = ModCogEnv("turned", rules=rules)
+        for wanted in (0, 7, 15):
+            trial = env.new_trial(ground_truth=wanted)
+            assert (trial["target"], trial["cue_place"], trial["go"]) == (wanted, (wanted - 5) % 16, 1)
+        with pytest.raises(ModcogError, match="ground_truth: got 3, which no trial with these conditions asks for"):
+            env.new_trial(ground_truth=3, go=0)
+        with pytest.raises(ModcogError, match="ground_truth: got 'match', must be from 0 to 15"):
+            env.new_trial(ground_truth="match")
+    finally:
+        modcog.remove_base("turned")
 
 
 # What neurogym's tools read
