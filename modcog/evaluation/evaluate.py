@@ -10,7 +10,7 @@ import numpy as np
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.evaluation.network import Predict, as_predict, check_trials_apart, output_of
+from modcog.evaluation.network import Predict, as_predict, check_independence, output_of
 from modcog.evaluation.scores import Scores, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
@@ -85,7 +85,7 @@ def _score_all(call: Predict, parts: Iterable[Trials], n_actions: int, check: bo
         if largest is None or len(trials) > len(largest[0]):
             largest = trials, output
     if check and largest is not None:  # only now, so that no call comes between those that count
-        check_trials_apart(call, *largest)
+        check_independence(call, *largest)
     values = {kind: np.concatenate([part.values[kind] for part in found]) for kind in found[0].values}
     return Scores(found[0].tasks, np.concatenate([part.task for part in found]), values)
 

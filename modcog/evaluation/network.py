@@ -89,7 +89,7 @@ def output_of(call: Predict, trials: Trials, n_actions: int) -> Any:
         return call(trials.observations)
 
 
-def check_trials_apart(call: Predict, trials: Trials, output: Any, name: str = "predict") -> None:
+def check_independence(call: Predict, trials: Trials, output: Any, name: str = "predict") -> None:
     """Refuse a network whose output for a trial depends on the other trials of the batch.
 
     It may take trials for steps. Every other trial is reversed in time, and the output for the rest must stay the same.
