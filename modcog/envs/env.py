@@ -112,10 +112,9 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.timing = dict(self.battery.tables.timings[0])
         self.dim_ring, self.sigma = chosen.dim_ring, chosen.sigma / np.sqrt(chosen.dt)
         self.theta = np.arange(self.dim_ring) * (2 * np.pi / self.dim_ring)
-        matches = any(condition.name == "match" for condition in self.battery.tables.conditions)
+        matches = ("match", "flag") in [(one.name, one.kind) for one in self.battery.tables.conditions]
         self.choices: Any = ["match", "non-match"] if matches else np.arange(self.dim_ring)
         self._before, self._in_decision = demands(self.battery.tables)
-        self.observation_space, self.action_space = _spaces(self.dim_ring, self.battery.n_channels)
         self.t_ind = self._trials_done = 0
         self._over, self._opening = True, False
         self._picture: Any = None
@@ -123,6 +122,10 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.trial: dict[str, Any] = {}
         self.ob: NDArray[np.float32] = np.zeros((0, self.battery.n_channels), np.float32)
         self.gt: NDArray[np.int64] = np.zeros(0, np.int64)
+        first, second = range(1, 1 + self.dim_ring), range(1 + self.dim_ring, 1 + 2 * self.dim_ring)
+        channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
+        self.observation_space = spaces.Box(-np.inf, np.inf, shape=self.ob.shape[1:], dtype=np.float32, name=channels)
+        self.action_space = spaces.Discrete(self.battery.n_actions, name={"fixation": 0, "choice": first})
         self._seeded = False
         self._begin(Seed.of(None, Purpose.SAMPLE))
 
@@ -352,10 +355,3 @@ def _period_times(periods: tuple[str, ...], steps: tuple[int, ...], dt: float) -
     starts = (0, *ends[:-1])
     times = (starts, [i * dt for i in starts], ends, [i * dt for i in ends])
     return tuple(dict(zip(periods, at, strict=True)) for at in times)
-
-
-def _spaces(dim_ring: int, n_channels: int) -> tuple[Any, Any]:
-    first, second = range(1, 1 + dim_ring), range(1 + dim_ring, 1 + 2 * dim_ring)
-    channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
-    box = spaces.Box(-np.inf, np.inf, shape=(n_channels,), dtype=np.float32, name=channels)
-    return box, spaces.Discrete(dim_ring + 1, name={"fixation": 0, "choice": first})
