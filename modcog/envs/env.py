@@ -63,7 +63,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     goes on exactly as the original would.
 
     **Episode end.** After ``trials_per_episode`` trials the episode is terminated, with an observation of zeros; with
-    None it never ends. Episodes are not truncated.
+    None it never ends. Only ``max_episode_steps`` of ``gym.make`` truncates it.
 
     **Info.** ``gt``, the right action at this step; ``new_trial``, true if the trial ended with it; and then
     ``performance`` (0 … 1) and ``trial``, the conditions of the trial that ended.

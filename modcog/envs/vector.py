@@ -31,9 +31,7 @@ _METADATA: dict[str, Any] = {"render_modes": []}
 if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
     _METADATA["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
-VectorStep = tuple[
-    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-]  # fmt: skip
+VectorStep = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 _NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
 
