@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
 
-ROOM = 1e-6
+SMALLEST_RANGE = 1e-6
 """Largest difference between ceiling and chance at which a share is undefined."""
 
 
@@ -146,7 +146,7 @@ def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, 
         return found
     chance, ceiling = np.array(ends).T[..., None]
     found[f"{kind}_chance"], found[f"{kind}_ceiling"] = float(chance.mean()), float(ceiling.mean())
-    defined = (ceiling - chance > ROOM)[:, 0]
+    defined = (ceiling - chance > SMALLEST_RANGE)[:, 0]
     if defined.any():
         shares = (means - chance)[defined] / (ceiling - chance)[defined]
         found[f"{kind}_share"], found[f"{kind}_share_interval"] = _with_interval(shares)
