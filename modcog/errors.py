@@ -20,6 +20,13 @@ class UnknownNameError(ModcogError, KeyError):
     __str__ = ValueError.__str__  # KeyError would show the message in quotes
 
 
+class UnknownKeywordError(UnknownNameError, TypeError):
+    """A keyword argument that an environment does not take.
+
+    It is a ``TypeError`` too, since tools that try out keywords leave out those that raise one.
+    """
+
+
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line."""
     return " ".join(str(error).split())

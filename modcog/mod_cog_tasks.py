@@ -5,22 +5,22 @@ Such a script runs after one line of it is changed, ``from Mod_Cog.mod_cog_tasks
 the names of NumPy, gymnasium, neurogym and matplotlib that it took from there.
 
 **The default here is the published rule set**, errors and all, since that is what those scripts had; everywhere else
-in modcog it is the corrected one. ``go(rules="corrected")`` asks for that. What differs, and what it did to scores, is
-in the documentation, "Moving from the published code".
+in modcog it is the corrected one. ``go(rules="corrected")`` asks for that. The differences and their effect on scores
+are in the documentation, "Moving from the published code".
 
 **Arguments** of every function: those of ``modcog.Battery`` and of ``gym.make("modcog/…")``, and the published ones:
-``dt`` (ms), ``sigma``, ``dim_ring``, ``rewards``, ``timing`` (ms; periods that the task does not have are passed over),
-``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks), and what made one task another:
-``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family, ``w_mod``, ``stim_mod`` and
-``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family. ``dlygo(integrate=1)`` is
-``dlygointr()``.
+``dt`` (ms), ``sigma``, ``dim_ring``, ``rewards``, ``timing`` (ms; periods that the task does not have are ignored),
+``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks), and those that turned one task into
+another: ``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family, ``w_mod``, ``stim_mod``
+and ``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family. So
+``dlygo(integrate=1)`` is ``dlygointr()``.
 
 **Names.** The eleven ``…intseq`` mean ``…intrseqr``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -34,75 +34,61 @@ from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
 from neurogym.wrappers import block
 from neurogym.wrappers.block import ScheduleEnvs
 
+from modcog import errors  # modules, not their functions, which would stand among the tasks
 from modcog.battery import Battery
 from modcog.envs.env import ModCogEnv
-from modcog.errors import ModcogError, shown
-from modcog.tasks.names import TASKS, collection, compose, parse, summary
+from modcog.tasks import names
 from modcog.tasks.table import YANG19
 
 _PERIODS = {period for row in YANG19 for period in row.periods}
 
 
 class ScriptEnv(ModCogEnv):
-    """What the functions of this module make: a ``ModCogEnv`` that can be used in the older scripts' words too.
+    """A ``ModCogEnv`` that older scripts can use as they used the published ones.
 
     ``reset`` takes ``no_step`` and ``step_fn`` as neurogym once did, and the conditions of a trial have the published
     names as well: ``ground_truth``, ``theta1``, ``coh1_mod1``, ``sample_theta`` … (angles in radians).
     """
 
     def reset(
-        self,
-        *,
-        seed: int | None = None,
-        options: dict[str, Any] | None = None,
-        no_step: bool = False,
-        step_fn: Callable[..., Any] | None = None,
+        self, *, no_step: bool = False, step_fn: Callable[..., Any] | None = None, **arguments: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """As ``ModCogEnv.reset``; ``no_step`` changes nothing, since no step is taken anyway."""
+        """Reset as ``ModCogEnv`` does; ``no_step`` changes nothing, since no step is taken anyway."""
         if step_fn is not None:
-            options = {**(options or {}), "step_fn": step_fn}
-        return super().reset(seed=seed, options=options)
+            arguments["options"] = {**(arguments.get("options") or {}), "step_fn": step_fn}
+        return super().reset(**arguments)
 
     def new_trial(self, **conditions: Any) -> dict[str, Any]:
-        """As ``ModCogEnv.new_trial``, with the published names beside the others."""
+        """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own."""
         trial = super().new_trial(**conditions)
         trial.update(self._published_names(trial))
         return trial
 
     def _published_names(self, trial: Mapping[str, Any]) -> dict[str, Any]:
-        """Conditions of a trial by the names and in the units of the published code."""
+        """Return the conditions of a trial by the names and in the units of the published code."""
         spec = self.battery.tables.specs[0]
         params = spec.row.params
         if spec.family == "go":
             flags = {"anti": params["anti"], "integrate": spec.interval, "seq": spec.sequence}
             return {"ground_truth": trial["target"], **flags}
         if spec.family == "match":
-            matches = "match" if trial["match"] else "non-match"
-            return {
-                "ground_truth": matches,
-                **self._angles(sample_theta=trial["sample_direction"], test_theta=trial["test_direction"]),
-            }
-        strengths = {
-            f"coh{which}_mod{modality}": trial[f"strength{which}_mod{modality}"]
-            for modality in (1, 2)
-            for which in (1, 2)
-            if params["shown"][modality - 1]
-        }
-        return {**self._angles(theta1=trial["direction1"], theta2=trial["direction2"]), **strengths}
-
-    def _angles(self, **directions: int) -> dict[str, float]:
-        """Directions as angles in radians."""
-        return {name: float(self.theta[direction]) for name, direction in directions.items()}
+            found: dict[str, Any] = {"ground_truth": self.choices[0 if trial["match"] else 1]}
+            angles = {"sample_theta": "sample_direction", "test_theta": "test_direction"}
+        else:
+            of_rings = [f"{which}_mod{ring + 1}" for ring in (0, 1) if params["shown"][ring] for which in (1, 2)]
+            found = {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
+            angles = {"theta1": "direction1", "theta2": "direction2"}
+        return found | {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
 
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.task}, {self.battery.settings.rules} rules>"
 
 
 class MultiEnvs(block.MultiEnvs):  # type: ignore[misc]
-    """neurogym's, with a ``reset`` that returns (observation, info) and hands its arguments on."""
+    """neurogym's ``MultiEnvs`` with gymnasium's ``reset``."""
 
     def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-        """Reset the current environment; arguments and results as there."""
+        """Return the result of the current environment's ``reset``."""
         return self.env.reset(**arguments)
 
 
@@ -119,7 +105,7 @@ class EnvWithAdditions(TrialEnv):  # type: ignore[misc]
 
         Args:
             value: an action, or with ``where`` an index into that part of the action space.
-            period: None for the whole trial; otherwise the decision is meant, whatever the name.
+            period: None for the whole trial; any name for the decision.
             where: a name in the action space.
             seq: +1 or −1 moves the action by omega · dt at each step of the decision, truncated to whole positions and
                 counted modulo ``dim_ring`` as the published code has it (so action ``dim_ring`` never occurs).
@@ -134,10 +120,10 @@ class EnvWithAdditions(TrialEnv):  # type: ignore[misc]
 
 
 def _make(task: str, keywords: dict[str, Any]) -> ScriptEnv:
-    """The environment of a task, or of the one that the published keywords turn it into."""
+    """Return the environment of a task, or of the one that the published keywords turn it into."""
     task = _selected(task, keywords)
     keywords = {"rules": "published", "trials_per_episode": None, **keywords}
-    params = parse(task).row.params
+    params = names.parse(task).row.params
     if "sequential" in params and (cohs := keywords.pop("cohs", None)) is not None:
         keywords["strengths" if params["sequential"] else "coherences"] = cohs
     if (timing := keywords.pop("timing", None)) is not None:
@@ -146,7 +132,7 @@ def _make(task: str, keywords: dict[str, Any]) -> ScriptEnv:
 
 
 def _own_timing(task: str, timing: Any, rules: Any) -> Any:
-    """``timing`` without the periods that only other tasks have."""
+    """Return a timing without the periods that only other tasks have."""
     if not isinstance(timing, Mapping):
         return timing
     own = Battery([task], rules=rules).tables.timings[0]
@@ -154,13 +140,13 @@ def _own_timing(task: str, timing: Any, rules: Any) -> Any:
 
 
 def _number(duration: Any) -> Any:
-    """A duration; ``("constant", ms)`` as a number."""
+    """Return a duration as it is, but ``("constant", ms)`` as a number."""
     constant = isinstance(duration, list | tuple) and len(duration) == 2 and str(duration[0]) == "constant"
     return duration[1] if constant else duration
 
 
 def _selected(task: str, keywords: dict[str, Any]) -> str:
-    """The task that the published keywords among ``keywords`` turn ``task`` into; takes them out.
+    """Take the published keywords out of ``keywords``, and return the task that they turn ``task`` into.
 
     Raises:
         ModcogError: if there is no such task.
@@ -169,27 +155,25 @@ def _selected(task: str, keywords: dict[str, Any]) -> str:
     given = {name: _plain(keywords.pop(name)) for name in own if name in keywords}
     if not given:
         return task
-    for other in TASKS:
+    for other in names.TASKS:
         if _flags(other) == {**own, **given}:
             return other
-    flags = ", ".join(f"{name}={shown(value)}" for name, value in given.items())
-    raise ModcogError(f"{flags}: none of the 132 tasks is {task} with that; allowed: {_choices(task, given)}")
-
-
-def _choices(task: str, given: Iterable[str]) -> str:
-    """The values that the flags in ``given`` have among the tasks of the same family."""
-    family = [_flags(other) for other in collection(parse(task).family)]
-    return ", ".join(f"{name} {' or '.join(dict.fromkeys(repr(flags[name]) for flags in family))}" for name in given)
+    family = [_flags(other) for other in names.collection(names.parse(task).family)]
+    choices = {name: " or ".join(dict.fromkeys(repr(flags[name]) for flags in family)) for name in given}
+    raise errors.ModcogError(
+        f"{', '.join(f'{name}={errors.shown(value)}' for name, value in given.items())}: none of the 132 tasks is "
+        f"{task} with that; allowed: {', '.join(f'{name} {values}' for name, values in choices.items())}"
+    )
 
 
 def _plain(value: Any) -> Any:
-    """Lists and arrays as tuples, so that they can be compared."""
+    """Return lists and arrays as tuples, so that they can be compared."""
     return tuple(np.asarray(value).tolist()) if np.ndim(value) else value
 
 
 def _flags(task: str) -> dict[str, Any]:
-    """What the published code calls the things in which a task differs from others of its family."""
-    spec = parse(task)
+    """Return the keywords of the published code that tell a task from others of its family."""
+    spec = names.parse(task)
     params = spec.row.params
     flags: dict[str, Any] = {"integrate": spec.interval, "seq": spec.sequence}
     if spec.family == "go":
@@ -202,21 +186,21 @@ def _flags(task: str) -> dict[str, Any]:
     return flags | {"w_mod": w_mod, "stim_mod": params["shown"], "delaycomparison": params["sequential"]}
 
 
-def _constructor(name: str, task: str) -> Callable[..., ScriptEnv]:
-    """The function ``name``, which makes environments of ``task``."""
+def _constructor(name: str) -> Callable[..., ScriptEnv]:
+    """Return the function ``name``, which makes environments of a task."""
+    task = name.replace("intseq", "intrseqr")
 
     def constructor(**keywords: Any) -> ScriptEnv:
         return _make(task, keywords)
 
-    rules = f"{task}; published rules, unless rules='corrected'"
     constructor.__name__ = constructor.__qualname__ = name
-    constructor.__doc__ = f"{summary(parse(task))} ({rules})"
+    constructor.__doc__ = f"{names.summary(names.parse(task))} ({task}; published rules, unless rules='corrected')"
     return constructor
 
 
-_INTSEQ = {f"{row.name}intseq": compose(row.name, +1, +1) for row in YANG19 if row.timed == "delay"}
+_ALIASES = [f"{row.name}intseq" for row in YANG19 if row.timed == "delay"]
 
-_CONSTRUCTORS = {name: _constructor(name, task) for name, task in {**{task: task for task in TASKS}, **_INTSEQ}.items()}
+_CONSTRUCTORS = {name: _constructor(name) for name in (*names.TASKS, *_ALIASES)}
 
 globals().update(_CONSTRUCTORS)
 
@@ -226,17 +210,6 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    *_CONSTRUCTORS,
-    "EnvWithAdditions",
-    "MultiEnvs",
-    "RandomSchedule",
-    "ScheduleEnvs",
-    "SequentialSchedule",
-    "TrialWrapper",
-    "gym",
-    "ngym",
-    "np",
-    "plt",
-    "scheduler",
-    "spaces",
-]
+    *_CONSTRUCTORS, "EnvWithAdditions", "MultiEnvs", "RandomSchedule", "ScheduleEnvs", "SequentialSchedule",
+    "TrialWrapper", "gym", "ngym", "np", "plt", "scheduler", "spaces",
+]  # fmt: skip

@@ -15,7 +15,7 @@ from modcog.analysis.network import Network, battery_for, open_network, states_o
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
-from modcog.evaluation.network import check_trials_apart
+from modcog.evaluation.network import check_independence
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
@@ -56,7 +56,7 @@ class HiddenStates:
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
             packed = [states_of(network, part.observations)[part.mask] for part in parts]
             first = parts[0][: min(len(parts[0]), APART)]
-            check_trials_apart(partial(states_of, network), first, states_of(network, first.observations), "network")
+            check_independence(partial(states_of, network), first, states_of(network, first.observations), "network")
             return cls(trials, np.concatenate(packed))
 
     @property

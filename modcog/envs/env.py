@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.envs.options import read_options
+from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands
 from modcog.errors import ModcogError, shown
-from modcog.seeds import Purpose, Seed
+from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
 
@@ -28,20 +30,10 @@ except ImportError as error:  # neurogym needs torch without declaring it
 
 Step = tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]
 
-_Times = tuple[dict[str, int], dict[str, float]]
+_Block = tuple[Trials, list[int], list[tuple[int, ...]]]
 
-_SHARED = ("battery", "spec", "observation_space", "theta", "choices", "_known_periods")
-"""Attributes that copies share, since nothing changes them, or nothing that could matter to another copy."""
-
-
-class _Block:
-    """Trials, with what every one of them needs at hand as plain numbers."""
-
-    def __init__(self, trials: Trials) -> None:
-        self.trials = trials
-        self.offsets: list[int] = trials.offsets.tolist()
-        columns = [trials.conditions[f"steps_{period}"].tolist() for period in trials.periods[0]]
-        self.steps = list(zip(*columns, strict=True))
+_SHARED = ("battery", "spec", "observation_space", "theta", "choices")
+"""Attributes that copies share, since nothing changes them."""
 
 
 class ModCogEnv(TrialEnv):  # type: ignore[misc]
@@ -49,7 +41,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     **Description.** Each trial runs through the periods of its task: the subject fixates, sees stimuli on two rings of
     directions, waits, and when the fixation cue goes off it responds in the direction the task asks for, holds
-    fixation, or, in sequence tasks, follows a target that keeps moving. ``modcog show TASK`` says what a task is.
+    fixation, or, in sequence tasks, follows a target that keeps moving. ``modcog show TASK`` describes a task.
 
     **Action space.** ``Discrete(n + 1)``: 0 holds fixation, 1 + k responds in direction k of n (``dim_ring``).
 
@@ -71,9 +63,9 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     goes on exactly as the original would.
 
     **Episode end.** After ``trials_per_episode`` trials the episode is terminated, with an observation of zeros; with
-    None it never ends. Episodes are not truncated.
+    None it never ends. Only ``max_episode_steps`` of ``gym.make`` truncates it.
 
-    **Info.** ``gt``, the right action at this step; ``new_trial``, whether the trial ended with it; and then
+    **Info.** ``gt``, the right action at this step; ``new_trial``, true if the trial ended with it; and then
     ``performance`` (0 … 1) and ``trial``, the conditions of the trial that ended.
 
     **Arguments.**
@@ -81,7 +73,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     Args:
         task: name of the task.
         trials_per_episode: trials in an episode, or None.
-        abort: whether a response before the decision ends the trial.
+        abort: end a trial at a response before the decision.
         rewards: other numbers for ``abort`` (−0.1), ``correct`` (1) and ``fail`` (0).
         render_mode: ``"rgb_array"``, ``"human"`` or None.
         **settings: those of ``modcog.Battery``: ``dt``, ``sigma``, ``dim_ring``, ``rules``, ``timing`` …
@@ -120,11 +112,9 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.timing = dict(self.battery.tables.timings[0])
         self.dim_ring, self.sigma = chosen.dim_ring, chosen.sigma / np.sqrt(chosen.dt)
         self.theta = np.arange(self.dim_ring) * (2 * np.pi / self.dim_ring)
-        spec = self.battery.tables.specs[0]
-        self.choices: Any = ["match", "non-match"] if spec.family == "match" else np.arange(self.dim_ring)
-        self._sequence = spec.sequence != 0
-        self._published = chosen.rules == "published"
-        self.observation_space, self.action_space = _spaces(self.dim_ring, self.battery.n_channels)
+        matches = ("match", "flag") in [(one.name, one.kind) for one in self.battery.tables.conditions]
+        self.choices: Any = ["match", "non-match"] if matches else np.arange(self.dim_ring)
+        self._before, self._in_decision = demands(self.battery.tables)
         self.t_ind = self._trials_done = 0
         self._over, self._opening = True, False
         self._picture: Any = None
@@ -132,7 +122,10 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.trial: dict[str, Any] = {}
         self.ob: NDArray[np.float32] = np.zeros((0, self.battery.n_channels), np.float32)
         self.gt: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._known_periods: dict[tuple[int, ...], tuple[_Times, _Times]] = {}
+        first, second = range(1, 1 + self.dim_ring), range(1 + self.dim_ring, 1 + 2 * self.dim_ring)
+        channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
+        self.observation_space = spaces.Box(-np.inf, np.inf, shape=self.ob.shape[1:], dtype=np.float32, name=channels)
+        self.action_space = spaces.Discrete(self.battery.n_actions, name={"fixation": 0, "choice": first})
         self._seeded = False
         self._begin(Seed.of(None, Purpose.SAMPLE))
 
@@ -152,7 +145,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         return [seed]
 
     def _begin(self, root: Seed) -> None:
-        """Go to the start of a seed's trials."""
+        """Go to the first of a seed's trials."""
         self._source = TrialSource(self.battery.tables, root)
         self._index = self._block_number = self._copies = 0
         self._block: _Block | None = None
@@ -161,7 +154,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.action_space.seed(int(own.generate_state(1)[0]))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModCogEnv:
-        """A copy at the same step of the same trial, with trials of its own to follow."""
+        """Return a copy at the same step of the same trial, with trials of its own to follow."""
         twin = memo[id(self)] = type(self).__new__(type(self))
         state = self.__getstate__()
         twin.__dict__.update({name: state.pop(name) for name in _SHARED if name in state})
@@ -174,7 +167,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what can be made again: the tables, the block of trials and the picture."""
+        """Return everything that cannot be made again from the rest, as tables, blocks of trials and pictures can."""
         made_again = {"_block": None, "_picture": None, "_source": self._source.seed}
         return {**self.__dict__, **made_again, "ob": self.ob.copy(), "gt": self.gt.copy()}
 
@@ -188,7 +181,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         Args:
             **conditions: conditions to fix, by their names in ``trials.conditions`` (``direction=3``,
                 ``duration_delay=700`` …); the others are drawn. neurogym's ``ground_truth`` is ``"match"`` or
-                ``"non-match"`` in the match family, elsewhere the direction to respond in before any extension.
+                ``"non-match"`` in tasks with the condition ``match``, elsewhere the direction to respond in before
+                any extension.
 
         Returns:
             All conditions of the trial.
@@ -197,17 +191,17 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             ModcogError: for a condition that does not exist, is out of range or contradicts another.
         """
         if conditions:
-            self._start(_Block(self._fixed(conditions)), 0)
+            self._start(_laid_out(self._fixed(conditions)), 0)
         else:
             number, place = self._source.place(self._index)
             if self._block is None or self._block_number != number:
-                self._block, self._block_number = _Block(self._source.block(number)), number
+                self._block, self._block_number = _laid_out(self._source.block(number)), number
             self._start(self._block, place)
         self._index += 1
         return self.trial
 
     def _fixed(self, conditions: dict[str, Any]) -> Trials:
-        """A trial under the given conditions, drawn apart from the sequence."""
+        """Return a trial under the given conditions, drawn independently of the sequence of trials."""
         if "ground_truth" not in conditions:
             return self._source.one(self._index, conditions)
         wanted = conditions.pop("ground_truth")
@@ -222,32 +216,19 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
     def _start(self, block: _Block, place: int) -> None:
         """Make one trial of a block the current one, with the attributes that neurogym's tools read."""
-        trials, first, end = block.trials, block.offsets[place], block.offsets[place + 1]
+        trials, offsets, steps = block
+        first, end = offsets[place], offsets[place + 1]
         self.ob, self.gt = trials.packed_observations[first:end], trials.packed_labels[first:end]
         self.trial = trials.rows[place]
-        starts, ends = self._periods(block.steps[place])
-        self.start_ind, self.start_t = starts[0].copy(), starts[1].copy()
-        self.end_ind, self.end_t = ends[0].copy(), ends[1].copy()
+        times = _period_times(trials.periods[0], steps[place], self.dt)
+        self.start_ind, self.start_t = times[0].copy(), times[1].copy()
+        self.end_ind, self.end_t = times[2].copy(), times[3].copy()
         self.tmax = self._tmax = (end - first) * self.dt
         self._ob_built = self._gt_built = self._has_gt = True
-        self._hold = not self.trial["respond"]
+        self._demand = self._in_decision[self.trial["respond"]]
         self.t, self.t_ind, self.performance, self._right = 0.0, 0, 0.0, 0
         self._last, self._over = None, False
         self.num_tr += 1
-
-    def _periods(self, steps: tuple[int, ...]) -> tuple[_Times, _Times]:
-        """Where each period starts and ends, in steps and in ms, when the periods last ``steps``."""
-        if steps not in self._known_periods:
-            ends = list(accumulate(steps))
-            both = ([0, *ends[:-1]], ends)
-            self._known_periods[steps] = tuple(  # type: ignore[assignment]
-                (
-                    dict(zip(self.timing, at, strict=True)),
-                    {p: i * self.dt for p, i in zip(self.timing, at, strict=True)},
-                )
-                for at in both
-            )
-        return self._known_periods[steps]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -257,6 +238,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         ``options["step_fn"]`` is how neurogym's wrappers ask for the first observation to pass through their ``step``.
         """
         if seed is not None:
+            seed = check_seed(seed)  # gymnasium takes no number but Python's own, and only after our trials began anew
             self.seed(seed)
         gym.Env.reset(self, seed=seed)
         self._trials_done = self.num_tr = 0
@@ -279,16 +261,27 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             self._opening = False
             return self.ob[0], 0.0, False, False, {"gt": int(self.gt[0]), "new_trial": False}
         chosen = self._checked(action)
-        label = int(self.gt[self.t_ind])
-        last = (self.t_ind + 1.5) * self.dt > self.tmax
-        reward, ended = self._judge(chosen, label, last)
+        label, responds = int(self.gt[self.t_ind]), chosen != 0
+        # neurogym's wrappers change when the current trial's decision begins and when the trial ends, so both are
+        # looked up at each step instead of being laid out as in the pool.
+        now = (self.t_ind + 0.5) * self.dt
+        if now < self.start_t["decision"]:
+            demand = self._before[responds and now > self.end_t.get("fixation", 0)]
+        else:
+            demand = self._demand
+        last = now + self.dt > self.tmax
+        earned, ended, right = OUTCOMES[demand + 4 * last + 2 * (chosen == label) + responds]
+        reward = 0.0
+        if earned:
+            ended = ended or (self.abort and earned == "abort")
+            shares = len(self.gt) - self.start_ind["decision"] if demand == SEQUENCE else 1
+            reward = self.rewards[earned] / shares
+            self._right += right
+            self.performance = self._right / shares
         self.t_ind += 1
         self.t = self.t_ind * self.dt
-        info: dict[str, Any] = {"gt": label, "new_trial": ended or last}
-        if not info["new_trial"]:
-            found = self.ob[self.t_ind], reward, False, False, info
-        else:
-            found = self._end_trial(reward, info)
+        info: dict[str, Any] = {"gt": label, "new_trial": ended}
+        found = self._end_trial(reward, info) if ended else (self.ob[self.t_ind], reward, False, False, info)
         self._last = (chosen, label)
         if self.render_mode == "human":
             self.render()
@@ -302,29 +295,6 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
         return whole
 
-    def _judge(self, action: int, label: int, last: bool) -> tuple[float, bool]:
-        """Reward of an action, and whether it ends the trial before its last step."""
-        rewards = self.rewards
-        now = self.t + self.dt / 2
-        if now < self.start_t["decision"]:
-            if action == 0 or (self._published and now > self.end_t.get("fixation", 0)):
-                return 0.0, False
-            return float(rewards["abort"]), self.abort
-        if self._published or not (self._hold or self._sequence):
-            if action == 0:
-                return 0.0, False
-            self.performance = float(action == label)
-            return float(rewards["correct"] if self.performance else rewards["fail"]), True
-        if self._hold:
-            if action != 0:
-                return float(rewards["fail"]), True
-            self.performance = float(last)
-            return (float(rewards["correct"]) if last else 0.0), False
-        steps = len(self.gt) - self.start_ind["decision"]
-        self._right += action == label
-        self.performance = self._right / steps
-        return float(rewards["correct"] if action == label else rewards["fail"]) / steps, False
-
     def _end_trial(self, reward: float, info: dict[str, Any]) -> Step:
         """Go to the next trial of the episode, or end it."""
         info["performance"], info["trial"] = self.performance, self.trial
@@ -336,7 +306,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         return self._top.unwrapped.ob[0], reward, False, False, info
 
     def render(self, mode: str | None = None) -> NDArray[np.uint8] | None:
-        """A picture of the current step, (H, W, 3) uint8 in mode rgb_array; a window in mode human.
+        """Return a picture of the current step, (H, W, 3) uint8, in mode rgb_array; show it in mode human.
 
         Raises:
             ModcogError: if there is no trial yet.
@@ -365,15 +335,23 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
 
 
 def _whole(action: Any) -> int | None:
-    """A whole number of any type as an int; None for anything else."""
+    """Return a whole number of any type as an int; None for anything else."""
     try:
         return None if isinstance(action, (bool, np.bool_)) else operator.index(action)
     except TypeError:
         return None
 
 
-def _spaces(dim_ring: int, n_channels: int) -> tuple[Any, Any]:
-    first, second = range(1, 1 + dim_ring), range(1 + dim_ring, 1 + 2 * dim_ring)
-    channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
-    box = spaces.Box(-np.inf, np.inf, shape=(n_channels,), dtype=np.float32, name=channels)
-    return box, spaces.Discrete(dim_ring + 1, name={"fixation": 0, "choice": first})
+def _laid_out(trials: Trials) -> _Block:
+    """Return trials with their offsets, and the steps of each one's periods, as plain numbers: quicker one by one."""
+    columns = [trials.conditions[f"steps_{period}"].tolist() for period in trials.periods[0]]
+    return trials, trials.offsets.tolist(), list(zip(*columns, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _period_times(periods: tuple[str, ...], steps: tuple[int, ...], dt: float) -> tuple[dict[str, Any], ...]:
+    """Return the step and the ms at which each period starts, and those at which it ends, if they last ``steps``."""
+    ends = tuple(accumulate(steps))
+    starts = (0, *ends[:-1])
+    times = (starts, [i * dt for i in starts], ends, [i * dt for i in ends])
+    return tuple(dict(zip(periods, at, strict=True)) for at in times)

@@ -1,20 +1,21 @@
-"""Options of an environment that are not settings of its trials, and how both are read from keyword arguments."""
+"""Options of an environment that are not settings of its trials; both are read from keyword arguments here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.errors import unknown
+from modcog.errors import UnknownKeywordError, unknown
 from modcog.validation import validated
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Rewards(BaseModel):
-    """What a step earns."""
+    """Rewards of a step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +25,7 @@ class Rewards(BaseModel):
 
 
 class EnvOptions(BaseModel):
-    """How an environment is played."""
+    """Options of stepping an environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,24 +33,24 @@ class EnvOptions(BaseModel):
         1, description="Trials in an episode; None: one endless stream of trials."
     )
     abort: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Whether a response before the decision ends the trial."
+        False, description="End the trial at a response before the decision."
     )
     rewards: Rewards = Rewards()
     render_mode: Literal["rgb_array", "human"] | None = None
 
 
-def read_options(task: str, keywords: dict[str, Any]) -> tuple[Battery, EnvOptions]:
-    """The battery of one task and the options of its environment.
+def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOptions]:
+    """Return the battery of one task and the options of its environment, from keywords of both.
 
     Raises:
-        UnknownNameError: for a keyword that is neither a setting nor an option.
+        UnknownKeywordError: for a keyword that is neither a setting nor an option.
         ModcogError: for a wrong value.
     """
     settings = [name for name in BatteryConfig.model_fields if name != "tasks"]
     allowed = [*EnvOptions.model_fields, *settings]
     for name in keywords:
-        if name not in allowed:
-            raise unknown("option", name, allowed)
+        if name not in allowed:  # some tools look for Python's own words in the message
+            raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
     options = {name: value for name, value in keywords.items() if name in EnvOptions.model_fields}
     if options.get("rewards", ...) is None:
         del options["rewards"]

@@ -30,12 +30,11 @@ _DIAL = 0.8  # radius at which responses stand
 
 
 class Picture:
-    """A figure that is drawn once and then brought up to date, step by step.
+    """A figure that is drawn once and then updated, step by step.
 
-    The outer dials are the two rings: direction k stands at the angle 2πk/n, counted from the right against the
-    clock, and activity from 0 to 1 goes from white to dark blue. The middle dial holds the fixation cue (a cross, black
-    while it is on) and the last response (a dot) beside the right one (a circle); both stand at the centre for holding
-    fixation.
+    The outer dials are the two rings: direction k stands at the angle 2πk/n, anticlockwise from the right, and activity
+    from 0 to 1 goes from white to dark blue. The middle dial holds the fixation cue (a cross, black while it is on) and
+    the last response (a dot) beside the right one (a circle); both stand at the centre for holding fixation.
 
     Args:
         dim_ring: directions n.
@@ -45,24 +44,18 @@ class Picture:
     """
 
     def __init__(self, dim_ring: int, title: str, mode: str, fps: float) -> None:
-        self.dim_ring, self.pause = dim_ring, 1 / fps
-        self._figure = _window(title) if mode == "human" else Figure(SIZE, dpi=DPI)
-        if mode != "human":
-            FigureCanvasAgg(self._figure)
-        self._human = mode == "human"
-        self._live: list[Any] = []
-        self._compose(title)
-        self._background: Any = None
-
-    def _compose(self, title: str) -> None:
-        """Put everything into the figure; what changes from step to step goes to ``_live``."""
-        figure = self._figure
+        self.dim_ring, self.pause, self._human = dim_ring, 1 / fps, mode == "human"
+        self._figure = figure = _window(title) if self._human else Figure(SIZE, dpi=DPI)
+        if not self._human:
+            FigureCanvasAgg(figure)
         figure.text(0.03, 0.92, title, fontsize=12, fontweight="bold")
-        self._when = figure.text(0.97, 0.92, "", fontsize=11, ha="right")
-        self._said = figure.text(0.5, 0.14, "", fontsize=9, ha="center")
+        self._period = figure.text(0.97, 0.92, "", fontsize=11, ha="right")
+        self._words = figure.text(0.5, 0.14, "", fontsize=9, ha="center")
         left, middle, right = (figure.add_axes((x, 0.2, 0.3, 0.66)) for x in (0.03, 0.35, 0.67))
-        self._rings = [_ring(left, self.dim_ring, "modality 1"), _ring(right, self.dim_ring, "modality 2")]
-        _dial(middle, self.dim_ring)
+        self._rings = [_ring(left, dim_ring, "modality 1"), _ring(right, dim_ring, "modality 2")]
+        _dial(middle)
+        angles = 2 * np.pi * np.arange(dim_ring) / dim_ring
+        middle.plot(_DIAL * np.cos(angles), _DIAL * np.sin(angles), ".", color="0.75", ms=4, zorder=1)
         (self._cue,) = middle.plot(0, 0, "+", color="black", ms=26, mew=4, zorder=3)
         (self._right,) = middle.plot([], [], "o", mfc="none", mec=RIGHT, ms=19, mew=3, zorder=4)
         (self._response,) = middle.plot([], [], "o", color=RESPONSE, ms=10, zorder=5)
@@ -70,7 +63,8 @@ class Picture:
             [self._cue, self._response, self._right], ["fixation cue", "response", "right response"],
             loc="lower center", ncols=3, fontsize=9, frameon=False, markerscale=0.45, borderaxespad=0.1,
         )  # fmt: skip
-        self._live = [*self._rings, self._cue, self._right, self._response, self._when, self._said]
+        self._moving = [*self._rings, self._cue, self._right, self._response, self._period, self._words]
+        self._background: Any = None
 
     def draw(
         self, observation: NDArray[np.float32], period: str, step: int, last: tuple[int, int] | None
@@ -86,48 +80,37 @@ class Picture:
         Returns:
             (H, W, 3) uint8, or None in a window.
         """
-        n = self.dim_ring
-        for ring, activity in zip(self._rings, (observation[1 : 1 + n], observation[1 + n : 1 + 2 * n]), strict=True):
-            ring.set_array(np.asarray(activity, float))
-        self._cue.set_alpha(0.12 + 0.88 * float(np.clip(observation[0], 0, 1)))
+        cue, *rings = np.split(observation[: 1 + 2 * self.dim_ring].astype(float), [1, 1 + self.dim_ring])
+        for ring, activity in zip(self._rings, rings, strict=True):
+            ring.set_array(activity)
+        self._cue.set_alpha(0.12 + 0.88 * float(np.clip(cue[0], 0, 1)))
         for marker, action in zip((self._response, self._right), last or (None, None), strict=True):
-            marker.set_data(*self._place(action))
-        self._when.set_text(f"{period} · step {step}")
-        self._said.set_text("" if last is None else f"{_in_words(last[0])}, right: {_in_words(last[1])}")
-        if not self._human:
-            return self._pixels()
-        self._show()
-        return None
-
-    def _place(self, action: int | None) -> tuple[list[float], list[float]]:
-        """Where an action stands on the dial."""
-        if action is None:
-            return [], []
-        if action == 0:
-            return [0.0], [0.0]
-        angle = 2 * np.pi * (action - 1) / self.dim_ring
-        return [_DIAL * np.cos(angle)], [_DIAL * np.sin(angle)]
-
-    def _pixels(self) -> NDArray[np.uint8]:
-        """Draw what changes over a picture of what does not: several times faster than drawing all."""
+            radius, angle = _DIAL * bool(action), 2 * np.pi * ((action or 1) - 1) / self.dim_ring
+            place = [] if action is None else [radius * np.exp(1j * angle)]
+            marker.set_data(np.real(place), np.imag(place))
+        self._period.set_text(f"{period} · step {step}")
+        self._words.set_text("" if last is None else "{}, right: {}".format(*map(_in_words, last)))
         canvas: Any = self._figure.canvas
-        if self._background is None:
-            for artist in self._live:
-                artist.set_animated(True)
-            canvas.draw()
-            self._background = canvas.copy_from_bbox(self._figure.bbox)
-        canvas.restore_region(self._background)
-        for artist in self._live:
-            self._figure.draw_artist(artist)
-        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
-
-    def _show(self) -> None:
-        canvas = self._figure.canvas
-        if _has_window(self._figure):
+        if not self._human:
+            return self._pixels(canvas)
+        if _opens_windows(self._figure):
             canvas.draw_idle()
             canvas.start_event_loop(self.pause)
         else:
             canvas.draw()
+        return None
+
+    def _pixels(self, canvas: Any) -> NDArray[np.uint8]:
+        """Draw the artists that change over a stored picture of the others: several times faster than drawing all."""
+        if self._background is None:
+            for artist in self._moving:
+                artist.set_animated(True)
+            canvas.draw()
+            self._background = canvas.copy_from_bbox(self._figure.bbox)
+        canvas.restore_region(self._background)
+        for artist in self._moving:
+            self._figure.draw_artist(artist)
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -138,11 +121,11 @@ class Picture:
 
 
 def _window(title: str) -> Figure:
-    """An open window, or, without a screen, a figure that nobody sees."""
+    """Return an open window, or, without a screen, a figure that nobody sees."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=SIZE, dpi=DPI)
-    if _has_window(figure):
+    if _opens_windows(figure):
         figure.canvas.manager.set_window_title(title)  # type: ignore[union-attr]
         figure.show()
     else:
@@ -153,23 +136,19 @@ def _window(title: str) -> Figure:
     return figure
 
 
-def _has_window(figure: Figure) -> bool:
+def _opens_windows(figure: Figure) -> bool:
     return getattr(figure.canvas, "required_interactive_framework", None) is not None
 
 
-def _dial(axes: Any, n: int, name: str = "") -> None:
-    """A bare square plot with a mark at each direction, and a name in the middle."""
+def _dial(axes: Any) -> None:
     axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
     axes.axis("off")
-    axes.text(0, 0, name, ha="center", va="center", fontsize=9)
-    if not name:
-        angles = 2 * np.pi * np.arange(n) / n
-        axes.plot(_DIAL * np.cos(angles), _DIAL * np.sin(angles), ".", color="0.75", ms=4, zorder=1)
 
 
 def _ring(axes: Any, n: int, name: str) -> PatchCollection:
-    """A ring of n wedges, coloured by activity."""
-    _dial(axes, n, name)
+    """Return a ring of n wedges that show activity as colour, with its name in the middle."""
+    _dial(axes)
+    axes.text(0, 0, name, ha="center", va="center", fontsize=9)
     half = 180 / n
     wedges = [Wedge((0, 0), _OUTER, 2 * k * half - half, 2 * k * half + half, width=_OUTER - _INNER) for k in range(n)]
     ring = PatchCollection(wedges, cmap=_ACTIVITY, edgecolor="0.6", linewidth=0.5)

@@ -31,11 +31,12 @@ _METADATA: dict[str, Any] = {"render_modes": []}
 if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
     _METADATA["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
-VectorStep = tuple[
-    NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-]  # fmt: skip
+VectorStep = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
-_FROM_GYMNASIUM = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "max_episode_steps")
+_NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
+
+_OF_MAKE_VEC = ("task", "num_envs", "vectorization_mode")
+"""Keywords in a specification that are no options of the environment."""
 
 
 class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
@@ -48,34 +49,37 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     Args:
         task: name of the task.
         num_envs: copies.
+        max_episode_steps: steps after which an episode is truncated; None: never.
         **keywords: the options and settings of ``ModCogEnv``.
     """
 
     metadata = _METADATA
 
-    def __init__(self, task: str, num_envs: int = 1, **keywords: Any) -> None:
+    def __init__(self, task: str, num_envs: int = 1, max_episode_steps: int | None = None, **keywords: Any) -> None:
         self.num_envs = check_count("num_envs", num_envs)
         self.task = task
         self._spec: Any = None
-        self._set_up({name: value for name, value in keywords.items() if name not in _FROM_GYMNASIUM})
+        self._set_up({"max_episode_steps": max_episode_steps, **keywords})
 
     def _set_up(self, keywords: dict[str, Any]) -> None:
-        self._keywords = keywords
+        self._keywords = dict(keywords)
+        limit = keywords.pop("max_episode_steps")
+        self.max_episode_steps = None if limit is None else check_count("max_episode_steps", limit)
         self.battery, self.options = read_options(self.task, keywords)
         if self.options.render_mode is not None:
             raise ModcogError("render_mode: the vector environment draws no pictures; render a single environment")
         self.render_mode = None
-        ring = self.battery.settings.dim_ring
-        box = spaces.Box(-np.inf, np.inf, (self.battery.n_channels,), np.float32)
-        self.single_observation_space, self.single_action_space = box, spaces.Discrete(ring + 1)
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.battery.n_channels,), np.float32)
+        self.single_action_space = spaces.Discrete(self.battery.n_actions)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.pool = Pool(self.battery, self.options, self.num_envs)
-        self._every: NDArray[np.bool_] = np.ones(self.num_envs, np.bool_)
         self._none: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
+        self._all = ~self._none
         self._started = False
-        self._pending: NDArray[np.bool_] = self._none  # copies that the next step resets
-        self._done_trials = np.zeros(self.num_envs, np.int64)
+        self._finished = _NO_LANES  # copies that the next step resets
+        self._trials_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
+        self._steps_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
 
     @property
     def spec(self) -> Any:
@@ -86,9 +90,8 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     def spec(self, spec: Any) -> None:
         """Take the specification, and the settings in it that gymnasium 0.29 does not hand to the constructor."""
         self._spec = spec
-        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in _FROM_GYMNASIUM}
-        wanted.pop("task", None)
-        if wanted and {**self._keywords, **wanted} != self._keywords:
+        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in _OF_MAKE_VEC}
+        if {**self._keywords, **wanted} != self._keywords:
             self._set_up({**self._keywords, **wanted})
 
     def reset(
@@ -110,10 +113,8 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
         if seed is not None:
             self.pool.seed(self._seeds(seed))
-        self._started = True
-        self.pool.advance(np.arange(self.num_envs))
-        self._done_trials = np.zeros(self.num_envs, np.int64)
-        self._pending = self._none
+        self._started, self._finished = True, _NO_LANES
+        self._begin(np.arange(self.num_envs))
         return self.pool.observations(), {}
 
     def _seeds(self, seed: int | list[int | None]) -> list[int | None]:
@@ -123,6 +124,13 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             return [one if one is None else check_seed(one) for one in seed]
         first = check_seed(seed)
         return [first + i for i in range(self.num_envs)]
+
+    def _begin(self, lanes: NDArray[np.intp]) -> None:
+        """Begin an episode in the copies ``lanes``, (k,)."""
+        self.pool.advance(lanes)
+        self._trials_done[lanes] = 0
+        if self.max_episode_steps is not None:
+            self._steps_done[lanes] = 0
 
     def step(self, actions: NDArray[np.integer]) -> VectorStep:
         """Judge one action for each copy and go on.
@@ -139,61 +147,61 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """
         if not self._started:
             raise ModcogError("call reset() before step()")
-        pool, pending = self.pool, self._pending
+        pool, starting, playing = self.pool, self._finished, self._all
         label, reward, ended = pool.judge(self._checked(actions))
-        if pending.any():
-            reward[pending], ended[pending] = 0.0, False
-            live = ~pending
-            label = np.where(pending, 0, label)
-            pool.advance(np.flatnonzero(pending))
-            pool.step(live & ~ended)
-        else:
-            live = self._every
-            pool.step(~ended)
-        terminated, infos = self._none.copy(), self._infos(label, ended, live)
-        self._pending = self._none
-        if ended.any():
-            self._end(np.flatnonzero(ended), label, terminated, infos)
-        return pool.observations(), reward, terminated, self._none.copy(), infos
-
-    def _infos(self, label: NDArray[np.int64], ended: NDArray[np.bool_], live: NDArray[np.bool_]) -> dict[str, Any]:
-        return {"gt": label, "_gt": live.copy(), "new_trial": ended, "_new_trial": live.copy()}
-
-    def _end(
-        self, lanes: NDArray[np.intp], label: NDArray[np.int64], terminated: NDArray[np.bool_], infos: dict[str, Any]
-    ) -> None:
-        """Report the trials that ended in ``lanes`` and begin what follows them."""
-        limit = self.options.trials_per_episode
-        self._done_trials[lanes] += 1
-        over = np.zeros(len(lanes), np.bool_) if limit is None else self._done_trials[lanes] >= limit
-        finished = lanes[over]
+        if len(starting):
+            playing = playing.copy()
+            playing[starting] = ended[starting] = False
+            label[starting] = reward[starting] = 0
+        infos = {"gt": label, "_gt": playing.copy(), "new_trial": ended, "_new_trial": playing.copy()}
+        pool.step(playing ^ ended)
+        terminated, truncated = self._none.copy(), self._none.copy()
+        finished, reports = self._end_trials(np.flatnonzero(ended)) if ended.any() else (_NO_LANES, {})
         terminated[finished] = True
-        final = terminated if SAME_STEP else self._none
-        if final.any():
-            self._say_final(finished, label, infos)
-        goes_on = lanes[~final[lanes]]
-        for lane, performance in zip(goes_on.tolist(), self.pool.performance(goes_on).tolist(), strict=True):
-            self._add_info(infos, {"performance": performance, "trial": self.pool.trial_of(lane)}, lane)
-        self._done_trials[finished] = 0
-        if SAME_STEP or not len(finished):
-            self.pool.advance(lanes)
-        else:
-            self.pool.advance(lanes[~over])
-            self.pool.blank(finished)
-            self._pending = terminated.copy()
+        if len(starting):
+            self._begin(starting)
+        if self.max_episode_steps is not None:
+            self._steps_done[playing] += 1
+            truncated = self._steps_done >= self.max_episode_steps
+            finished = np.flatnonzero(terminated | truncated)
+        if not SAME_STEP:
+            self._finished = finished
+        elif len(finished):
+            self._report_final(finished, infos, reports)
+            self._begin(finished)
+        for lane, of_trial in reports.items():
+            self._add_info(infos, of_trial, lane)
+        return pool.observations(), reward, terminated, truncated, infos
 
-    def _say_final(self, lanes: NDArray[np.intp], label: NDArray[np.int64], infos: dict[str, Any]) -> None:
-        """Say how the episodes ended of copies that are reset in the same step."""
+    def _end_trials(self, lanes: NDArray[np.intp]) -> tuple[NDArray[np.intp], dict[int, dict[str, Any]]]:
+        """End the trials of the copies ``lanes``, (k,), and begin the next in those whose episode goes on.
+
+        Returns:
+            The copies whose episode has ended, and a report of each trial that has, by copy.
+        """
+        pool, limit = self.pool, self.options.trials_per_episode
+        ended = zip(lanes.tolist(), pool.performance(lanes).tolist(), strict=True)
+        reports = {lane: {"performance": performance, "trial": pool.trial_of(lane)} for lane, performance in ended}
+        self._trials_done[lanes] += 1
+        over = self._trials_done[lanes] >= limit if limit is not None else self._none[lanes]
+        finished, others = lanes[over], lanes[~over]
+        if len(finished):
+            pool.blank(finished)
+        if len(others):
+            pool.advance(others)
+        return finished, reports
+
+    def _report_final(self, lanes: NDArray[np.intp], infos: dict[str, Any], reports: dict[int, dict[str, Any]]) -> None:
+        """Move the infos and reports of the copies ``lanes``, (k,), to those of an episode's last step."""
         observations, found = (np.full(self.num_envs, None, object) for _ in range(2))
-        columns = lanes.tolist(), label[lanes].tolist(), self.pool.performance(lanes).tolist()
-        for lane, gt, performance in zip(*columns, strict=True):
-            observations[lane] = self.pool.zeros.copy()
-            trial = self.pool.trial_of(lane)
-            found[lane] = {"gt": gt, "new_trial": True, "performance": performance, "trial": trial}
+        columns = lanes.tolist(), self.pool.observations(lanes), infos["gt"][lanes].tolist(), infos["new_trial"][lanes]
+        for lane, observation, gt, new_trial in zip(*columns, strict=True):
+            observations[lane] = observation
+            found[lane] = {"gt": gt, "new_trial": bool(new_trial), **reports.pop(lane, {})}
         mask = self._none.copy()
         mask[lanes] = True
-        infos["final_observation"], infos["_final_observation"] = observations, mask
-        infos["final_info"], infos["_final_info"] = found, mask.copy()
+        infos |= {"final_observation": observations, "_final_observation": mask}
+        infos |= {"final_info": found, "_final_info": mask.copy()}
         for name in ("gt", "new_trial"):
             infos[name][lanes], infos[f"_{name}"][lanes] = 0, False
 
@@ -203,18 +211,18 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
             raise ModcogError(
                 f"actions: got {found.dtype} of shape {found.shape}, must be whole numbers of shape ({self.num_envs},)"
             )
-        if found.min() < 0 or found.max() > self.battery.settings.dim_ring:
+        if found.min() < 0 or found.max() >= self.battery.n_actions:
             raise ModcogError(
-                f"actions: got {found.min()} … {found.max()}, must be from 0 to {self.battery.settings.dim_ring}"
+                f"actions: got {found.min()} … {found.max()}, must be from 0 to {self.battery.n_actions - 1}"
             )
         return found
 
     def close(self, **keywords: Any) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 def __getattr__(name: str) -> Any:
-    """The vector environment of the task ``name``."""
+    """Return the maker of the vector environment of the task ``name``."""
     try:
         return partial(ModCogVectorEnv, task=parse(name).name)
     except UnknownNameError:

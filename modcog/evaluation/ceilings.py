@@ -1,4 +1,4 @@
-"""The two ends of the scale that a score is read on: what blindness gets, and what the noise allows.
+"""Chance and ceiling of each task, between which its scores are read.
 
 *Chance* is the accuracy of the best player who knows the task and the clock and sees no stimulus. *Ceiling* is that of
 the ideal observer. For the default settings both are stored with the package.
@@ -7,7 +7,7 @@ the ideal observer. For the default settings both are stored with the package.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,13 +39,12 @@ Progress = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Level:
-    """Chance and ceiling of one task; accuracies from 0 to 1.
+    """Chance and ceiling of one task: accuracies from 0 to 1.
 
     Attributes:
         decision_chance: decision accuracy of the best player who sees no stimulus.
         decision_ceiling: decision accuracy of the ideal observer.
-        trial_chance: the same for trial accuracy.
-        trial_ceiling: the same for trial accuracy.
+        trial_chance, trial_ceiling: trial accuracies of the two.
         error: standard error of the ceilings, the larger of the two.
     """
 
@@ -55,16 +54,20 @@ class Level:
     trial_ceiling: float
     error: float
 
+    def ends(self, kind: str) -> tuple[float, float]:
+        """Return chance and ceiling of a kind of score, ``"decision"`` or ``"trial"``."""
+        return getattr(self, f"{kind}_chance"), getattr(self, f"{kind}_ceiling")
+
 
 def levels(
     battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1, progress: Progress | None = None
 ) -> dict[str, Level]:
-    """Chance and ceiling of every task of a battery.
+    """Return chance and ceiling of every task of a battery.
 
     Args:
-        battery: whose tasks and settings; the rule input makes no difference.
-        n_trials: of each task, to compute the levels now; None: what is stored for these settings, or else computed
-            from ``LIVE_TRIALS``.
+        battery: tasks and settings; the rule input makes no difference.
+        n_trials: number of trials of each task to compute the levels from; None: read the stored levels, or compute
+            them from ``LIVE_TRIALS`` if none are stored for these settings.
         seed: of the trials.
         jobs: processes; −1: one for each core. Base tasks that a script has added are known in its own process only.
         progress: called with the name of each task whose levels have been computed.
@@ -76,61 +79,54 @@ def levels(
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
     stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
     tasks = list(dict.fromkeys(stand_in.values()))
-    computed = dict(zip(tasks, _compute(battery.settings, tasks, n, seed, jobs, progress), strict=True))
+    computed: dict[str, Level] = {}
+    if tasks:
+        from joblib import Parallel, delayed
+
+        key = battery.settings.model_dump_json()
+        calls = [delayed(level_of)(task, repr(names.parse(task).row), key, n, seed) for task in tasks]
+        in_turn = Parallel(n_jobs=jobs if len(tasks) > 1 else 1, return_as="generator")
+        for task, level in zip(tasks, in_turn(calls), strict=True):
+            computed[task] = level
+            if progress:
+                progress(task)
     return {task: known[task] if task in known else computed[stand_in[task]] for task in battery.tasks}
 
 
-def _compute(
-    settings: Settings, tasks: list[str], n_trials: int, seed: int, jobs: int, progress: Progress | None
-) -> Iterator[Level]:
-    key = settings.model_dump_json()
-    calls = [(task, repr(names.parse(task).row), key, n_trials, seed) for task in tasks]
-    found: Iterable[Level]
-    if jobs == 1 or len(tasks) < 2:
-        found = (level_of(*call) for call in calls)
-    else:
-        from joblib import Parallel, delayed
-
-        found = Parallel(n_jobs=jobs, return_as="generator")(delayed(level_of)(*call) for call in calls)
-    for task, level in zip(tasks, found, strict=True):
-        if progress:
-            progress(task)
-        yield level
-
-
 def stand_in_for(battery: Battery, task: str) -> str:
-    """A task whose levels are proven to be those of ``task``: its base task, or ``task`` itself.
+    """Return a task that has provably the same levels as ``task``: its base task, or ``task`` itself.
 
-    An extension moves the right action by what the observer knows: the time waited and the steps taken. Where each
-    answer has a label of its own, this only renames the actions and takes nothing from what can be known. That is so
-    under the corrected rules, and in the decision family, whose trials all respond, under the published ones. It must
-    leave the periods that show something as long as they were, and T must be known.
+    An extension moves the right action by amounts that the observer knows: the time waited and the steps taken. Where
+    each answer has a label of its own, this only renames the actions and takes nothing from what can be known. That is
+    so under the corrected rules, and in the decision family, whose trials all respond, under the published ones. It
+    must leave the periods that show something as long as they were, and T must be known.
     """
     spec = names.parse(task)
     own = compile_tables([task], battery.settings, rule_input=False)
     base = compile_tables([spec.base], battery.settings, rule_input=False)
     shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
-    renamed = own.rules.name == "corrected" or (spec.family == "decision" and _same_time(own))
+    responds = spec.family == "decision" and task in names.TASKS
+    renamed = own.rules.name == "corrected" or (responds and _same_time(own))
     return spec.base if shown_alike and renamed else task
 
 
 def _same_time(tables: Tables) -> bool:
-    """Whether the time that the interval extension counts is the same in all trials of a task, or there is none."""
+    """Return True if the interval extension counts the same time in all trials of a task, or there is none."""
     timed = tables.rows[0].timed
     return timed is None or not tables.interval_sign[0] or isinstance(tables.timings[0][timed], float | int)
 
 
 @lru_cache(maxsize=4096)
 def level_of(task: str, row: str, key: str, n_trials: int, seed: int) -> Level:
-    """The level of one task under the settings that ``key`` is the JSON of.
+    """Return the level of one task under the settings that ``key`` is the JSON of.
 
-    ``row`` describes its base task, so that one that a user has taken out and put back otherwise is computed anew.
+    ``row`` describes its base task, so that one that a user has removed and added again differently is computed anew.
     """
     return simulate(IdealObserver(task, Settings.model_validate_json(key)), n_trials, seed)
 
 
 def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
-    """Chance and ceiling from ``n_trials`` of the observer's own trials."""
+    """Return chance and ceiling from ``n_trials`` of the observer's own trials."""
     parts = []
     for trials in _blocks(observer.battery, n_trials, seed):
         chance = observer.expected(trials, observer.prior(trials))
@@ -150,7 +146,7 @@ def _blocks(battery: Battery, n_trials: int, seed: int) -> Iterator[Trials]:
 
 @lru_cache(maxsize=1)
 def stored() -> dict[str, dict[str, Level]]:
-    """The levels stored with the package: for the JSON of some settings, a level for each task."""
+    """Return the levels stored with the package: for the JSON of some settings, a level for each task."""
     content = json.loads(STORED.read_text(encoding="utf-8"))
     return {
         validated(Settings, {**content["settings"], "rules": rules}).model_dump_json(): {

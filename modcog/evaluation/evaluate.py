@@ -1,4 +1,4 @@
-"""Scoring anyone's network: a function on arrays, or a torch module."""
+"""Scoring any network: a function on arrays, or a torch module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.evaluation.network import Predict, as_predict, check_trials_apart, output_of
+from modcog.evaluation.network import Predict, as_predict, check_independence, output_of
 from modcog.evaluation.scores import Scores, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
@@ -31,12 +31,12 @@ def evaluate(
 
     Args:
         predict: maps observations (n, T, C) float32 to logits (n, T, A) or actions (n, T), as anything that
-            ``np.asarray`` takes; trials of fewer than T steps are padded with zeros at their end, and what is put out
-            there does not count. Every call brings new trials. Or a ``torch.nn.Module``, which is taken to be
-            time-first, (T, n, C) to (T, n, A), unless its ``batch_first`` is true, or, if it has none itself, that of
-            one of its parts; it gets its parameters' device and type, and of a tuple the first is taken.
+            ``np.asarray`` takes; trials of fewer than T steps are padded with zeros at their end, and the output there
+            does not count. Every call brings new trials. Or a ``torch.nn.Module``, which is called time-first,
+            (T, n, C) to (T, n, A), unless its ``batch_first`` is true, or, if it has none itself, that of one of its
+            parts; the input gets its parameters' device and type, and if it returns a tuple, the first item counts.
         battery: with the rule input if the network is to know the task.
-        n_trials: of each task.
+        n_trials: number of trials of each task.
         seed: of the trials; None: from the operating system.
         tasks: score these of the battery's tasks only, which keep their place in the rule input.
 
@@ -45,7 +45,7 @@ def evaluate(
 
     Raises:
         ModcogError: if the network fails, if its output has a wrong shape or is not finite, naming the shape expected,
-            or if what it puts out for a trial depends on the trials beside it, as it does if it takes trials for steps.
+            or if its output for one trial depends on the other trials, as it does if batch and time are swapped.
         UnknownNameError: if one of ``tasks`` is not in the battery.
     """
     if not isinstance(battery, Battery):
@@ -60,7 +60,7 @@ def evaluate(
 
 
 def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:
-    """Join blocks of trials up to ``CHUNK``: few large calls of a network cost less than many small ones."""
+    """Join blocks of trials up to ``CHUNK``: a few large calls of a network cost less than many small ones."""
     waiting: list[Trials] = []
     for block in blocks:
         if waiting and sum(map(len, waiting)) + len(block) > CHUNK:
@@ -71,7 +71,7 @@ def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:
 
 
 def evaluate_on(predict: Predict | Any, trials: Trials, n_actions: int) -> Scores:
-    """Score a network on given trials; see ``evaluate``. Whether it keeps them apart is not checked."""
+    """Score a network on given trials; unlike ``evaluate``, do not check that its output for each is independent."""
     parts = (trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK))
     return _score_all(as_predict(predict, n_actions), parts, n_actions)
 
@@ -85,17 +85,13 @@ def _score_all(call: Predict, parts: Iterable[Trials], n_actions: int, check: bo
         if largest is None or len(trials) > len(largest[0]):
             largest = trials, output
     if check and largest is not None:  # only now, so that no call comes between those that count
-        check_trials_apart(call, *largest)
-    return Scores(
-        found[0].tasks,
-        np.concatenate([part.task for part in found]),
-        np.concatenate([part.decision for part in found]),
-        np.concatenate([part.whole for part in found]),
-    )
+        check_independence(call, *largest)
+    values = {kind: np.concatenate([part.values[kind] for part in found]) for kind in found[0].values}
+    return Scores(found[0].tasks, np.concatenate([part.task for part in found]), values)
 
 
 def _uneven(trials: Trials) -> Iterator[Trials]:
-    """The trials in pieces of another number of trials than of steps, so that swapped axes show in the shape."""
+    """Yield the trials in pieces that have not as many trials as steps, so that swapped axes show in the shape."""
     n, steps = trials.mask.shape
     if n == steps and n > 1:
         yield from _uneven(trials[: n // 2])

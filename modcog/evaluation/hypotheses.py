@@ -48,6 +48,8 @@ class Hypotheses:
     def where(self, noisy: NDArray[np.bool_]) -> Hypotheses:
         """Return those in which just the rings ``noisy``, (S, 2), are noisy."""
         kept = np.flatnonzero((self.noisy == noisy).all(axis=(1, 2)))
+        if len(kept) == len(self.prior):
+            return self
         prior = self.prior[kept]
         return Hypotheses(self.mean[kept], self.noisy[kept], prior / prior.sum(), self.answers[kept])
 

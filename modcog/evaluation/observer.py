@@ -1,16 +1,17 @@
 """The ideal observer: the best that any system could do on a task, given its noise.
 
-The observer knows the rules and how trials are made, and sees the noisy observations. It knows when each period begins
-and ends, because it can see it: the fixation cue falls without noise at the decision, and the rings are blank and free
-of noise except while a stimulus is visible. What is hidden are the trial's conditions, of which there are finitely
-many. It weighs them by their exact posterior and at every step of the decision takes the action that is most likely
-right. Nothing in a delay or a fixation period is noisy, and the observer forgets nothing.
+The observer knows the rules and how trials are made, and sees the noisy observations. It also sees when each period
+begins and ends: the fixation cue falls without noise at the decision, and the rings are blank and free of noise except
+while a stimulus is visible. Hidden are only the trial's conditions, of which there are finitely many. It weighs them by
+their exact posterior and at every step of the decision takes the action that is most likely right. Nothing in a delay
+or a fixation period is noisy, and the observer forgets nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.hypotheses import Hypotheses, enumerate_trials, shown_slots, sums
 from modcog.settings import Settings
+from modcog.tasks.condition import STEPS
 from modcog.trials import extend
 from modcog.trials.arrays import Trials
 
@@ -33,6 +35,7 @@ NUDGE = 1e-5
 
 Floats = NDArray[np.float64]
 Answers = Callable[[Hypotheses, NDArray[np.intp]], Floats]
+Weigh = Callable[[Hypotheses, Floats, Floats], Floats]
 
 
 class IdealObserver:
@@ -61,16 +64,16 @@ class IdealObserver:
         self.hypotheses = lru_cache(lambda timed_steps: enumerate_trials(tables, timed_steps))
 
     def posterior(self, trials: Trials) -> Floats:
-        """Probability of each answer (see ``Hypotheses``), given the observations of each trial, (n, A)."""
+        """Return the probability of each answer (see ``Hypotheses``), given the observations of each trial, (n, A)."""
         total, steps = sums(self.tables, trials)
         return self._by_time_course(trials, lambda known, trial: self._by_noise(known, total[trial], steps[trial]))
 
     def prior(self, trials: Trials) -> Floats:
-        """The same for an observer who sees when periods begin and end, and no stimulus, (n, A)."""
+        """Return the probability of each answer, (n, A), to one who sees when periods begin and end but no stimulus."""
         return self._by_time_course(trials, lambda known, trial: known.prior @ known.answers)
 
     def expected(self, trials: Trials, answers: Floats) -> tuple[Floats, Floats]:
-        """Decision and trial accuracy, (n,) each, to be expected of the best actions under ``answers`` (n, A).
+        """Return decision and trial accuracy, (n,) each, to be expected of the best actions under ``answers`` (n, A).
 
         Averaged over trials, the expected accuracy is the accuracy, and less scattered than counting right actions.
         The actions that are best step by step and those that are best for the whole trial can differ (published rules).
@@ -85,7 +88,7 @@ class IdealObserver:
         return decision, whole
 
     def act(self, trials: Trials) -> NDArray[np.int64]:
-        """The action at each step, (n, T): fixation is held, then the action most likely right at that step."""
+        """Return the action at each step, (n, T): fixation is held, then the action most likely right at that step."""
         answers = self.posterior(trials)
         answers[np.arange(len(answers)), answers.argmax(axis=1)] += NUDGE
         actions = np.zeros(trials.mask.shape, np.int64)
@@ -95,14 +98,12 @@ class IdealObserver:
         return actions
 
     def _by_time_course(self, trials: Trials, answers: Answers) -> Floats:
-        """``answers(hypotheses, trials)`` for the trials of each duration of the timed period, (n, A)."""
+        """Return ``answers(hypotheses, trials)``, (n, A), with the hypotheses for each duration of the timed period."""
         found = np.empty((len(trials), self.battery.n_actions))
         if not self.tables.interval_sign[0]:
             found[:] = answers(self.hypotheses(None), np.arange(len(trials)))
             return found
-        timed = trials.conditions[f"steps_{self.tables.rows[0].timed}"]
-        for steps in np.unique(timed):
-            trial = np.flatnonzero(timed == steps)
+        for steps, trial in _groups(trials.conditions[f"{STEPS}{self.tables.rows[0].timed}"]):
             found[trial] = answers(self.hypotheses(int(steps)), trial)
         return found
 
@@ -113,26 +114,24 @@ class IdealObserver:
         nothing more, and a Gaussian likelihood must not be taken of them.
         """
         if not self.noisy:
-            return self._weigh(known, total, steps)
-        patterns = np.unique(known.noisy, axis=0)
-        if len(patterns) == 1:
-            return self._weigh(known, total, steps)
+            return self._in_parts(known, total, steps, _weigh_exact)
         found = np.empty((len(total), known.answers.shape[1]))
-        seen = total.reshape(*total.shape[:2], 2, -1).any(axis=3)
-        for pattern in patterns:
-            trial = np.flatnonzero((seen == pattern).all(axis=(1, 2)))
-            if len(trial):
-                found[trial] = self._weigh(known.where(pattern), total[trial], steps[trial])
+        seen = np.any(total.reshape(*total.shape[:2], 2, -1), axis=3)
+        for noisy, trial in _groups(np.asarray(seen)):
+            found[trial] = self._in_parts(known.where(noisy), total[trial], steps[trial], self._weigh_noisy)
         return found
 
-    def _weigh(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
+    def _in_parts(self, known: Hypotheses, total: Floats, steps: Floats, weigh: Weigh) -> Floats:
         size = max(1, CELLS // len(known.mean))
-        weigh = self._weigh_noisy if self.noisy else _weigh_exact
         parts = [weigh(known, total[i : i + size], steps[i : i + size]) for i in range(0, len(total), size)]
         return np.concatenate(parts)
 
     def _weigh_noisy(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
-        """Gaussian noise: the sums over each period are all that matters of the observations."""
+        """Return the probability of each answer, (m, A), from the rings summed over each period.
+
+        The sums are all that counts of the observations, since the noise is Gaussian and the same in all steps. The
+        logarithm of the likelihood is linear in them, so one product of matrices gives it for all hypotheses.
+        """
         variance = self.tables.settings.sigma**2 / self.tables.settings.dt
         seen = np.concatenate([_flat(total), steps], axis=1) / variance
         log = seen @ np.concatenate([_flat(known.mean), -0.5 * (known.mean**2).sum(axis=2)], axis=1).T
@@ -141,19 +140,16 @@ class IdealObserver:
         answers = weight @ (known.prior[:, None] * known.answers).astype(np.float32)
         return answers / answers.sum(axis=1, dtype=np.float64, keepdims=True)
 
-    def _by_decision(self, trials: Trials) -> list[tuple[NDArray[np.intp], NDArray[np.int64]]]:
-        """For each duration of the decision: its trials, and the label of each answer at each step, (steps, A)."""
-        lasts = trials.lengths - trials.decision_start
-        return [(np.flatnonzero(lasts == steps), self._labels(int(steps))) for steps in np.unique(lasts)]
-
-    def _labels(self, steps: int) -> NDArray[np.int64]:
-        step, target = np.indices((steps, self.tables.settings.dim_ring)).reshape(2, -1)
-        labels = extend.labels(self.tables, np.zeros_like(step), target, step).reshape(steps, -1)
-        return np.pad(labels, ((0, 0), (1, 0)))  # answer 0 holds fixation throughout
+    def _by_decision(self, trials: Trials) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
+        """Yield the trials of each duration of the decision, and the label of each answer at each step, (steps, A)."""
+        for steps, trial in _groups(trials.lengths - trials.decision_start):
+            step, target = np.indices((steps, self.tables.settings.dim_ring)).reshape(2, -1)
+            labels = extend.labels(self.tables, np.zeros_like(step), target, step).reshape(steps, -1)
+            yield trial, np.pad(labels, ((0, 0), (1, 0)))  # answer 0 holds fixation throughout
 
 
 def _weigh_exact(known: Hypotheses, total: Floats, steps: Floats) -> Floats:
-    """Without noise: the hypotheses that look like what is seen."""
+    """Return the probability of each answer, (m, A), without noise: from the hypotheses that look like what is seen."""
     seen, mean = _flat(total / steps[..., None]), _flat(known.mean)
     distance = (seen**2).sum(axis=1, keepdims=True) - 2 * seen @ mean.T + (mean**2).sum(axis=1)
     alike = distance <= distance.min(axis=1, keepdims=True) + SAME * (1 + (seen**2).sum(axis=1, keepdims=True))
@@ -162,8 +158,15 @@ def _weigh_exact(known: Hypotheses, total: Floats, steps: Floats) -> Floats:
 
 
 def _by_label(answers: Floats, labels: NDArray[np.integer]) -> Floats:
-    """Probabilities of answers, (n, A), added up to those of labels, (n, 1 + largest label)."""
+    """Return the probabilities of answers, (n, A), added up to those of labels, (n, 1 + largest label)."""
     return answers @ np.eye(labels.max() + 1)[labels]
+
+
+def _groups(values: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    """Yield each distinct value along the first axis and the indices at which it stands."""
+    distinct, place = np.unique(values, axis=0, return_inverse=True)
+    for k, value in enumerate(distinct):
+        yield value, np.flatnonzero(place.reshape(-1) == k)
 
 
 def _flat(values: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Decision accuracy and trial accuracy, per task and over groups of tasks, with bootstrap intervals.
+"""Scores of trials, per task and over groups of tasks, with bootstrap intervals.
 
 *Decision accuracy* is the share of decision steps whose action equals the label, averaged over trials. *Trial
 accuracy* is the share of trials in which every step of the decision is right and no earlier step responds.
@@ -7,7 +7,7 @@ accuracy* is the share of trials in which every step of the decision is right an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
 from modcog.seeds import Purpose, Seed
+from modcog.tables import markdown_table
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
 
@@ -24,15 +25,13 @@ if TYPE_CHECKING:
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
 
-ROOM = 1e-6
-"""Where ceiling and chance are no further apart than this, there is no way between them to have a share of."""
-
-Means = NDArray[np.float64]
+SMALLEST_RANGE = 1e-6
+"""Largest difference between ceiling and chance at which a share is undefined."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """The two accuracies of one task or group, each with a 95 % bootstrap interval (low, high) (Efron 1979).
+    """The accuracies of one task or group, each with a 95 % bootstrap interval (low, high) (Efron 1979).
 
     A group's accuracy is the mean over its tasks; its interval resamples trials within each task. The *share* is how
     far an accuracy is on the way from chance (0) to the ceiling (1), and a group's the mean over its tasks' shares.
@@ -57,27 +56,28 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What every trial scored.
+    """The scores of every trial.
 
     Attributes:
         tasks: names of the battery's tasks.
         task: (n,) index of each trial's task.
-        decision: (n,) share of its decision steps that are right.
-        whole: (n,) bool, whether the whole trial is right.
+        values: (n,) values from 0 to 1 of each score: ``"decision"``, the share of a trial's decision steps that are
+            right, and ``"trial"``, 1 if the whole trial is right.
     """
 
     tasks: tuple[str, ...]
     task: NDArray[np.integer]
-    decision: NDArray[np.float64]
-    whole: NDArray[np.bool_]
+    values: Mapping[str, NDArray[np.float64]]
 
-    def per_task(self) -> dict[str, float]:
-        """Decision accuracy by task, for the tasks that have trials."""
-        return self._means(self.decision)
+    def per_task(self, kind: str = "decision") -> dict[str, float]:
+        """Return the mean of a score, decision accuracy unless another is named, for each task that has trials."""
+        count = np.bincount(self.task, minlength=len(self.tasks))
+        total = np.bincount(self.task, self.values[kind], len(self.tasks))
+        return {name: float(total[k] / count[k]) for k, name in enumerate(self.tasks) if count[k]}
 
     def trial_accuracy_per_task(self) -> dict[str, float]:
-        """Trial accuracy by task, for the tasks that have trials."""
-        return self._means(self.whole)
+        """Return the trial accuracy of each task that has trials."""
+        return self.per_task("trial")
 
     @property
     def decision_accuracy(self) -> float:
@@ -87,19 +87,19 @@ class Scores:
     @property
     def trial_accuracy(self) -> float:
         """Trial accuracy over the battery: the mean over tasks."""
-        return float(np.mean(list(self.trial_accuracy_per_task().values())))
+        return float(np.mean(list(self.per_task("trial").values())))
 
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """The groups that scores are reported for, of the tasks that have trials: battery, families, extensions."""
-        specs = [parse(name) for name in self.per_task()]
-        found: dict[str, list[str]] = {"battery": [spec.name for spec in specs]}
+        """Return the groups that scores are reported for, of tasks that have trials: battery, families, extensions."""
+        found: dict[str, list[str]] = {"battery": list(self.per_task())}
+        specs = [parse(name) for name in found["battery"]]
         for kind, group in (("family", lambda spec: spec.family), ("extension", extension)):
             for spec in specs:
                 found.setdefault(f"{kind}: {group(spec)}", []).append(spec.name)
         return {name: tuple(tasks) for name, tasks in found.items()}
 
     def table(self, levels: Mapping[str, Level] | None = None, seed: int = 0) -> dict[str, Score]:
-        """Scores of every task and of every group (``groups``), with bootstrap intervals (Efron 1979).
+        """Return the scores of every task and of every group (``groups``), with bootstrap intervals (Efron 1979).
 
         Args:
             levels: chance and ceiling of the tasks, from ``modcog.evaluation.levels``, to report shares too.
@@ -108,91 +108,63 @@ class Scores:
         Raises:
             UnknownNameError: if the levels lack a task.
         """
-        rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
-        decision, whole = self.per_task(), self.trial_accuracy_per_task()
-        measured = {name: _Measured(decision[name], whole[name], *self._resample(name, rng)) for name in decision}
-        for name in measured:
+        tasks = list(self.per_task())
+        for name in tasks:
             if levels is not None and name not in levels:
                 raise unknown("task of the levels", name, levels)
-        members = {name: (name,) for name in measured} | self.groups()
-        return {name: self._score(tasks, measured, levels) for name, tasks in members.items()}
+        rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
+        trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
+        means = {name: self._means(trials[name], rng) for name in tasks}
+        table = {}
+        for group, members in {**{name: (name,) for name in tasks}, **self.groups()}.items():
+            figures: dict[str, Any] = {}
+            for kind in self.values:
+                ends = [levels[name].ends(kind) for name in members] if levels is not None else None
+                figures |= _figures(kind, np.array([means[name][kind] for name in members]), ends)
+            table[group] = Score(**figures, n_tasks=len(members), n_trials=sum(len(trials[name]) for name in members))
+        return table
 
-    def _score(
-        self, tasks: tuple[str, ...], measured: dict[str, _Measured], levels: Mapping[str, Level] | None
-    ) -> Score:
-        present = [measured[name] for name in tasks]
-        n_trials = np.isin(self.task, [self.tasks.index(name) for name in tasks]).sum()
-        decision = [task.decision_means for task in present]
-        whole = [task.trial_means for task in present]
-        raw = Score(
-            float(np.mean([task.decision for task in present])),
-            _interval(decision),
-            float(np.mean([task.trial for task in present])),
-            _interval(whole),
-            len(present),
-            int(n_trials),
-        )
-        if levels is None:
-            return raw
-        level = [levels[name] for name in tasks]
-        decision_ends = [(one.decision_chance, one.decision_ceiling) for one in level]
-        trial_ends = [(one.trial_chance, one.trial_ceiling) for one in level]
-        return replace(
-            raw,
-            **_shares("decision", [task.decision for task in present], decision, decision_ends),
-            **_shares("trial", [task.trial for task in present], whole, trial_ends),
-        )
-
-    def _resample(self, name: str, rng: np.random.Generator) -> tuple[Means, Means]:
-        """Bootstrapped means of decision and of trial accuracy of one task, (BOOTSTRAP,) each."""
-        trial = np.flatnonzero(self.task == self.tasks.index(name))
+    def _means(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+        """Return the mean of each score over some trials, and that over each resample of them: (1 + BOOTSTRAP,)."""
         drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
-        return self.decision[drawn].mean(axis=1), self.whole[drawn].mean(axis=1)
-
-    def _means(self, values: NDArray[Any]) -> dict[str, float]:
-        count = np.bincount(self.task, minlength=len(self.tasks))
-        total = np.bincount(self.task, weights=values, minlength=len(self.tasks))
-        return {name: float(total[k] / count[k]) for k, name in enumerate(self.tasks) if count[k]}
+        return {
+            kind: np.append(values[trial].mean(), values[drawn].mean(axis=1)) for kind, values in self.values.items()
+        }
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """The two accuracies of a task, and their bootstrapped means."""
+def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
+    """Return the fields of ``Score`` about one kind of score.
 
-    decision: float
-    trial: float
-    decision_means: Means
-    trial_means: Means
-
-
-def _interval(means: Sequence[Means]) -> tuple[float, float]:
-    """95 % interval of the mean over tasks."""
-    low, high = np.percentile(np.mean(means, axis=0), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _shares(
-    kind: str, values: Sequence[float], means: Sequence[Means], ends: Sequence[tuple[float, float]]
-) -> dict[str, Any]:
-    """Chance, ceiling, share and the share's interval: the fields of ``Score`` that begin with ``kind``."""
-    chance, ceiling = np.mean(ends, axis=0).tolist()
-    found: dict[str, Any] = {f"{kind}_chance": chance, f"{kind}_ceiling": ceiling}
-    scalable = [(v, m, low, high) for v, m, (low, high) in zip(values, means, ends, strict=True) if high - low > ROOM]
-    if scalable:
-        found[f"{kind}_share"] = float(np.mean([(v - low) / (high - low) for v, _, low, high in scalable]))
-        found[f"{kind}_share_interval"] = _interval([(m - low) / (high - low) for _, m, low, high in scalable])
+    Args:
+        kind: its name.
+        means: (K, 1 + BOOTSTRAP) mean of each task, and those of its resamples.
+        ends: chance and ceiling of each task; None: unknown.
+    """
+    found: dict[str, Any] = {}
+    found[f"{kind}_accuracy"], found[f"{kind}_interval"] = _with_interval(means)
+    if ends is None:
+        return found
+    chance, ceiling = np.array(ends).T[..., None]
+    found[f"{kind}_chance"], found[f"{kind}_ceiling"] = float(chance.mean()), float(ceiling.mean())
+    defined = (ceiling - chance > SMALLEST_RANGE)[:, 0]
+    if defined.any():
+        shares = (means - chance)[defined] / (ceiling - chance)[defined]
+        found[f"{kind}_share"], found[f"{kind}_share_interval"] = _with_interval(shares)
     return found
 
 
+def _with_interval(means: NDArray[np.float64]) -> tuple[float, tuple[float, float]]:
+    """Return the mean over tasks of (K, 1 + BOOTSTRAP) means, and its 95 % interval."""
+    over_tasks = means.mean(axis=0)
+    low, high = np.percentile(over_tasks[1:], [2.5, 97.5])
+    return float(over_tasks[0]), (float(low), float(high))
+
+
 def format_table(table: Mapping[str, Score]) -> str:
-    """A table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
+    """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
     head = ["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]
     ordered = sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery")
-    rows = [head, *(_cells(name, table[name]) for name in ordered)]
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * wide[0], *("-" * (w - 1) + ":" for w in wide[1:])])
-    aligned = ([row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))] for row in rows)
-    return "\n".join(f"| {' | '.join(row)} |" for row in aligned)
+    return markdown_table([head, *(_cells(name, table[name]) for name in ordered)])
 
 
 def _cells(name: str, score: Score) -> list[str]:
@@ -212,7 +184,7 @@ def _percent(value: float, interval: tuple[float, float]) -> str:
 
 
 def extension(spec: TaskSpec) -> str:
-    """The extensions of a task in a word: none, interval, sequence or interval-sequence."""
+    """Return the extensions of a task as one word: none, interval, sequence or interval-sequence."""
     return "-".join(n for n, sign in (("interval", spec.interval), ("sequence", spec.sequence)) if sign) or "none"
 
 
@@ -231,14 +203,13 @@ def score(output: Any, trials: Trials, n_actions: int | None = None) -> Scores:
     actions = _actions(output, trials, n_actions)
     labels, mask = trials.labels, trials.mask
     decision = mask & (np.arange(mask.shape[1]) >= trials.decision_start[:, None])
-    right = (actions == labels) & decision
-    share = right.sum(axis=1) / decision.sum(axis=1)
-    early = (actions != 0) & mask & ~decision
-    return Scores(trials.tasks, trials.task, share, (share == 1) & ~early.any(axis=1))
+    share = ((actions == labels) & decision).sum(axis=1) / decision.sum(axis=1)
+    early = ((actions != 0) & mask & ~decision).any(axis=1)
+    return Scores(trials.tasks, trials.task, {"decision": share, "trial": ((share == 1) & ~early).astype(np.float64)})
 
 
 def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
-    """The action at each step, (n, T) for T the length of the longest trial."""
+    """Return the action at each step, (n, T) for T the length of the longest trial."""
     n, length = trials.mask.shape
     a = n_actions or "A"
     wanted = f"must be logits of shape ({n}, {length}, {a}) or actions of shape ({n}, {length})"
@@ -265,7 +236,7 @@ def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.i
 
 
 def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
-    """``output`` as an array of whole numbers, truth values or floats, of the same shape.
+    """Return an output as an array of whole numbers, truth values or floats, of the same shape.
 
     Args:
         output: anything that ``np.asarray`` takes, or a tensor on any device.

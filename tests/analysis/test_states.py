@@ -185,7 +185,7 @@ class Failing(nn.Module):
         (lambda x: 1 / 0, r"failed on observations of shape \(n, T, C\) = .*: ZeroDivisionError"),
         (lambda x: exit(3), r"SystemExit: 3"),
         (lambda x: "no", "got str, which is no array"),
-        (lambda x: np.cumsum(x, axis=0), "what it makes of a trial depends on the trials beside it"),
+        (lambda x: np.cumsum(x, axis=0), "output for a trial depends on the trials beside it"),
         (lambda x: x[:, :3], r"must be \(n, T, N\)"),
         (lambda x: x * np.nan, "not finite"),
         (3, "got int, must be a torch module"),

@@ -6,6 +6,7 @@ import copy
 import itertools
 import pickle
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from agents import AGENTS, Script, fixating, perfect, premature
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from neurogym.core import TrialEnv
 
-from modcog import TASKS, Battery, ModcogError, UnknownNameError
-from modcog.envs.env import ModCogEnv
+import modcog
+from modcog import TASKS, Base, Battery, Condition, ModcogError, Outcome, Stimulus, UnknownNameError
+from modcog.envs.env import ModCogEnv, _period_times
 
 RULES = ("corrected", "published")
 
@@ -431,6 +433,27 @@ def test_ground_truth_asks_for_a_match():
     assert [env.new_trial(ground_truth=choice)["match"] for choice in env.choices] == [1, 0]
 
 
+@pytest.mark.parametrize("rules", RULES)
+def test_ground_truth_asks_for_the_target_of_a_users_own_task(rules):
+    def draw(t):
+        return Outcome((t["cue_place"] + 5) % 16, [Stimulus(0, 1, t["cue_place"])], t["go"] == 1)
+
+    conditions = (Condition("cue_place", "direction"), Condition("go", "flag"))
+    periods = {"fixation": 200, "cue": 200, "decision": 200}
+    modcog.add_base(Base("turned", "own", "Look away.", periods, ("cue",), conditions, draw))
+    try:
+        env = ModCogEnv("turned", rules=rules)
+        for wanted in (0, 7, 15):
+            trial = env.new_trial(ground_truth=wanted)
+            assert (trial["target"], trial["cue_place"], trial["go"]) == (wanted, (wanted - 5) % 16, 1)
+        with pytest.raises(ModcogError, match="ground_truth: got 3, which no trial with these conditions asks for"):
+            env.new_trial(ground_truth=3, go=0)
+        with pytest.raises(ModcogError, match="ground_truth: got 'match', must be from 0 to 15"):
+            env.new_trial(ground_truth="match")
+    finally:
+        modcog.remove_base("turned")
+
+
 # What neurogym's tools read
 
 
@@ -460,6 +483,16 @@ def test_spaces_are_named():
     assert list(env.observation_space.name["stimulus_mod2"]) == list(range(9, 17))
     assert env.action_space.n == 9
     assert list(env.action_space.name["choice"]) == list(range(1, 9))
+
+
+def test_an_environment_does_not_grow_with_the_trials_it_has_played():
+    env = ModCogEnv("dms", dim_ring=4, timing={"delay": ("uniform", (0, 10_000))})
+    env.new_trial()
+    before = len(pickle.dumps(env))
+    for _ in range(1000):
+        env.new_trial()
+    assert len(pickle.dumps(env)) < before + 10_000  # the current trial may be longer
+    assert _period_times.cache_info().maxsize < 5000
 
 
 def test_trial_length_stats():
@@ -503,18 +536,38 @@ def test_wrong_options_say_what_is_allowed(options, message):
     assert "\n" not in str(caught.value)
 
 
+def test_unknown_keywords_are_the_errors_that_tools_expect():
+    """Tools that try keywords out leave out those that raise a TypeError, some only if it says Python's own words."""
+    for kind in (TypeError, UnknownNameError, ModcogError):
+        with pytest.raises(kind, match=r"unexpected keyword argument 'frameskip'.*; allowed: trials_per_episode, "):
+            ModCogEnv("go", frameskip=4)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'"):
+        gym.make("modcog/go-v0", frameskip=4)
+
+
 def test_a_wrong_task_is_named():
     with pytest.raises(UnknownNameError, match="unknown task 'dlygoo' \\(nearest: 'dlygo'\\)"):
         ModCogEnv("dlygoo")
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, float("nan")])
-def test_wrong_seeds_are_refused(seed):
-    env = ModCogEnv("go")
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, float("nan"), np.float64(3), np.int64(-3), np.array([3])])
+def test_wrong_seeds_are_refused_and_change_nothing(seed):
+    env = ModCogEnv("dm1")
+    env.reset(seed=3)
     with pytest.raises(ModcogError, match=r"seed: got .*, must be a whole number, at least 0, or None"):
         env.seed(seed)
     with pytest.raises(ModcogError, match="seed: got"):
         env.reset(seed=seed)
+    assert env.new_trial() == Battery(["dm1"]).sample(2, seed=3).rows[1]
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint8, np.int32])
+def test_whole_numbers_of_any_type_are_seeds(kind):
+    env = ModCogEnv("dm1")
+    env.reset(seed=kind(3))
+    assert env.trial == Battery(["dm1"]).sample(1, seed=3).rows[0]
+    env.seed(kind(4))
+    assert env.new_trial() == Battery(["dm1"]).sample(1, seed=4).rows[0]
 
 
 def test_agents_are_told_apart():

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import modcog
 from modcog import TASKS, Battery, ModcogError
 from modcog.envs import vector
 from modcog.envs.env import ModCogEnv
@@ -27,9 +28,14 @@ else:
 MODE = "custom" if SAME_STEP else "vector_entry_point"
 
 
-def single_copies(n, *args, **keywords):
-    """Gymnasium's vector environment of n single ones."""
-    return SyncVectorEnv([lambda: ModCogEnv(*args, **keywords)] * n)
+def single_copies(n, task, max_episode_steps=None, **keywords):
+    """Gymnasium's vector environment of n single ones, with its wrapper that limits their steps."""
+
+    def make():
+        env = ModCogEnv(task, **keywords)
+        return env if max_episode_steps is None else gym.wrappers.TimeLimit(env, max_episode_steps)
+
+    return SyncVectorEnv([make] * n)
 
 
 def assert_same_infos(ours, theirs, where):
@@ -63,7 +69,8 @@ def assert_same_run(task, steps, seed, chance, **keywords):
                 np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=where)
                 assert one.dtype == other.dtype
         assert_same_infos(found[-1], expected[-1], where)
-        label = np.array([env.gt[min(env.t_ind, len(env.gt) - 1)] for env in theirs.envs])
+        playing = [env.unwrapped for env in theirs.envs]
+        label = np.array([env.gt[min(env.t_ind, len(env.gt) - 1)] for env in playing])
         actions = np.where(rng.random(3) < chance, label, rng.integers(0, n_actions, 3))
         found, expected = ours.step(actions), theirs.step(actions)
 
@@ -79,10 +86,18 @@ def test_it_does_what_gymnasium_does_with_single_environments(task, rules):
     task=st.sampled_from(TASKS), rules=st.sampled_from(["corrected", "published"]), seed=st.integers(0, 2**32),
     trials_per_episode=st.sampled_from([None, 1, 2, 3]), abort=st.booleans(), chance=st.floats(0.2, 1),
     rewards=st.sampled_from([None, {"abort": -1.0, "correct": 3.0, "fail": -0.5}]), dt=st.sampled_from([100, 40]),
+    limit=st.sampled_from([None, 1, 2, 7, 20, 31]),
 )  # fmt: skip
-def test_with_any_options(task, rules, seed, trials_per_episode, abort, chance, rewards, dt):
-    options = {"trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards}
+def test_with_any_options(task, rules, seed, trials_per_episode, abort, chance, rewards, dt, limit):
+    options = {"trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards, "max_episode_steps": limit}
     assert_same_run(task, 60, seed, chance, rules=rules, dt=dt, dim_ring=8, rule_input=True, **options)
+
+
+@pytest.mark.parametrize("trials_per_episode", [None, 1, 2])
+@pytest.mark.parametrize("limit", [1, 10, 15, 16, 30])
+def test_episodes_are_truncated_as_gymnasium_does_it(limit, trials_per_episode):
+    """Trials of go last 15 steps: before a trial ends, with it, and just after it, in one trial and in the next."""
+    assert_same_run("go", 80, 3, 0.9, trials_per_episode=trials_per_episode, max_episode_steps=limit)
 
 
 @pytest.mark.parametrize(("chance", "options"), [(0.5, {"abort": True}), (1.0, {"trials_per_episode": 2})])
@@ -91,11 +106,25 @@ def test_arrays_grow_with_long_trials(chance, options, monkeypatch):
     monkeypatch.setattr(source, "FIRST_BLOCK_OF_ONE_TASK", 3)
     monkeypatch.setattr(source, "LAST_BLOCK_OF_ONE_TASK", 3)
     grown = []
-    allocate = Pool._allocate
-    monkeypatch.setattr(Pool, "_allocate", lambda pool, n: (grown.append(n), allocate(pool, n))[1])
+    widen = Pool._widen
+    monkeypatch.setattr(Pool, "_widen", lambda pool, n: (grown.append(n), widen(pool, n))[1])
     timing = {"fixation": 100, "stimulus": 100, "delay": ("uniform", (0, 8000))}
     assert_same_run("dlygo", 500, 1, chance, timing=timing, dim_ring=4, **options)
-    assert len(grown) > 2
+    assert len(grown) > 1  # the first time, nothing is in them
+
+
+@pytest.mark.parametrize("rules", ["corrected", "published"])
+@pytest.mark.parametrize("periods", ["wait fixation wait2 decision", "wait decision", "decision"])
+def test_a_base_task_whose_fixation_is_not_first_or_is_none(periods, rules):
+    direction = modcog.Condition("where", "direction", "where to look")
+    names = periods.split()
+    base = modcog.Base("looking", "own", "Look.", dict.fromkeys(names, 300), names[:1], (direction,),
+                       lambda t: modcog.Outcome(t["where"], [modcog.Stimulus(0, 1, t["where"])]))  # fmt: skip
+    modcog.add_base(base)
+    try:
+        assert_same_run("looking", 60, 0, 0.5, rules=rules)
+    finally:
+        modcog.remove_base("looking")
 
 
 def test_copy_i_plays_the_trials_of_seed_plus_i():
@@ -184,6 +213,35 @@ def test_make_vec_hands_over_every_setting():
     env.close()
 
 
+def truncations(env, steps=30):
+    env.reset(seed=0)
+    return [env.step(np.zeros(env.num_envs, np.int64))[3].tolist() for _ in range(steps)]
+
+
+def test_make_vec_hands_over_a_limit_of_steps():
+    env = gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, max_episode_steps=10)
+    period = 10 if SAME_STEP else 11  # gymnasium 1.x takes a step to reset
+    assert truncations(env) == [[step % period == 9] * 2 for step in range(30)]
+
+
+def test_the_limit_of_a_registered_id_holds():
+    gym.register("own/go-v0", vector_entry_point="modcog.envs.vector:go", max_episode_steps=4)
+    try:
+        env = gym.make_vec("own/go-v0", num_envs=1, vectorization_mode=MODE, trials_per_episode=None)
+        assert sum(map(sum, truncations(env))) == (7 if SAME_STEP else 6)
+        shorter = gym.make_vec("own/go-v0", num_envs=1, vectorization_mode=MODE, max_episode_steps=2)
+        assert sum(map(sum, truncations(shorter))) == (15 if SAME_STEP else 10)
+    finally:
+        del gym.registry["own/go-v0"]
+
+
+def test_keywords_of_make_vec_that_would_be_ignored_are_refused():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wrappers'"):
+        ModCogVectorEnv("go", 2, wrappers=[])
+    with pytest.raises(ModcogError, match="max_episode_steps: got 0, must be a whole number, at least 1"):
+        ModCogVectorEnv("go", 2, max_episode_steps=0)
+
+
 def test_make_vec_refuses_what_make_refuses():
     with pytest.raises(ModcogError, match="unknown option 'sigmma'"):
         gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, sigmma=1)
@@ -241,6 +299,12 @@ def test_wrong_actions_are_refused_and_change_nothing(actions):
 def test_wrong_settings_are_refused(keywords, message):
     with pytest.raises(ModcogError, match=message):
         ModCogVectorEnv("go", **keywords)
+
+
+def test_numpys_whole_numbers_are_seeds():
+    env, twin = ModCogVectorEnv("dm1", 2), ModCogVectorEnv("dm1", 2)
+    env.reset(seed=3), twin.reset(seed=np.uint8(3))
+    assert [env.pool.trial_of(i) for i in (0, 1)] == [twin.pool.trial_of(i) for i in (0, 1)]
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, [1], [1, 2, 3], [1, -2], [1, "2"], "12"])

@@ -3,9 +3,12 @@
 import json
 from dataclasses import asdict, astuple
 
+import closed_form
 import numpy as np
 import pytest
+from scipy.stats import norm
 
+import modcog
 from modcog import TASKS, Battery, ModcogError, UnknownNameError
 from modcog.evaluation import IdealObserver, Level, evaluate, format_table, levels, score
 from modcog.evaluation.ceilings import STORED, simulate, stand_in_for, stored
@@ -101,6 +104,57 @@ def test_other_settings_are_computed_and_the_rule_input_is_no_other_setting():
     again = levels(Battery(["dm1", "dm1seqr"], sigma=0.25), n_trials=2000, progress=seen.append)
     assert again == {"dm1": quiet, "dm1seqr": quiet}
     assert seen == ["dm1"]
+
+
+WHERE = modcog.Condition("where", "direction", "where the light is")
+ONE_OF_TWO = modcog.Condition("where", "direction", "where the light is", (0, 8))
+COIN = modcog.Condition("coin", "flag", "decides and is not shown")
+ONE_IN_FOUR = modcog.Condition("share", "count", "the light comes on if it is 0", (0, 1, 2, 3))
+
+
+def light(t):
+    return [modcog.Stimulus(0, 1, t["where"])]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "draw", "chance", "ceiling"),
+    [
+        ((WHERE,), lambda t: modcog.Outcome(t["where"], light(t)), 1 / 16, 1),
+        ((ONE_OF_TWO,), lambda t: modcog.Outcome(t["where"], light(t)), 1 / 2, 1),
+        ((WHERE,), lambda t: modcog.Outcome(t["where"] // 4, light(t)), 1 / 4, 1),
+        ((WHERE, COIN), lambda t: modcog.Outcome((t["where"] + 8 * t["coin"]) % 16, light(t)), 1 / 16, 1 / 2),
+        ((WHERE, ONE_IN_FOUR), lambda t: modcog.Outcome(t["where"], light(t), t["share"] == 0), 3 / 4, 3 / 4),
+        ((WHERE, ONE_IN_FOUR), lambda t: modcog.Outcome(
+            t["where"], [modcog.Stimulus(0, 1, t["where"], 1.0 * (t["share"] == 0))], t["share"] == 0), 3 / 4, 1),
+    ],
+    ids=["shown", "one of two", "one of four", "a coin decides", "hold, not shown", "hold, shown"],
+)  # fmt: skip
+@pytest.mark.parametrize("task", ["light", "lightintl", "lightseqr"])
+def test_levels_of_a_users_own_task_by_hand(task, conditions, draw, chance, ceiling):
+    periods = {"fixation": 200, "light": 300, "delay": 300, "decision": 200}
+    modcog.add_base(modcog.Base("light", "own", "Look.", periods, ("light",), conditions, draw, "delay"))
+    try:
+        found = levels(Battery([task]), 400)[task]
+    finally:
+        modcog.remove_base("light")
+    assert (found.decision_chance, found.trial_chance) == pytest.approx((chance, chance))
+    assert (found.decision_ceiling, found.trial_ceiling) == pytest.approx((ceiling, ceiling))
+
+
+def test_ceiling_of_a_users_own_noisy_task_by_its_closed_form():
+    """Which of two directions, seen in noise: the bumps are far apart, so only the distance of their means counts."""
+    lasts, sigma = 3, 6.0
+    periods = {"fixation": 200, "light": 100 * lasts, "decision": 200}
+    modcog.add_base(modcog.Base("faint", "own", "Look.", periods, ("light",), (ONE_OF_TWO,),
+                                lambda t: modcog.Outcome(t["where"], light(t)), noise="both"))  # fmt: skip
+    try:
+        found = levels(Battery(["faint"], sigma=sigma), 4000)["faint"]
+    finally:
+        modcog.remove_base("faint")
+    apart = np.linalg.norm(closed_form.bump(0, 16) - closed_form.bump(8, 16)) * np.sqrt(lasts)
+    known = norm.cdf(apart / 2 / (sigma / 10))
+    assert 0.6 < known < 0.99
+    assert found.decision_ceiling == pytest.approx(known, abs=4 * found.error)
 
 
 def test_two_processes_find_what_one_finds():

@@ -24,6 +24,11 @@ def play(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x[..., :1] * 100, rings], axis=-1)
 
 
+def decisions(network, battery):
+    """Decision accuracy of each of some trials."""
+    return evaluate(network, battery, 20).values["decision"]
+
+
 def refusal(network: object, battery: Battery, n_trials: int = 20) -> str:
     """The line that a network is refused with."""
     with pytest.raises(ModcogError) as error:
@@ -154,7 +159,7 @@ def test_a_module_of_its_own_order_says_so(battery):
     network = Recurrent(first="trials")
     network.batch_first = True
     turned = Recurrent(first="steps")
-    np.testing.assert_array_equal(evaluate(network, battery, 20).decision, evaluate(turned, battery, 20).decision)
+    np.testing.assert_array_equal(decisions(network, battery), decisions(turned, battery))
 
 
 def test_a_modules_own_word_on_its_order_goes_before_that_of_its_parts(battery):
@@ -172,7 +177,7 @@ def test_a_modules_own_word_on_its_order_goes_before_that_of_its_parts(battery):
 
     network, plain = Inside(), Recurrent()
     network.cell.load_state_dict(plain.cell.state_dict())
-    np.testing.assert_array_equal(evaluate(network, battery, 20).decision, evaluate(plain, battery, 20).decision)
+    np.testing.assert_array_equal(decisions(network, battery), decisions(plain, battery))
     Inside.batch_first = None
     assert "depends on the trials beside it" in refusal(network, battery)
 
@@ -243,7 +248,7 @@ def test_a_module_may_give_a_tensor_an_array_or_a_tuple_of_one_and_more(battery,
     network = Gives(become)
     plain = Gives(lambda y: y)
     plain.linear = network.linear
-    np.testing.assert_array_equal(evaluate(network, battery, 20).decision, evaluate(plain, battery, 20).decision)
+    np.testing.assert_array_equal(decisions(network, battery), decisions(plain, battery))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def test_padding_does_not_count(trials):
 def test_logits_are_read_as_their_largest(trials):
     actions = np.random.default_rng(0).integers(0, 17, trials.labels.shape)
     logits = np.eye(17)[actions] * 3 - 1
-    np.testing.assert_array_equal(score(logits, trials).decision, score(actions, trials).decision)
+    of_logits, of_actions = score(logits, trials).values, score(actions, trials).values
+    np.testing.assert_array_equal(of_logits["decision"], of_actions["decision"])
 
 
 def test_groups_are_means_over_tasks_with_intervals_around_them(trials):

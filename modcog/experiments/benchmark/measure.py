@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from modcog.evaluation import Level
-from modcog.evaluation.scores import ROOM
+from modcog.evaluation.scores import SMALLEST_RANGE
 from modcog.experiments.benchmark.report import REACHED, Cost, Interval, Point, Reached, Row
 from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import results
@@ -36,7 +36,7 @@ def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = 
     table[["decision_least", "trial_least"]], table[["decision_most", "trial_most"]] = 0.0, 1.0
     width = table["ceiling"] - table["chance"]
     for end in ("", "_low", "_high", "_least", "_most"):
-        table[f"share{end}"] = (table[f"decision{end}"] - table["chance"]) / width.where(width > ROOM)
+        table[f"share{end}"] = (table[f"decision{end}"] - table["chance"]) / width.where(width > SMALLEST_RANGE)
     return table
 
 
