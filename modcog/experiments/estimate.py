@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 
 class Estimate(NamedTuple):
@@ -24,9 +25,7 @@ class Estimate(NamedTuple):
         n = len(x)
         if n < 2:
             return cls(float(x.mean()) if n else float("nan"), -np.inf, np.inf, n)
-        from scipy.stats import t
-
-        half = float(t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n))
+        half = float(stdtrit(n - 1, 0.975) * x.std(ddof=1) / np.sqrt(n))  # the quantile of Student's t
         return cls(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, n)
 
 

@@ -24,8 +24,6 @@ from modcog.training.config import TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
 from modcog.user_code import is_import_path
 
-HTML, JSON, MARKDOWN = "report.html", "report.json", "report.md"
-
 OUT = Path("runs/benchmark")
 
 SEEDS, N_TRIALS, SCORE_SEED = 3, 200, 1_000
@@ -201,8 +199,8 @@ def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:
 
 
 def _write(report: Report, out: Path) -> Report:
-    texts = {HTML: html(report), MARKDOWN: markdown(report), JSON: report.model_dump_json(indent=2) + "\n"}
-    for name, text in texts.items():
-        with whole_file(out / name) as part:
+    texts = {"html": html(report), "md": markdown(report), "json": report.model_dump_json(indent=2) + "\n"}
+    for ending, text in texts.items():
+        with whole_file(out / f"report.{ending}") as part:
             part.write_text(text, encoding="utf-8")
     return report
