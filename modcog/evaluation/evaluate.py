@@ -16,7 +16,7 @@ from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
 
-CHUNK = 1024
+CHUNK = 256
 """Trials that are predicted at once, at most."""
 
 
