@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from modcog.models.kernels import Dynamics, Kernel
+from modcog.models.kernels import Kernel
 
 
 class MaskedRecurrence(torch.autograd.Function):
@@ -32,20 +32,19 @@ class MaskedRecurrence(torch.autograd.Function):
         h0: Tensor | None,
         noise: Tensor | None,
         kernel: Kernel,
-        dynamics: Dynamics,
     ) -> tuple[Tensor, Tensor]:
         steps, batch, _ = x.shape
-        states = kernel.empty(x, steps + 1, batch)
+        states = kernel.empty(x, steps + 1, batch, kernel.mask.n)
         states[0] = 0 if h0 is None else h0
-        rates = states[1:] if dynamics.alpha == 1 else kernel.empty(x, steps, batch)
+        rates = states[1:] if kernel.alpha == 1 else kernel.empty(x, steps, batch, kernel.mask.n)
         x_and_1 = torch.cat([x, x.new_ones(steps, batch, 1)], dim=2)
         _product(x_and_1, torch.cat([weight_in, bias[:, None]], dim=1), out=rates)
         if noise is not None:
             rates += noise
-        kernel.forward(states, rates, weight, dynamics)
-        logits = _product(states[1:], weight_out, out=_like(rates, len(weight_out)))
-        ctx.kernel, ctx.dynamics = kernel, dynamics
-        ctx.save_for_backward(x_and_1, weight_in, weight, weight_out, states, None if dynamics.alpha == 1 else rates)
+        kernel.forward(states, rates, weight)
+        logits = _product(states[1:], weight_out, out=kernel.empty(x, steps, batch, len(weight_out)))
+        ctx.kernel = kernel
+        ctx.save_for_backward(x_and_1, weight_in, weight, weight_out, states, None if kernel.alpha == 1 else rates)
         ctx.set_materialize_grads(False)
         return torch.add(logits, bias_out, out=x.new_empty(logits.shape)), states[1:]
 
@@ -53,7 +52,7 @@ class MaskedRecurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_logits: Tensor | None, grad_states: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
         x_and_1, weight_in, weight, weight_out, states, rates = ctx.saved_tensors
-        kernel, dynamics, needed = ctx.kernel, ctx.dynamics, ctx.needs_input_grad
+        kernel, needed = ctx.kernel, ctx.needs_input_grad
         before, after = states[:-1], states[1:]
         grad = kernel.borrow(states)
         grad[0], delta = 0, grad[1:]
@@ -66,20 +65,14 @@ class MaskedRecurrence(torch.autograd.Function):
             grad_out, grad_bias_out = _correlation(grad_logits, after), grad_logits.sum((0, 1))
         if grad_states is not None:
             delta += grad_states
-        kernel.backward(grad, after if rates is None else rates, weight, dynamics)
+        kernel.backward(grad, after if rates is None else rates, weight)
         grad_in, grad_weight = _correlation(x_and_1, delta), kernel.weight_gradient(delta, before)
-        grad_x = _product(delta, weight_in.t(), out=_like(delta, weight_in.shape[1])) if needed[0] else None
+        grad_x = None
+        if needed[0]:
+            grad_x = _product(delta, weight_in.t(), out=kernel.empty(delta, *delta.shape[:2], weight_in.shape[1]))
         grad_h0 = grad[0].clone() if needed[6] else None
         kernel.give_back(grad)
-        return grad_x, grad_in[:-1].t(), grad_in[-1], grad_weight, grad_out, grad_bias_out, grad_h0, None, None, None
-
-
-def _like(states: Tensor, size: int) -> Tensor:
-    """Return an empty tensor (T, B, size) with the memory layout of ``states`` (T, B, N)."""
-    steps, batch, _ = states.shape
-    if states.stride(2) == 1:
-        return states.new_empty(steps, batch, size)
-    return states.new_empty(steps, size, batch).transpose(1, 2)
+        return grad_x, grad_in[:-1].t(), grad_in[-1], grad_weight, grad_out, grad_bias_out, grad_h0, None, None
 
 
 def _product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:
