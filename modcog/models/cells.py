@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from modcog.errors import ModcogError, unknown
 from modcog.models import kernels
-from modcog.models.kernels import ACTIVATIONS, Kernel
+from modcog.models.kernels import ACTIVATIONS, Kernel, MaskedRecurrence
 from modcog.models.masks import Mask
-from modcog.models.recurrence import MaskedRecurrence
 from modcog.seeds import Purpose, Seed
 
 INITS = ("degree", "identity", "orthogonal")
@@ -28,12 +27,7 @@ class RecurrentNetwork(nn.Module, ABC):
         self.n_inputs, self.hidden, self.batch_first = n_inputs, hidden, batch_first
 
     def forward(
-        self,
-        x: Tensor,
-        h0: Tensor | None = None,
-        return_states: bool = False,
-        *,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, h0: Tensor | None = None, return_states: bool = False, *, generator: Generator | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the network over whole sequences.
 
@@ -63,7 +57,7 @@ class RecurrentNetwork(nn.Module, ABC):
         return (logits, states) if return_states else logits
 
     @abstractmethod
-    def _run(self, x: Tensor, h0: Tensor | None, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
         """Return logits (T, B, A) and states (T, B, N) for observations (T, B, C), contiguous."""
 
 
@@ -89,7 +83,6 @@ class MaskedRNN(RecurrentNetwork):
         kernel: name of the kernel, or ``"auto"``: the one expected to be the fastest.
 
     Attributes:
-        mask: the connections that exist.
         alpha: α.
         noise: standard deviation of ξ; may be changed at any time.
     """
@@ -124,7 +117,7 @@ class MaskedRNN(RecurrentNetwork):
         self.alpha = 1.0 if tau is None else dt / tau
         self.mask, self.activation, self.noise, self.kernel = mask, activation, noise, kernel
         self._kernels: dict[str, Kernel] = {}
-        rng = torch.Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
+        rng = Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
         self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
         self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
         self.bias = nn.Parameter(torch.zeros(mask.n))
@@ -133,7 +126,7 @@ class MaskedRNN(RecurrentNetwork):
         self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
         self.register_load_state_dict_pre_hook(_prepare_state)  # type: ignore[no-untyped-call]
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
         name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
         if name not in self._kernels:
             self._kernels[name] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
@@ -143,7 +136,7 @@ class MaskedRNN(RecurrentNetwork):
             if self.noise:
                 shape = (*x.shape[:2], self.mask.n)
                 noise = torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.noise)
-            return MaskedRecurrence.apply(x, *parameters, h0, noise, self._kernels[name])  # type: ignore[no-untyped-call]
+            return MaskedRecurrence.apply(x, h0, noise, self._kernels[name], *parameters)  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Return the options that ``print(model)`` shows."""
@@ -179,7 +172,7 @@ class GatedRNN(RecurrentNetwork):
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
         start: Any = None if h0 is None else h0[None]
         if start is not None and self.kind == "lstm":
             start = (start, torch.zeros_like(start))
@@ -194,9 +187,8 @@ def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:
     """
     state = dict(model.state_dict())
     weight = state["weight_recurrent"]
-    matrix = weight.new_zeros(model.mask.n, model.mask.n)
-    matrix[_matrix_index(model.mask, weight.device)] = weight
-    return {**state, "weight_recurrent": matrix}
+    there = torch.from_numpy(model.mask.to_dense()).to(weight.device)
+    return {**state, "weight_recurrent": weight.new_zeros(there.shape).masked_scatter_(there, weight)}
 
 
 def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -208,7 +200,7 @@ def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tenso
     matrix = state["weight_recurrent"]
     if matrix.shape != (mask.n, mask.n):
         raise ModcogError(f"weight_recurrent: got shape {tuple(matrix.shape)}, must be ({mask.n}, {mask.n})")
-    weight = matrix[_matrix_index(mask, matrix.device)]
+    weight = matrix[torch.from_numpy(mask.to_dense()).to(matrix.device)]
     lost = int(matrix.count_nonzero() - weight.count_nonzero())
     if lost:
         raise ModcogError(f"weight_recurrent: {lost} weights are not 0 off the mask; allowed: those of {mask} only")
@@ -229,13 +221,7 @@ def _prepare_state(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any
         state[name] = from_dense_state(model.mask, {"weight_recurrent": state[name]})["weight_recurrent"]
 
 
-def _matrix_index(mask: Mask, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return row and column of each connection."""
-    row, column = (torch.from_numpy(part.astype("int64")) for part in (mask.targets(), mask.indices))
-    return row.to(device), column.to(device)
-
-
-def draw_recurrent(mask: Mask, init: str, gain: float, rng: torch.Generator) -> Tensor:
+def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor:
     """Draw initial recurrent weights (synapses,) float32, in the mask's order.
 
     ``"degree"``: normal with variance gain² / (number of inputs of the unit), so that activity keeps its size at every
@@ -261,6 +247,6 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: torch.Generator) -> 
     return weight
 
 
-def _uniform(rows: int, columns: int, rng: torch.Generator) -> Tensor:
+def _uniform(rows: int, columns: int, rng: Generator) -> Tensor:
     """Draw weights (rows, columns), uniform between ± 1/√columns as in ``torch.nn.Linear``."""
     return torch.rand(rows, columns, generator=rng).mul_(2).sub_(1).mul_(columns**-0.5)

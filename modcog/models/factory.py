@@ -35,8 +35,8 @@ class ModelConfig(BaseModel):
     batch_first: bool = Field(False, description="Order of axes (B, T, …) instead of (T, B, …).")
 
 
-class CellConfig(ModelConfig):
-    """Options of all networks with a mask."""
+class MaskedConfig(ModelConfig):
+    """Options of all networks with a mask, whose units stand on a sheet."""
 
     activation: Literal["relu", "tanh", "softplus"] = Field("relu", description="Nonlinearity φ.")
     dt: Positive = Field(100.0, description="Time step in ms.")
@@ -45,16 +45,11 @@ class CellConfig(ModelConfig):
     init: Literal["degree", "identity", "orthogonal"] = Field("degree", description="Initial recurrent weights.")
     gain: Positive = Field(1.0, description="Scale of the initial recurrent weights.")
     kernel: str = Field("auto", description="Algorithm of the recurrence; 'auto': the fastest.")
-
-
-class SheetConfig(CellConfig):
-    """Options of units on a sheet."""
-
     shape: tuple[Count, Count] | None = Field(None, description="(rows, columns) of the sheet; default: nearly square.")
     torus: bool = Field(True, description="Torus instead of an open sheet: opposite borders meet.")
 
 
-class DenseConfig(SheetConfig):
+class DenseConfig(MaskedConfig):
     """Options of dense."""
 
     self_connections: bool = Field(True, description="Connections of units to themselves.")
@@ -85,7 +80,7 @@ class LocalityConfig(DenseConfig):
         return values
 
 
-class AutapseConfig(SheetConfig):
+class AutapseConfig(MaskedConfig):
     """Options of autapse."""
 
     init: Literal["degree", "identity"] = Field("identity", description="Initial recurrent weights.")

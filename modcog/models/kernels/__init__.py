@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from modcog.models.kernels.base import ACTIVATIONS, Kernel
+from modcog.models.kernels.base import ACTIVATIONS, Kernel, MaskedRecurrence
 from modcog.models.kernels.compiled import CompiledKernel
 from modcog.models.kernels.step import CsrKernel, DenseKernel, DiagonalKernel
 from modcog.models.masks import Mask
@@ -14,7 +14,7 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Kernels by name."""
 
-__all__ = ["ACTIVATIONS", "KERNELS", "DiagonalKernel", "Kernel", "choose"]
+__all__ = ["ACTIVATIONS", "KERNELS", "DiagonalKernel", "Kernel", "MaskedRecurrence", "choose"]
 
 
 def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:

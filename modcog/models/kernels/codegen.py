@@ -142,8 +142,6 @@ class Columns:
                 b.store(b.fadd(b.load(target, typ=self.real), total), target)
         b.ret_void()
 
-    # --- rows of columns -------------------------------------------------------------------------------------------
-
     def _gather(
         self, total: Sequence[Value], source: Value, matrix: tuple[Value, Value, Value], i: Value, pitch: Value
     ) -> list[Value]:
@@ -170,8 +168,6 @@ class Columns:
         """Return sums + factor · values."""
         products = [self.b.fmul(self._spread(factor, v.type), v, flags=FUSED) for v in values]
         return [self.b.fadd(total, product, flags=FUSED) for total, product in zip(sums, products, strict=True)]
-
-    # --- nonlinearities --------------------------------------------------------------------------------------------
 
     def _relu(self, x: Value) -> Value:
         return self.b.select(self.b.fcmp_unordered(">", x, x.type(None)), x, x.type(None))
@@ -219,8 +215,6 @@ class Columns:
         for coefficient in coefficients[-2::-1]:
             total = self.b.fadd(self.b.fmul(total, x, flags=FUSED), self._constant(x, coefficient), flags=FUSED)
         return total
-
-    # --- LLVM helpers ------------------------------------------------------------------------------------------------
 
     def _function(self, name: str, arguments: str) -> tuple[ir.IRBuilder, tuple[Value, ...]]:
         """Declare a function; return its builder and its arguments: pointers, whole numbers, and alpha."""
@@ -272,11 +266,10 @@ class Columns:
 
     def _widened(self, v: Value) -> Value:
         """Return a vector filled up with zeros."""
-        lanes, count = self.lanes, v.type.count
-        if count == lanes:
+        if v.type.count == self.lanes:
             return v
-        places = [min(k, count) for k in range(lanes)]
-        return self.b.shuffle_vector(v, v.type(None), ir.Constant(ir.VectorType(I32, lanes), places))
+        places = [min(k, v.type.count) for k in range(self.lanes)]
+        return self.b.shuffle_vector(v, v.type(None), ir.Constant(ir.VectorType(I32, self.lanes), places))
 
     def _sum(self, v: Value) -> Value:
         """Return the sum of a vector, by halves."""

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from modcog.errors import ModcogError
 from modcog.models.kernels.base import Kernel
-from modcog.models.masks import Mask
 
 _WIDTH = 64  # columns of the batch in one call: their sums fill four of the largest registers
 _ROWS = 8  # rows of the weight gradient that are summed together,
@@ -34,10 +33,9 @@ class CompiledKernel(Kernel):
     name = "compiled"
     unit_rows = True
 
-    def __init__(self, mask: Mask, activation: str, alpha: float) -> None:
-        super().__init__(mask, activation, alpha)
-        indptr, indices, order = mask.transpose()
-        self._rows, self._columns = (mask.indptr, mask.indices), (indptr, indices)
+    def __post_init__(self) -> None:
+        indptr, indices, order = self.mask.transpose()
+        self._rows, self._columns = (self.mask.indptr, self.mask.indices), (indptr, indices)
         self._order = torch.from_numpy(order)
 
     @staticmethod
@@ -45,7 +43,12 @@ class CompiledKernel(Kernel):
         """Return True if there is a compiler, and it supports the device and the type."""
         return device.type == "cpu" and dtype in (torch.float32, torch.float64) and _has_compiler()
 
-    def forward(self, states: Tensor, rates: Tensor, weight: Tensor) -> None:  # noqa: D102
+    def forward(self, states: Tensor, rates: Tensor, weight: Tensor) -> None:
+        """Run the recurrence in place.
+
+        Raises:
+            ModcogError: for a type or a device that no code can be compiled for, or without a compiler.
+        """
         if not self.available(states.device, states.dtype):
             raise ModcogError(
                 f"kernel: got 'compiled' for {states.dtype} on {states.device}; "

@@ -52,13 +52,9 @@ class DenseKernel(StepKernel):
 
     name = "dense"
 
-    def __init__(self, mask: Mask, activation: str, alpha: float) -> None:
-        super().__init__(mask, activation, alpha)
-        self._flat = (
-            None
-            if mask.synapses == mask.n**2
-            else torch.from_numpy(mask.targets().astype("int64") * mask.n + mask.indices)
-        )
+    def __post_init__(self) -> None:
+        mask, full = self.mask, self.mask.synapses == self.mask.n**2
+        self._flat = None if full else torch.from_numpy(mask.targets().astype("int64") * mask.n + mask.indices)
 
     def matrix(self, weight: Tensor, transposed: bool) -> Tensor:
         n = self.mask.n
@@ -80,10 +76,9 @@ class DiagonalKernel(StepKernel):
 
     name = "diagonal"
 
-    def __init__(self, mask: Mask, activation: str, alpha: float) -> None:
-        super().__init__(mask, activation, alpha)
-        if not self.fits(mask):
-            raise ModcogError(f"kernel: got 'diagonal' for {mask}; allowed for self-connections only")
+    def __post_init__(self) -> None:
+        if not self.fits(self.mask):
+            raise ModcogError(f"kernel: got 'diagonal' for {self.mask}; allowed for self-connections only")
 
     @staticmethod
     def fits(mask: Mask) -> bool:
@@ -110,13 +105,12 @@ class CsrKernel(StepKernel):
     name = "csr"
     unit_rows = True
 
-    def __init__(self, mask: Mask, activation: str, alpha: float) -> None:
-        super().__init__(mask, activation, alpha)
+    def __post_init__(self) -> None:
         _silence_beta_warning()
-        indptr, indices, order = mask.transpose()
+        indptr, indices, order = self.mask.transpose()
         self._rows, self._columns = (
             tuple(torch.from_numpy(part.astype(np.int32)) for part in pattern)
-            for pattern in ((mask.indptr, mask.indices), (indptr, indices))
+            for pattern in ((self.mask.indptr, self.mask.indices), (indptr, indices))
         )
         self._order = torch.from_numpy(order)
 
