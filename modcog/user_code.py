@@ -24,8 +24,6 @@ FAILURES = (Exception, SystemExit)
 LONGEST = 300
 """Largest number of characters of a user's error that are shown."""
 
-_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
 
 @contextmanager
 def failures_as(context: str) -> Iterator[None]:
@@ -91,7 +89,7 @@ def accepted_options(function: Callable[..., Any], offered: Mapping[str, Any]) -
 
     A function without a readable signature, as some that are not written in Python, is offered nothing.
     """
-    parameters = _parameters(function)
+    parameters = _parameters(function) or ()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return dict(offered)
     names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -100,7 +98,8 @@ def accepted_options(function: Callable[..., Any], offered: Mapping[str, Any]) -
 
 def required_options(function: Callable[..., Any]) -> set[str]:
     """Return the names of a function's parameters that have no default."""
-    return {p.name for p in _parameters(function) if p.default is p.empty and p.kind not in _REST}
+    parameters = _parameters(function) or ()
+    return {p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def is_factory(candidate: Any, offered: Mapping[str, Any]) -> bool:
@@ -109,26 +108,26 @@ def is_factory(candidate: Any, offered: Mapping[str, Any]) -> bool:
     It is meant to tell a function that builds a network from a network. So a function of ``*args`` that names none of
     the options, as models of other libraries are, is no factory, and neither is a torch module.
     """
-    if not callable(candidate) or (hasattr(candidate, "state_dict") and not inspect.isclass(candidate)):
+    is_class = inspect.isclass(candidate)
+    if not callable(candidate) or (hasattr(candidate, "state_dict") and not is_class):
         return False
-    try:
-        parameters = inspect.signature(candidate).parameters.values()
-    except (TypeError, ValueError):
+    parameters = _parameters(candidate)
+    if parameters is None:
         return False
-    any_positional = any(p.kind is p.VAR_POSITIONAL for p in parameters) and not inspect.isclass(candidate)
+    any_positional = any(p.kind is p.VAR_POSITIONAL for p in parameters) and not is_class
     if any_positional and not any(p.name in offered for p in parameters):
         return False
     return required_options(candidate) <= offered.keys()
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of some functions that are not written in Python
+        return None
 
 
 def is_batch_first(module: Any) -> bool:
     """Return True for a torch module that takes (n, T, …): by its own ``batch_first``, or else by that of its parts."""
     stated = getattr(module, "batch_first", None)
     return bool(stated) if stated is not None else any(getattr(p, "batch_first", False) for p in module.modules())
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # of some functions that are not written in Python
-        return []

@@ -29,7 +29,7 @@ from modcog.data.config import ExportConfig
 from modcog.envs.options import EnvOptions
 from modcog.evaluation import levels
 from modcog.experiments.sweeps.grid import Grid
-from modcog.models.config import LocalityConfig, UserConfig
+from modcog.models.factory import LocalityConfig, UserConfig
 from modcog.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]

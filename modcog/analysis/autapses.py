@@ -26,7 +26,7 @@ from modcog.analysis.style import panel
 from modcog.colours import BLUE, PALE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
-from modcog.models.kernels.diagonal import DiagonalKernel
+from modcog.models.kernels import DiagonalKernel
 
 KINDS = {"forgets at once": PALE, "forgets slowly": BLUE, "grows": VERMILLION}
 """Kinds of active units, by r ≤ 0, 0 < r < 1 and r ≥ 1, and their colours."""

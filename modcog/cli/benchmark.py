@@ -10,8 +10,7 @@ import click
 from modcog.cli.options import PATH, dask, jobs, one_of, progress, settings_options
 from modcog.errors import ModcogError, unknown
 from modcog.extras import require
-from modcog.training.config import TrainConfig
-from modcog.training.presets import PRESETS
+from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
 
 if TYPE_CHECKING:

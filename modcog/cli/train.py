@@ -10,8 +10,7 @@ import click
 from modcog.cli.options import PATH, one_of, progress, settings_options
 from modcog.errors import ModcogError
 from modcog.extras import require
-from modcog.training.config import TrainConfig
-from modcog.training.presets import PRESETS
+from modcog.training.config import PRESETS, TrainConfig
 
 if TYPE_CHECKING:
     from modcog.training.run import Run

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from modcog.models import masks
 from modcog.models.cells import GatedRNN, MaskedRNN, from_dense_state, to_dense_state
-from modcog.models.config import ModelConfig
-from modcog.models.factory import ARCHITECTURES, Measures, build, configure, measure
+from modcog.models.factory import ARCHITECTURES, Measures, ModelConfig, build, configure, measure
 from modcog.models.masks import Mask
 
 __all__ = [

@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from modcog.errors import ModcogError, unknown
 from modcog.models import kernels
-from modcog.models.initial import draw_recurrent
-from modcog.models.kernels import ACTIVATIONS, Dynamics, Kernel
+from modcog.models.kernels import ACTIVATIONS, Kernel, MaskedRecurrence
 from modcog.models.masks import Mask
-from modcog.models.recurrence import MaskedRecurrence
 from modcog.seeds import Purpose, Seed
 
+INITS = ("degree", "identity", "orthogonal")
 
-class MaskedRNN(nn.Module):
+
+class RecurrentNetwork(nn.Module, ABC):
+    """A network with one layer of units and a read-out; its subclasses define the recurrence."""
+
+    def __init__(self, n_inputs: int, hidden: int, batch_first: bool) -> None:
+        super().__init__()
+        self.n_inputs, self.hidden, self.batch_first = n_inputs, hidden, batch_first
+
+    def forward(
+        self, x: Tensor, h0: Tensor | None = None, return_states: bool = False, *, generator: Generator | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the network over whole sequences.
+
+        Args:
+            x: observations (T, B, C); (B, T, C) with ``batch_first``.
+            h0: state (B, N) before the first step; None: zeros.
+            return_states: return the states, too.
+            generator: source of the noise, if the network has any; None: torch's global generator.
+
+        Returns:
+            Logits (T, B, A), and, with ``return_states``, the states h(1) … h(T), (T, B, N); batch first if x is.
+
+        Raises:
+            ModcogError: if x or h0 has another shape.
+        """
+        if x.ndim != 3 or x.shape[2] != self.n_inputs or 0 in x.shape:
+            must = f"{'(B, T, C)' if self.batch_first else '(T, B, C)'} with C = {self.n_inputs} and no side of 0"
+            raise ModcogError(f"x: got shape {tuple(x.shape)}, must be {must}")
+        x = (x.transpose(0, 1) if self.batch_first else x).to(next(self.parameters()).dtype).contiguous()
+        if h0 is not None:
+            if h0.shape != (x.shape[1], self.hidden):
+                raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {self.hidden})")
+            h0 = h0.to(x.dtype)
+        logits, states = self._run(x, h0, generator)
+        if self.batch_first:
+            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
+        return (logits, states) if return_states else logits
+
+    @abstractmethod
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        """Return logits (T, B, A) and states (T, B, N) for observations (T, B, C), contiguous."""
+
+
+class MaskedRNN(RecurrentNetwork):
     """Units with the connections of a mask, and a linear read-out.
 
     h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + W_in x(t) + b + ξ(t)), logits(t) = W_out h(t) + b_out, with α = dt/τ
@@ -32,14 +76,13 @@ class MaskedRNN(nn.Module):
         dt: time step in ms.
         tau: time constant of the units in ms, at least dt; None: dt, so α = 1.
         noise: standard deviation of ξ, drawn per unit and step, in training and in evaluation; 0 for none.
-        init: distribution of the initial recurrent weights, see ``modcog.models.initial``.
+        init: distribution of the initial recurrent weights, see ``draw_recurrent``.
         gain: scale of the initial recurrent weights.
         seed: seed of the initial weights; torch's global generator is left alone.
         batch_first: order of axes (B, T, …) instead of (T, B, …).
         kernel: name of the kernel, or ``"auto"``: the one expected to be the fastest.
 
     Attributes:
-        mask: the connections that exist.
         alpha: α.
         noise: standard deviation of ξ; may be changed at any time.
     """
@@ -62,19 +105,19 @@ class MaskedRNN(nn.Module):
         batch_first: bool = False,
         kernel: str = "auto",
     ) -> None:
-        super().__init__()
+        super().__init__(n_inputs, mask.n, batch_first)
         if activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         if kernel != "auto" and kernel not in kernels.KERNELS:
             raise unknown("kernel", kernel, ["auto", *kernels.KERNELS])
-        self.mask = mask
-        self.alpha = _alpha(dt, tau)
-        self.noise = noise
-        self.batch_first = batch_first
-        self.kernel = kernel
-        self._dynamics = Dynamics(ACTIVATIONS[activation], self.alpha)
+        if not dt > 0:
+            raise ModcogError(f"dt: got {dt:g}, must be above 0")
+        if tau is not None and not tau >= dt:
+            raise ModcogError(f"tau: got {tau:g}, must be at least dt = {dt:g}")
+        self.alpha = 1.0 if tau is None else dt / tau
+        self.mask, self.activation, self.noise, self.kernel = mask, activation, noise, kernel
         self._kernels: dict[str, Kernel] = {}
-        rng = torch.Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
+        rng = Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
         self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
         self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
         self.bias = nn.Parameter(torch.zeros(mask.n))
@@ -83,62 +126,28 @@ class MaskedRNN(nn.Module):
         self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
         self.register_load_state_dict_pre_hook(_prepare_state)  # type: ignore[no-untyped-call]
 
-    def forward(
-        self,
-        x: Tensor,
-        h0: Tensor | None = None,
-        return_states: bool = False,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the network over whole sequences.
-
-        Args:
-            x: observations (T, B, C); (B, T, C) with ``batch_first``.
-            h0: state (B, N) before the first step; None: zeros.
-            return_states: return the states, too.
-            generator: source of the noise; None: torch's global generator.
-
-        Returns:
-            Logits (T, B, A), and, with ``return_states``, the states h(1) … h(T), (T, B, N); batch first if x is.
-
-        Raises:
-            ModcogError: if x or h0 has another shape.
-        """
-        x = _to_time_first(x, self.weight_in, self.batch_first)
-        h0 = _check_state(h0, x, self.mask.n)
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
+        if name not in self._kernels:
+            self._kernels[name] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
+        parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
         with torch.autocast(x.device.type, enabled=False):
-            parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
-            kernel, noise = self._kernel(x), self._draw_noise(x, generator)
-            logits, states = MaskedRecurrence.apply(  # type: ignore[no-untyped-call]
-                x, *parameters, h0, noise, kernel, self._dynamics
-            )
-        if self.batch_first:
-            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
-        return (logits, states) if return_states else logits
+            noise = None
+            if self.noise:
+                shape = (*x.shape[:2], self.mask.n)
+                noise = torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.noise)
+            return MaskedRecurrence.apply(x, h0, noise, self._kernels[name], *parameters)  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Return the options that ``print(model)`` shows."""
-        return f"{self.mask}, activation={self._dynamics.activation.name}, alpha={self.alpha:g}, kernel={self.kernel}"
+        return f"{self.mask}, activation={self.activation}, alpha={self.alpha:g}, kernel={self.kernel}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for copies and pickles: all but the kernels, which are made again when needed."""
         return {**self.__dict__, "_kernels": {}}
 
-    def _kernel(self, x: Tensor) -> Kernel:
-        name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
-        if name not in self._kernels:
-            self._kernels[name] = kernels.KERNELS[name](self.mask)
-        return self._kernels[name]
 
-    def _draw_noise(self, x: Tensor, generator: torch.Generator | None) -> Tensor | None:
-        if not self.noise:
-            return None
-        shape = (*x.shape[:2], self.mask.n)
-        return torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.noise)
-
-
-class GatedRNN(nn.Module):
+class GatedRNN(RecurrentNetwork):
     """torch's GRU (Cho et al. 2014) or LSTM (Hochreiter and Schmidhuber 1997) with a linear read-out.
 
     The interface is that of ``MaskedRNN``. The states are the hidden states; the LSTM's cells start at 0, also where
@@ -156,53 +165,19 @@ class GatedRNN(nn.Module):
     def __init__(
         self, kind: str, n_inputs: int, n_outputs: int, hidden: int, *, seed: int = 0, batch_first: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__(n_inputs, hidden, batch_first)
         self.kind = kind
-        self.hidden = hidden
-        self.batch_first = batch_first
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
 
-    def forward(
-        self, x: Tensor, h0: Tensor | None = None, return_states: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the network over whole sequences; arguments and results as ``MaskedRNN.forward``."""
-        x = _to_time_first(x, self.recurrent.get_parameter("weight_ih_l0"), self.batch_first)
-        start: Any = _check_state(h0, x, self.hidden)
-        if start is not None:
-            start = start[None]
-            start = start if self.kind == "gru" else (start, torch.zeros_like(start))
+    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        start: Any = None if h0 is None else h0[None]
+        if start is not None and self.kind == "lstm":
+            start = (start, torch.zeros_like(start))
         states, _ = self.recurrent(x, start)
-        logits = self.read_out(states)
-        if self.batch_first:
-            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
-        return (logits, states) if return_states else logits
-
-
-def _to_time_first(x: Tensor, weight_in: Tensor, batch_first: bool) -> Tensor:
-    """Return observations as (T, B, C), contiguous and of the type of the weights.
-
-    Raises:
-        ModcogError: if they are not (T, B, C), or (B, T, C) with ``batch_first``.
-    """
-    n_inputs = weight_in.shape[1]
-    if x.ndim != 3 or x.shape[2] != n_inputs or 0 in x.shape:
-        order = "(B, T, C)" if batch_first else "(T, B, C)"
-        raise ModcogError(f"x: got shape {tuple(x.shape)}, must be {order} with C = {n_inputs} and no side of 0")
-    return (x.transpose(0, 1) if batch_first else x).to(weight_in.dtype).contiguous()
-
-
-def _check_state(h0: Tensor | None, x: Tensor, hidden: int) -> Tensor | None:
-    """Return ``h0`` (B, N) in the type of the observations x (T, B, C).
-
-    Raises:
-        ModcogError: if its shape does not fit x.
-    """
-    if h0 is not None and h0.shape != (x.shape[1], hidden):
-        raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {hidden})")
-    return None if h0 is None else h0.to(x.dtype)
+        return self.read_out(states), states
 
 
 def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:
@@ -212,9 +187,8 @@ def to_dense_state(model: MaskedRNN) -> dict[str, Tensor]:
     """
     state = dict(model.state_dict())
     weight = state["weight_recurrent"]
-    matrix = weight.new_zeros(model.mask.n, model.mask.n)
-    matrix[_matrix_index(model.mask, weight.device)] = weight
-    return {**state, "weight_recurrent": matrix}
+    there = torch.from_numpy(model.mask.to_dense()).to(weight.device)
+    return {**state, "weight_recurrent": weight.new_zeros(there.shape).masked_scatter_(there, weight)}
 
 
 def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -226,7 +200,7 @@ def from_dense_state(mask: Mask, state: Mapping[str, Tensor]) -> dict[str, Tenso
     matrix = state["weight_recurrent"]
     if matrix.shape != (mask.n, mask.n):
         raise ModcogError(f"weight_recurrent: got shape {tuple(matrix.shape)}, must be ({mask.n}, {mask.n})")
-    weight = matrix[_matrix_index(mask, matrix.device)]
+    weight = matrix[torch.from_numpy(mask.to_dense()).to(matrix.device)]
     lost = int(matrix.count_nonzero() - weight.count_nonzero())
     if lost:
         raise ModcogError(f"weight_recurrent: {lost} weights are not 0 off the mask; allowed: those of {mask} only")
@@ -247,20 +221,32 @@ def _prepare_state(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any
         state[name] = from_dense_state(model.mask, {"weight_recurrent": state[name]})["weight_recurrent"]
 
 
-def _matrix_index(mask: Mask, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return row and column of each connection."""
-    row, column = (torch.from_numpy(part.astype("int64")) for part in (mask.targets(), mask.indices))
-    return row.to(device), column.to(device)
+def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor:
+    """Draw initial recurrent weights (synapses,) float32, in the mask's order.
+
+    ``"degree"``: normal with variance gain² / (number of inputs of the unit), so that activity keeps its size at every
+    density (Sompolinsky et al. 1988). ``"identity"``: gain on self-connections and a tenth of ``"degree"`` elsewhere,
+    so that units hold their activity (Le et al. 2015). ``"orthogonal"``: gain times a random orthogonal matrix, for
+    dense masks only (Saxe et al. 2014).
+
+    Raises:
+        UnknownNameError: if there is no such init.
+        ModcogError: for an orthogonal matrix on a mask that is not dense.
+    """
+    if init not in INITS:
+        raise unknown("init", init, INITS)
+    if init == "orthogonal":
+        if mask.synapses != mask.n**2:
+            raise ModcogError(f"init: got 'orthogonal' for {mask}; allowed for dense masks only")
+        q, r = torch.linalg.qr(torch.randn(mask.n, mask.n, generator=rng))
+        return (q * r.diagonal().sign()).mul_(gain).flatten()
+    inputs = torch.from_numpy(np.repeat(mask.degrees, mask.degrees)).float()
+    weight = torch.randn(mask.synapses, generator=rng).mul_(gain).div_(inputs.sqrt_())
+    if init == "identity":
+        weight.mul_(0.1).masked_fill_(torch.from_numpy(mask.targets() == mask.indices), gain)
+    return weight
 
 
-def _alpha(dt: float, tau: float | None) -> float:
-    if not dt > 0:
-        raise ModcogError(f"dt: got {dt:g}, must be above 0")
-    if tau is not None and not tau >= dt:
-        raise ModcogError(f"tau: got {tau:g}, must be at least dt = {dt:g}")
-    return 1.0 if tau is None else dt / tau
-
-
-def _uniform(rows: int, columns: int, rng: torch.Generator) -> Tensor:
+def _uniform(rows: int, columns: int, rng: Generator) -> Tensor:
     """Draw weights (rows, columns), uniform between ± 1/√columns as in ``torch.nn.Linear``."""
     return torch.rand(rows, columns, generator=rng).mul_(2).sub_(1).mul_(columns**-0.5)

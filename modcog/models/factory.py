@@ -1,30 +1,96 @@
-"""Networks by name: one factory for the reference architectures and for your own."""
+"""Networks by name: the options of the reference architectures, and one factory for them and for your own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.models import masks
 from modcog.models.cells import GatedRNN, MaskedRNN
-from modcog.models.config import (
-    AutapseConfig,
-    DenseConfig,
-    GatedConfig,
-    LocalityConfig,
-    ModelConfig,
-    RandomConfig,
-    UserConfig,
-)
 from modcog.models.masks import Mask
-from modcog.models.user import build_user_network
-from modcog.user_code import accepted_options, is_import_path
+from modcog.seeds import Purpose, Seed
+from modcog.settings import Positive
+from modcog.user_code import accepted_options, failures_as, import_object, is_import_path
 from modcog.validation import validated
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class ModelConfig(BaseModel):
+    """Options of every architecture; gru and lstm have no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    architecture: str = Field(description="Name of the architecture, or package.module:function.")
+    hidden: Count = Field(256, description="Number of units.")
+    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Seed of the mask and the initial weights.")
+    batch_first: bool = Field(False, description="Order of axes (B, T, …) instead of (T, B, …).")
+
+
+class MaskedConfig(ModelConfig):
+    """Options of all networks with a mask, whose units stand on a sheet."""
+
+    activation: Literal["relu", "tanh", "softplus"] = Field("relu", description="Nonlinearity φ.")
+    dt: Positive = Field(100.0, description="Time step in ms.")
+    tau: Positive | None = Field(None, description="Time constant in ms, at least dt; default: dt.")
+    noise: NotNegative = Field(0.0, description="Standard deviation of the private noise ξ, per unit and step.")
+    init: Literal["degree", "identity", "orthogonal"] = Field("degree", description="Initial recurrent weights.")
+    gain: Positive = Field(1.0, description="Scale of the initial recurrent weights.")
+    kernel: str = Field("auto", description="Algorithm of the recurrence; 'auto': the fastest.")
+    shape: tuple[Count, Count] | None = Field(None, description="(rows, columns) of the sheet; default: nearly square.")
+    torus: bool = Field(True, description="Torus instead of an open sheet: opposite borders meet.")
+
+
+class DenseConfig(MaskedConfig):
+    """Options of dense."""
+
+    self_connections: bool = Field(True, description="Connections of units to themselves.")
+
+
+class RandomConfig(DenseConfig):
+    """Options of random."""
+
+    density: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="Share of the connections that exist.")
+
+
+class LocalityConfig(DenseConfig):
+    """Options of lm-rnn and shuffled."""
+
+    density: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Share of the connections that exist; default: 0.1, unless radius is given."
+    )
+    radius: Positive | None = Field(None, description="Largest distance of connected units, instead of density.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_two(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            if values.get("density") is not None and values.get("radius") is not None:
+                raise ModcogError(f"density: got {values['density']!r}, must not be given together with radius")
+            if values.get("density") is None and values.get("radius") is None:
+                return {**values, "density": 0.1}
+        return values
+
+
+class AutapseConfig(MaskedConfig):
+    """Options of autapse."""
+
+    init: Literal["degree", "identity"] = Field("identity", description="Initial recurrent weights.")
+
+
+class UserConfig(ModelConfig):
+    """Options of your own function; it receives every further option."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
+
 
 ARCHITECTURES: dict[str, type[ModelConfig]] = {
     "lm-rnn": LocalityConfig,  # units on a sheet, connected with their neighbours
@@ -32,8 +98,8 @@ ARCHITECTURES: dict[str, type[ModelConfig]] = {
     "random": RandomConfig,
     "autapse": AutapseConfig,  # every unit connected with itself only
     "shuffled": LocalityConfig,  # the graph of lm-rnn with its units permuted on the sheet
-    "gru": GatedConfig,
-    "lstm": GatedConfig,
+    "gru": ModelConfig,
+    "lstm": ModelConfig,
 }
 """Options of the reference architectures by name."""
 
@@ -100,21 +166,69 @@ def build(
     config = configure(architecture, **options)
     n_inputs, n_outputs = check_count("n_inputs", n_inputs), check_count("n_outputs", n_outputs)
     if isinstance(config, UserConfig):
-        return build_user_network(config, n_inputs, n_outputs)
+        return _build_user_network(config, n_inputs, n_outputs)
     values = config.model_dump(exclude={"architecture"})
     model: nn.Module
-    if config.architecture in _MASKS:
-        model = MaskedRNN(_make_mask(config), n_inputs, n_outputs, **accepted_options(MaskedRNN, values))
+    if make := _MASKS.get(config.architecture):
+        mask = make(config.hidden, **accepted_options(make, values))
+        if config.architecture == "shuffled":
+            mask = masks.shuffled(mask, seed=config.seed)
+        model = MaskedRNN(mask, n_inputs, n_outputs, **accepted_options(MaskedRNN, values))
     else:
         model = GatedRNN(config.architecture, n_inputs, n_outputs, **values)
     model.config = config  # type: ignore[assignment]
     return model
 
 
-def _make_mask(config: ModelConfig) -> Mask:
-    make = _MASKS[config.architecture]
-    mask = make(config.hidden, **accepted_options(make, config.model_dump()))
-    return masks.shuffled(mask, seed=config.seed) if config.architecture == "shuffled" else mask
+def _build_user_network(config: UserConfig, n_inputs: int, n_outputs: int) -> nn.Module:
+    """Call a user's function with the options it takes, and try its network on a small batch."""
+    name = config.architecture
+    try:
+        function = import_object(name)
+    except ModcogError as error:
+        raise ModcogError(f"architecture {name!r}: {error}") from None
+    if not callable(function):
+        raise ModcogError(f"architecture {name!r} is of type {type(function).__name__}, must be a function")
+    common = {"hidden": config.hidden, "seed": config.seed, "batch_first": config.batch_first}
+    options = {"n_inputs": n_inputs, "n_outputs": n_outputs, **(config.model_extra or {})}
+    options |= accepted_options(function, common)
+    if config.batch_first:
+        options["batch_first"] = True  # a function without this option must fail, not ignore it
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Seed.of(config.seed, Purpose.WEIGHTS).integer())
+        with failures_as(f"{name}: called with {', '.join(options)}, it failed"):
+            model = function(**options)
+        if not isinstance(model, nn.Module):
+            raise ModcogError(f"{name}: returned a value of type {type(model).__name__}, must be a torch.nn.Module")
+        _try_out(name, model, n_inputs, n_outputs, config.batch_first)
+    return model
+
+
+def _try_out(name: str, model: nn.Module, n_inputs: int, n_outputs: int, batch_first: bool) -> None:
+    """Refuse a network that does not map (T, B, C) to (T, B, A), that mixes trials, or that cannot be trained."""
+    sides = (2, 3) if batch_first else (3, 2)
+    before, after = ("(B, T, C)", "(B, T, A)") if batch_first else ("(T, B, C)", "(T, B, A)")
+    must = f"{name}: the network must map {before} to {after} with C = {n_inputs} and A = {n_outputs}"
+    training = model.training
+    x = torch.rand(*sides, n_inputs)
+    other = x.clone()
+    (other if batch_first else other.transpose(0, 1))[0] = 0  # another first trial
+    try:
+        with torch.enable_grad(), failures_as(f"{must}, but failed"):
+            logits, again, beside = (model.eval()(observations) for observations in (x, x, other))
+    finally:
+        model.train(training)
+    if not isinstance(logits, torch.Tensor) or logits.shape != (*sides, n_outputs):
+        made = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+        raise ModcogError(f"{must}; for {(*sides, n_inputs)} it returned {made}")
+    if not logits.isfinite().all():
+        raise ModcogError(f"{must}; it returned NaN or infinite values before any training")
+    if not logits.requires_grad:
+        raise ModcogError(f"{must}; its output depends on no trainable parameter (is it detached?)")
+    second = 1 if batch_first else (slice(None), 1)
+    repeats = torch.equal(logits, again)  # a network with noise, or with a state that it keeps, does not
+    if repeats and not torch.allclose(logits[second], beside[second], rtol=1e-4, atol=1e-6):
+        raise ModcogError(f"{must}; its output for a trial depends on the others: are batch and time swapped?")
 
 
 @dataclass(frozen=True)

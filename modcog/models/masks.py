@@ -24,6 +24,9 @@ from modcog.seeds import Purpose, Seed
 _ELONGATED = 4  # a sheet longer than this many times its width is refused unless its shape is given
 
 
+Shape = tuple[int, int] | None
+
+
 @dataclass(frozen=True)
 class Sheet:
     """The places of the units: a grid of ``rows`` × ``columns``, numbered along the rows.
@@ -37,11 +40,6 @@ class Sheet:
     rows: int
     columns: int
     torus: bool = True
-
-    @property
-    def positions(self) -> NDArray[np.float32]:
-        """(n, 2) float32: row and column of each unit."""
-        return np.indices((self.rows, self.columns), np.float32).reshape(2, -1).T.copy()
 
     def distances(self, target: NDArray[np.integer], source: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return Euclidean distances (k,) between units given by index, (k,) each; on a torus the shortest ones."""
@@ -99,7 +97,9 @@ class Mask:
     @property
     def positions(self) -> NDArray[np.float32] | None:
         """(n, 2) float32: row and column of each unit, or None."""
-        return None if self.sheet is None else self.sheet.positions
+        if self.sheet is None:
+            return None
+        return np.indices((self.sheet.rows, self.sheet.columns), np.float32).reshape(2, -1).T.copy()
 
     @cached_property
     def self_connections(self) -> int:
@@ -130,13 +130,13 @@ class Mask:
         order = np.argsort(self.indices, kind="stable").astype(np.int32)
         return _row_bounds(np.bincount(self.indices, minlength=self.n)), self.targets()[order], order
 
+    def to_csr(self) -> Any:
+        """Return the mask as a SciPy sparse array, (n, n) bool."""
+        return scipy.sparse.csr_array((np.ones(self.synapses, bool), self.indices, self.indptr), shape=(self.n, self.n))
+
     def to_dense(self) -> NDArray[np.bool_]:
         """Return the mask as a matrix, (n, n) bool."""
-        return self._matrix().toarray()
-
-    def _matrix(self) -> Any:
-        values = np.ones(self.synapses, bool)
-        return scipy.sparse.csr_array((values, self.indices, self.indptr), shape=(self.n, self.n))
+        return self.to_csr().toarray()
 
 
 def locality(
@@ -144,7 +144,7 @@ def locality(
     *,
     density: float | None = None,
     radius: float | None = None,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     torus: bool = True,
     self_connections: bool = True,
 ) -> Mask:
@@ -176,9 +176,10 @@ def locality(
     if radius is not None:
         count = int(np.searchsorted(squared, _check_positive("radius", radius) ** 2 * (1 + 1e-12), side="right"))
         return _connect(sheet, offsets[:count])
-    wanted = _check_density(density, n, self_connections) * n * n
+    wanted = _check_positive("density", density, 1 if self_connections else 1 - 1 / n) * n * n
     counts = np.flatnonzero(ends_pair) + 1  # of offsets, wherever no pair would be torn apart
-    synapses = np.cumsum(_connections_per_offset(sheet, offsets))[counts - 1]
+    lost = np.zeros_like(offsets) if torus else np.abs(offsets)  # rows and columns from which an offset leads off
+    synapses = np.cumsum((sheet.rows - lost[:, 0]) * (sheet.columns - lost[:, 1]))[counts - 1]
     best = int(np.abs(synapses - wanted).argmin())
     if best == 0 and self_connections and counts.size > 1:
         warnings.warn(
@@ -190,13 +191,7 @@ def locality(
 
 
 def random(
-    n: int,
-    *,
-    density: float,
-    seed: int = 0,
-    shape: tuple[int, int] | None = None,
-    torus: bool = True,
-    self_connections: bool = True,
+    n: int, *, density: float, seed: int = 0, shape: Shape = None, torus: bool = True, self_connections: bool = True
 ) -> Mask:
     """Draw round(density · n²) connections, every choice of them equally likely (Erdős and Rényi 1959).
 
@@ -209,7 +204,7 @@ def random(
         self_connections: allow units to be connected to themselves.
     """
     columns = check_count("n", n) - (not self_connections)
-    wanted = round(_check_density(density, n, self_connections) * n * n)
+    wanted = round(_check_positive("density", density, 1 if self_connections else 1 - 1 / n) * n * n)
     flat = _choose(n * columns, wanted, Seed.of(seed, Purpose.MASK).rng())
     target, source = np.divmod(flat, columns)
     if not self_connections:
@@ -218,13 +213,13 @@ def random(
     return Mask("random", indptr, source.astype(np.int32), _find_sheet(n, shape, torus))
 
 
-def identity(n: int, *, shape: tuple[int, int] | None = None, torus: bool = True) -> Mask:
+def identity(n: int, *, shape: Shape = None, torus: bool = True) -> Mask:
     """Connect every unit to itself only: autapses (Khona et al. 2023)."""
     indices = np.arange(check_count("n", n), dtype=np.int32)
     return Mask("identity", _row_bounds(np.ones_like(indices)), indices, _find_sheet(n, shape, torus))
 
 
-def dense(n: int, *, shape: tuple[int, int] | None = None, torus: bool = True, self_connections: bool = True) -> Mask:
+def dense(n: int, *, shape: Shape = None, torus: bool = True, self_connections: bool = True) -> Mask:
     """Connect every unit to every unit."""
     indices = np.tile(np.arange(check_count("n", n), dtype=np.int32), (n, 1))
     if not self_connections:
@@ -236,16 +231,12 @@ def shuffled(mask: Mask, *, seed: int = 0) -> Mask:
     """Permute the units of a mask on their sheet, so that its connections are no longer local.
 
     Degrees, self-connections and every other property of the graph are kept; only the wiring gets longer.
-
-    Args:
-        mask: usually a locality mask.
-        seed: seed of the permutation.
     """
     order = np.argsort(Seed.of(seed, Purpose.MASK).rng().permutation(mask.n))
-    return _from_matrix("shuffled", mask._matrix()[order][:, order], mask.sheet)
+    return _from_matrix("shuffled", mask.to_csr()[order][:, order], mask.sheet)
 
 
-def custom(matrix: Any, *, shape: tuple[int, int] | None = None, torus: bool = True) -> Mask:
+def custom(matrix: Any, *, shape: Shape = None, torus: bool = True) -> Mask:
     """Connect j to i where ``matrix[i, j]`` is not 0.
 
     Args:
@@ -278,12 +269,8 @@ def _row_bounds(degrees: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(degrees, dtype=np.int64)])
 
 
-def _make_sheet(n: int, shape: tuple[int, int] | None, torus: bool) -> Sheet:
-    """Return the sheet for n units: of the given shape, or as square as n allows.
-
-    Raises:
-        ModcogError: if the shape does not fit, or n allows only a much longer than wide one.
-    """
+def _make_sheet(n: int, shape: Shape, torus: bool) -> Sheet:
+    """Return the sheet for n units: of the given shape, or as square as n allows; refuse a very long one."""
     check_count("n", n)
     if shape is not None:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
@@ -300,7 +287,7 @@ def _make_sheet(n: int, shape: tuple[int, int] | None, torus: bool) -> Sheet:
     return Sheet(rows, n // rows, torus)
 
 
-def _find_sheet(n: int, shape: tuple[int, int] | None, torus: bool) -> Sheet | None:
+def _find_sheet(n: int, shape: Shape, torus: bool) -> Sheet | None:
     """Return the sheet for n units, or None if n makes none and the mask needs none."""
     try:
         return _make_sheet(n, shape, torus)
@@ -338,13 +325,6 @@ def _sorted_offsets(
     return np.stack([row, column], axis=1)[order], squared[order], np.diff(pair[order], append=-1) != 0
 
 
-def _connections_per_offset(sheet: Sheet, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of units from which each offset leads to another unit of the sheet, (K,)."""
-    if sheet.torus:
-        return np.full(len(offsets), sheet.rows * sheet.columns)
-    return (sheet.rows - np.abs(offsets[:, 0])) * (sheet.columns - np.abs(offsets[:, 1]))
-
-
 def _connect(sheet: Sheet, offsets: NDArray[np.int64]) -> Mask:
     """Connect every unit of a sheet to those that the offsets (K, 2) lead to."""
     offsets = offsets[np.lexsort((offsets[:, 1], offsets[:, 0]))].astype(np.int32)  # so that sources ascend
@@ -380,7 +360,3 @@ def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:
     if value > at_most:
         raise ModcogError(f"{field}: got {value!r}, must be at most {at_most:.6g}")
     return float(value)
-
-
-def _check_density(density: Any, n: int, self_connections: bool) -> float:
-    return _check_positive("density", density, 1 if self_connections else 1 - 1 / n)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from modcog.extras import missing_extra
 
 if TYPE_CHECKING:
-    from modcog.training.config import TrainConfig
+    from modcog.training.config import PRESETS, TrainConfig
     from modcog.training.loop import DivergedError, train
-    from modcog.training.presets import PRESETS
     from modcog.training.run import Run, load_model
 
 _MODULES = {
-    "DivergedError": "loop", "PRESETS": "presets", "Run": "run", "TrainConfig": "config", "load_model": "run",
+    "DivergedError": "loop", "PRESETS": "config", "Run": "run", "TrainConfig": "config", "load_model": "run",
     "train": "loop",
 }  # fmt: skip
 

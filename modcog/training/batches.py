@@ -1,51 +1,102 @@
-"""Minibatches by number: minibatch i depends on the seed and i alone, so that a run can resume where it stopped."""
+"""Minibatches by number: minibatch i depends on the seed and i alone, so that a run can resume where it stopped.
+
+They come from the generator, single trials or a stream, or from an exported data set, epoch after epoch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from modcog.battery import Battery
+from modcog.data.dataset import load
+from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
 from modcog.training.config import TrainConfig
-from modcog.training.exported import ExportedBatches
-from modcog.training.tensors import ROUND, Microbatch, Minibatch, pad_trials, step_weights
-from modcog.trials.arrays import Trials, join_by_task
+from modcog.trials.arrays import IGNORE, Trials, join_by_task
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
+ROUND = 2048
+"""Trials that are drawn or read at once, for several minibatches: a few trials cost as much as a few hundred."""
+
+TOGETHER = 64
+"""Trials that go through the network side by side: enough to fill a processor."""
+
+
+@dataclass(frozen=True)
+class Microbatch:
+    """Sequences that go through the network together, time first.
+
+    Attributes:
+        observations: (T, B, C) float32, zero in padding.
+        labels: (T, B) int64, −100 in padding.
+        weights: (T, B) float32, weight of each step in the loss; 0 in padding.
+    """
+
+    observations: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """The data of one update.
+
+    Attributes:
+        parts: its sequences, those of similar length together, so that there is little padding.
+        n_trials: number of trials.
+    """
+
+    parts: tuple[Microbatch, ...]
+    n_trials: int
+
+    @cached_property
+    def weight(self) -> float:
+        """Sum of all weights."""
+        return float(sum(part.weights.sum() for part in self.parts))
+
+
 Batches = Callable[[int], Minibatch]
+Places = NDArray[np.integer]
 
 
 def make_batches(config: TrainConfig, battery: Battery, rank: int = 0, ranks: int = 1) -> Batches:
     """Return the function from an update's number to its minibatch, in process ``rank`` of ``ranks``.
 
     No two processes get the same trials.
+
+    Raises:
+        UnknownNameError: if the data set of the config has no split ``train``.
+        ModcogError: if it is not whole, or smaller than a minibatch.
     """
     if config.data is not None:
-        return ExportedBatches(config, rank, ranks)
-    return (_stream_batches if config.layout == "stream" else _LiveBatches)(config, battery, rank, ranks)
+        return _exported_batches(config, rank, ranks)
+    return (_stream_batches if config.layout == "stream" else _live_batches)(config, battery, rank, ranks)
 
 
-class _LiveBatches:
-    """Single trials from the generator, drawn for several minibatches at once."""
+def held_out(config: TrainConfig, battery: Battery) -> Trials:
+    """Draw the fixed trials that a run is evaluated on, ``eval_trials`` of each task."""
+    return join_by_task(battery.blocks(Seed.of(config.seed, Purpose.HELD_OUT), per_task=config.eval_trials))
 
-    def __init__(self, config: TrainConfig, battery: Battery, rank: int, ranks: int) -> None:
-        self.config, self.rank, self.ranks = config, rank, ranks
-        self.in_round = max(1, ROUND // config.batch_size)
-        plain = battery.replace(rule_input=False)
-        self.source = TrialSource(plain.tables, Seed.of(config.seed, Purpose.TRAINING))
-        self.round: int | None = None
 
-    def __call__(self, index: int) -> Minibatch:
-        size = self.config.batch_size
-        number, place = divmod(index, self.in_round)
-        if number != self.round:
-            block = number * self.ranks + self.rank
-            self.round, self.trials = number, self.source.block(block, n=self.in_round * size)
-        return pad_trials(self.trials, np.arange(place * size, (place + 1) * size), self.config)
+def _live_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Batches:
+    """Return the function that makes a minibatch of single trials, drawn for several minibatches at once."""
+    size, in_round = config.batch_size, max(1, ROUND // config.batch_size)
+    source = TrialSource(battery.replace(rule_input=False).tables, Seed.of(config.seed, Purpose.TRAINING))
+    draw = lru_cache(maxsize=1)(lambda number: source.block(number * ranks + rank, n=in_round * size))
+
+    def batch(index: int) -> Minibatch:
+        number, place = divmod(index, in_round)
+        return pad_trials(draw(number), np.arange(place * size, (place + 1) * size), config)
+
+    return batch
 
 
 def _stream_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Batches:
@@ -60,13 +111,101 @@ def _stream_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int
         steps = drawn.durations.steps
         late = np.arange(steps.shape[1]) >= decision_slot[drawn.task][:, None]
         decision = np.repeat(late.ravel(), steps.ravel()).reshape(labels.T.shape).T
-        arrays = (observations, labels, step_weights(decision, config))
-        return Minibatch((Microbatch(*map(torch.from_numpy, arrays)),), len(drawn.task))
+        weights = np.where(decision, np.float32(config.decision_weight), np.float32(1))
+        return Minibatch((Microbatch(*map(torch.from_numpy, (observations, labels, weights))),), len(drawn.task))
 
     return batch
 
 
-def held_out(config: TrainConfig, battery: Battery) -> Trials:
-    """Draw the fixed trials that a run is evaluated on, ``eval_trials`` of each task."""
-    seed = Seed.of(config.seed, Purpose.HELD_OUT)
-    return join_by_task(battery.blocks(seed, per_task=config.eval_trials))
+def _exported_batches(config: TrainConfig, rank: int, ranks: int) -> Batches:
+    """Return the function that makes a minibatch of items of an exported data set, in an order that the seed decides.
+
+    Reading items one by one in random order would read a compressed or remote file over and over. So a round of
+    contiguous items is read at once; the rounds come in a new order in each epoch, and so do the items within a round.
+    The items that are left over when an epoch is cut into minibatches are other ones each time.
+    """
+    assert config.data is not None
+    split, size = load(config.data, rule_input=False)["train"], config.batch_size
+    if len(split) < size:
+        raise ModcogError(f"batch_size: got {size}, {config.data} has {len(split)} to train on")
+    arrange = _lanes if config.layout == "stream" else pad_trials
+
+    @lru_cache(maxsize=1)
+    def order(epoch: int) -> NDArray[np.int64]:
+        return epoch_order(len(split), size, Seed.of(config.seed, Purpose.ORDER, epoch).rng())
+
+    @lru_cache(maxsize=1)
+    def read(epoch: int, first: int, stop: int) -> tuple[Trials, NDArray[np.int64]]:
+        return split[first:stop], Seed.of(config.seed, Purpose.ORDER, epoch, first).rng().permutation(stop - first)
+
+    def batch(index: int) -> Minibatch:
+        epoch, place = divmod(index * ranks + rank, len(split) // size)
+        first, stop, within = order(epoch)[place].tolist()
+        trials, shuffled = read(epoch, first, stop)
+        return arrange(trials, shuffled[within * size : (within + 1) * size], config)
+
+    return batch
+
+
+def epoch_order(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the order in which an epoch goes through ``n`` items.
+
+    Returns:
+        (n // batch_size, 3): for each minibatch the first item of its round, the one after the last, and the place of
+        the minibatch in its round.
+    """
+    batches = n // batch_size
+    n_rounds = -(-batches // max(1, ROUND // batch_size))
+    start = rng.integers(n - batches * batch_size + 1)
+    bounds = np.arange(n_rounds + 1) * batches // n_rounds
+    rounds = rng.permutation(n_rounds)
+    sizes = np.diff(bounds)[rounds]
+    place = np.arange(batches) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    first, stop = (np.repeat(start + bounds[rounds + k] * batch_size, sizes) for k in (0, 1))
+    return np.stack([first, stop, place], axis=1)
+
+
+def pad_trials(trials: Trials, chosen: Places, config: TrainConfig) -> Minibatch:
+    """Return the chosen trials, (B,), sorted by length and padded."""
+    order, parts = chosen[np.argsort(trials.lengths[chosen], kind="stable")], []
+    for group in np.array_split(order, -(-len(order) // TOGETHER)):
+        lengths, lanes = trials.lengths[group], len(group)
+        step = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        source = step + np.repeat(trials.offsets[group], lengths)
+        target = step * lanes + np.repeat(np.arange(lanes), lengths)
+        parts.append(_arrange(trials, source, target, (int(lengths.max()), lanes), config))
+    return Minibatch(tuple(parts), len(order))
+
+
+def _lanes(trials: Trials, chosen: Places, config: TrainConfig) -> Minibatch:
+    """Return the chosen ones, (B,), of sequences of trials that are stored one after the other."""
+    shape = (config.seq_len, len(chosen))
+    source = (np.arange(config.seq_len)[:, None] + config.seq_len * chosen).ravel()
+    part = _arrange(trials, source, np.arange(source.size), shape, config)
+    return Minibatch((part,), int(np.isin(trials.offsets[:-1] // config.seq_len, chosen).sum()))
+
+
+def _arrange(trials: Trials, source: Places, target: Places, shape: tuple[int, int], config: TrainConfig) -> Microbatch:
+    """Copy steps of trials to their places among the lanes, and add the rule input if the config asks for it.
+
+    The trials themselves have no rule input: it would be most of what is drawn, read and kept, and all but one of its
+    columns are 0.
+
+    Args:
+        trials: trials without rule input.
+        source: (S,) rows of the packed arrays.
+        target: (S,) places in the flattened (T, B).
+        shape: (T, B).
+        config: settings of the run.
+    """
+    trial = np.searchsorted(trials.offsets, source, side="right") - 1
+    decision = source - trials.offsets[trial] >= trials.decision_start[trial]
+    channels, size = trials.packed_observations.shape[1], shape[0] * shape[1]
+    observations = np.zeros((size, channels + len(trials.tasks) * config.rule_input), np.float32)
+    observations[target, :channels] = trials.packed_observations[source]
+    if config.rule_input:
+        observations[target, channels + trials.task[trial]] = 1
+    labels, weights = np.full(size, IGNORE, np.int64), np.zeros(size, np.float32)
+    labels[target], weights[target] = trials.packed_labels[source], np.where(decision, config.decision_weight, 1)
+    arrays = (observations.reshape(*shape, -1), labels.reshape(shape), weights.reshape(shape))
+    return Microbatch(*map(torch.from_numpy, arrays))

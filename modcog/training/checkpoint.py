@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from modcog.errors import ModcogError
 from modcog.files import whole_folder
@@ -42,20 +43,11 @@ class Progress:
 
 
 def save(
-    folder: Path,
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    random: Sequence[dict[str, Tensor]],
-    progress: Progress,
+    folder: Path, model: nn.Module, optimizer: Optimizer, random: Sequence[dict[str, Tensor]], progress: Progress
 ) -> Path:
     """Write a checkpoint under ``folder``, whole or not at all, and remove the oldest beyond ``KEEP``.
 
-    Args:
-        folder: folder of all checkpoints of the run.
-        model: network whose weights are saved.
-        optimizer: optimizer whose state is saved.
-        random: random states of every process, (bytes,) uint8 each, from ``random_states``.
-        progress: progress of the run.
+    ``random`` holds the random states of every process, (bytes,) uint8 each, from ``random_states``.
     """
     path = folder / f"step-{progress.step:08d}"
     if path.exists():  # saved at this step already
@@ -90,9 +82,7 @@ def latest(folder: Path) -> Path:
     return found[-1]
 
 
-def load(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, rank: int = 0, ranks: int = 1
-) -> Progress:
+def load(path: Path, model: nn.Module, optimizer: Optimizer, rank: int = 0, ranks: int = 1) -> Progress:
     """Restore model, optimizer and random states, and return the progress of the run.
 
     Raises:

@@ -1,11 +1,11 @@
-"""The training loop."""
+"""The training loop, its loss, learning rate and optimizer."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,35 +14,25 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
-from modcog.files import locked
 from modcog.progress import ProgressBar
 from modcog.seeds import Purpose, Seed
 from modcog.signals import stop_signals
 from modcog.training import checkpoint
-from modcog.training.batches import held_out, make_batches
+from modcog.training.batches import Microbatch, Minibatch, held_out, make_batches
 from modcog.training.checkpoint import Progress
-from modcog.training.config import MACHINE_SETTINGS, TrainConfig
-from modcog.training.figures import draw_run
-from modcog.training.metrics import SCORES, Metrics, read_metrics, scores_record
-from modcog.training.objective import learning_rate, loss, make_optimizer
-from modcog.training.run import CHECKPOINTS, RUN, Run, build_model, read_run, write_run
-from modcog.training.tensors import Microbatch, Minibatch
+from modcog.training.config import TrainConfig
+from modcog.training.metrics import SCORES, Metrics, draw_run, read_metrics
+from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
+from modcog.trials.arrays import IGNORE
 from modcog.user_code import failures_as, is_import_path
-
-LOCK = ".lock"
-
-PATIENCE = 10.0
-"""Seconds after which a process that waits for the folder tells the others so; they would give it up in the end."""
 
 MILESTONES = (50, 75, 90, 95)
 """Mean decision accuracies, in percent, whose first reaching is recorded."""
-
-CHANGEABLE = {"out", "data", "steps", "target_accuracy", "target", *MACHINE_SETTINGS}
-"""Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 
 class DivergedError(ModcogError):
@@ -64,70 +54,23 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
 
     Raises:
         ModcogError: if the folder holds a run and ``resume`` is False, or holds another run than ``config``, or
-            another process is training in it.
+            another process is training in it; or if this machine does not have the devices of the config.
         DivergedError: if the loss became NaN or infinite; the last good checkpoint stays.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    fabric = _make_fabric(config)
+    devices = {name: getattr(config, name) for name in ("accelerator", "devices", "num_nodes", "precision")}
+    try:
+        fabric = Fabric(**devices)
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        asked = ", ".join(f"{name} {value!r}" for name, value in devices.items())
+        raise ModcogError(f"{asked}: {error}") from None
     fabric.launch()
-    _check_folder(config, resume)
+    check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked
     loop = _Loop(config, fabric)
-    with _hold_folder(config, fabric, resume, wait):
+    with hold_folder(config, fabric, resume, wait):
         return loop.run(resume, progress_bar)
-
-
-def _make_fabric(config: TrainConfig) -> Fabric:
-    """Set up the devices of the config.
-
-    Raises:
-        ModcogError: if this machine does not have them.
-    """
-    asked = {name: getattr(config, name) for name in ("accelerator", "devices", "num_nodes", "precision")}
-    try:
-        return Fabric(**asked)
-    except (RuntimeError, ValueError, MisconfigurationException) as error:
-        raise ModcogError(f"{', '.join(f'{name} {value!r}' for name, value in asked.items())}: {error}") from None
-
-
-def _check_folder(config: TrainConfig, resume: bool) -> None:
-    """Refuse to overwrite a run, or to resume one with other settings."""
-    written = (config.out / RUN).exists()
-    if not resume and (written or checkpoint.checkpoints(config.out / CHECKPOINTS)):
-        raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
-    if not written:
-        return
-    old, new = (c.model_dump(mode="json", exclude=CHANGEABLE) for c in (read_run(config.out).config, config))
-    changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
-    if changed:
-        raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")
-
-
-@contextmanager
-def _hold_folder(config: TrainConfig, fabric: Fabric, resume: bool, wait: float) -> Iterator[None]:
-    """Lock the folder of a run for the processes of this call.
-
-    Only the first process takes the lock, and all must learn the outcome. It cannot simply wait: the others, who wait
-    for its message, would take it for lost after a time limit. So it sends a message every ``PATIENCE`` seconds.
-    """
-    busy = f"another process is training in {config.out}"
-    with ExitStack() as held:
-        refused: str | None = busy
-        while refused == busy:
-            if fabric.is_global_zero:
-                config.out.mkdir(parents=True, exist_ok=True)
-                try:
-                    held.enter_context(locked(config.out / LOCK, busy, min(wait, PATIENCE)))
-                    _check_folder(config, resume)  # again: another process may have written since
-                    refused = None
-                except ModcogError as error:
-                    refused = str(error)
-            refused = fabric.broadcast(refused)
-            wait -= PATIENCE
-            if refused is not None and (refused != busy or wait <= 0):
-                raise ModcogError(refused)
-        yield
 
 
 class _Loop:
@@ -147,11 +90,16 @@ class _Loop:
 
     def run(self, resume: bool, progress_bar: bool | None) -> Run:
         """Train to the end, the target, a signal, or divergence; with ``resume`` from the newest checkpoint."""
-        config, progress = self.config, self.progress
+        config = self.config
         torch.manual_seed(Seed.of(config.seed, Purpose.NETWORK_NOISE, self.fabric.global_rank).integer())
         resumed = resume and bool(checkpoint.checkpoints(self.checkpoints))
         if resumed:
-            progress = self._load()
+            path, ranks = checkpoint.latest(self.checkpoints), (self.fabric.global_rank, self.fabric.world_size)
+            self.progress = checkpoint.load(path, self.network, self.plain_optimizer, *ranks)
+            for record in read_metrics(config.out):
+                if record["step"] <= self.progress.step:
+                    self.scores = {name: record[name] for name in ("step", *SCORES)}
+        progress = self.progress
         self._write("running")
         with ExitStack() as stack:
             asked_to_stop = stack.enter_context(stop_signals())
@@ -182,7 +130,9 @@ class _Loop:
             group["lr"] = learning_rate(config, progress.step)
         batch = self.batches(progress.step)
         self.optimizer.zero_grad()
-        mean_loss, stop = self._share(self._backward(batch), asked_to_stop)
+        value = self._backward(batch)
+        shared = torch.stack([value, torch.full_like(value, asked_to_stop)])  # if any process is to stop, all are
+        mean_loss, stop = self.fabric.all_reduce(shared, reduce_op="mean").tolist()  # type: ignore[union-attr]
         if not math.isfinite(mean_loss):
             self._raise_diverged(f"the loss became {mean_loss}")
         if config.clip:
@@ -192,7 +142,7 @@ class _Loop:
         progress.trials += batch.n_trials * self.fabric.world_size
         progress.seconds += time.perf_counter() - start
         progress.loss = mean_loss if progress.loss is None else 0.98 * progress.loss + 0.02 * mean_loss
-        return stop
+        return stop > 0
 
     def _backward(self, batch: Minibatch) -> Tensor:
         """Add up the gradients of a minibatch's parts, and return its loss."""
@@ -207,20 +157,14 @@ class _Loop:
             total += value.detach()
         return total
 
-    def _share(self, value: Tensor, asked_to_stop: bool) -> tuple[float, bool]:
-        """Return the mean loss of all processes, and True if any of them was asked to stop."""
-        if self.fabric.world_size == 1:
-            return value.item(), asked_to_stop
-        both = torch.stack([value, torch.full_like(value, asked_to_stop)])
-        mean, stop = self.fabric.all_reduce(both, reduce_op="mean").tolist()  # type: ignore[union-attr]
-        return mean, stop > 0
-
     def _evaluate(self) -> None:
         """Score the held-out trials, record the scores, and save a checkpoint."""
         self._check_weights()
         if self.metrics:
             scores = evaluate_on(self._predict, self.held_out, self.battery.n_actions)
-            self.scores = {"step": self.progress.step, **scores_record(scores)}
+            per_task = (scores.per_task(), scores.trial_accuracy_per_task())
+            values = (scores.decision_accuracy, scores.trial_accuracy, *per_task)
+            self.scores = {"step": self.progress.step, **dict(zip(SCORES, values, strict=True))}
             for percent in MILESTONES:
                 if scores.decision_accuracy * 100 >= percent:
                     reached = {"trials": self.progress.trials, "seconds": self.progress.seconds}
@@ -253,12 +197,12 @@ class _Loop:
             return network(observations)
 
     def _reached(self) -> bool:
-        target = self.config.target_accuracy
-        if target is None or not self.scores:
+        config, scores = self.config, self.scores
+        if config.target_accuracy is None or not scores:
             return False
-        if self.config.target == "mean":
-            return bool(self.scores["decision_accuracy"] >= target)
-        return bool(min(self.scores["decision_accuracy_per_task"].values()) >= target)
+        per_task = scores["decision_accuracy_per_task"].values()
+        accuracy = scores["decision_accuracy"] if config.target == "mean" else min(per_task)
+        return bool(accuracy >= config.target_accuracy)
 
     def _save(self) -> None:
         random = [checkpoint.random_states(self.fabric.device)]
@@ -268,14 +212,6 @@ class _Loop:
             random = of_all
         if self.fabric.is_global_zero:
             checkpoint.save(self.checkpoints, self.network, self.plain_optimizer, random, self.progress)
-
-    def _load(self) -> Progress:
-        path, ranks = checkpoint.latest(self.checkpoints), (self.fabric.global_rank, self.fabric.world_size)
-        self.progress = checkpoint.load(path, self.network, self.plain_optimizer, *ranks)
-        known = [record for record in read_metrics(self.config.out) if record["step"] <= self.progress.step]
-        if known:
-            self.scores = {name: known[-1][name] for name in ("step", *SCORES)}
-        return self.progress
 
     def _check_weights(self) -> None:
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
@@ -293,3 +229,35 @@ class _Loop:
         if not self.fabric.is_global_zero:
             return Run(self.config.out, status, {"scores": self.scores, "progress": self.progress.__dict__})
         return write_run(self.config, status, self.progress, self.scores)
+
+
+def loss(logits: Tensor, part: Microbatch) -> Tensor:
+    """Return the sum of the cross-entropy of every step times the weight of the step.
+
+    Args:
+        logits: (T, B, A).
+        part: the sequences that the logits belong to.
+
+    Returns:
+        A scalar; divided by the weight of the minibatch it is a mean.
+    """
+    each = functional.cross_entropy(logits.flatten(0, 1), part.labels.flatten(), ignore_index=IGNORE, reduction="none")
+    return torch.dot(each.float(), part.weights.flatten())
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the rate of update ``step`` (from 0): a linear warm-up, then constant or half a cosine.
+
+    The cosine is that of Loshchilov and Hutter (2017), without restarts.
+    """
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    if config.schedule == "constant":
+        return config.learning_rate * rise
+    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """Make Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019) for the parameters of a model."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)

@@ -1,27 +1,39 @@
-"""A run on disk: its settings, the machine it ran on, and its outcome."""
+"""A run on disk: its folder, its settings, the machine it ran on, and its outcome."""
 
 from __future__ import annotations
 
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.files import write_json
+from modcog.files import locked, write_json
 from modcog.models import ARCHITECTURES, build
 from modcog.training import checkpoint
-from modcog.training.config import TrainConfig
+from modcog.training.config import MACHINE_SETTINGS, TrainConfig
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # takes seconds to import
 
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+
+PATIENCE = 10.0
+"""Seconds after which a process that waits for the folder tells the others so; they would give it up in the end."""
+
+CHANGEABLE = {"out", "data", "steps", "target_accuracy", "target", *MACHINE_SETTINGS}
+"""Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +105,54 @@ def read_run(folder: str | Path) -> Run:
         raise ModcogError(f"{path} is not the record of a run") from None
 
 
+def check_folder(config: TrainConfig, resume: bool) -> None:
+    """Check that training would neither overwrite a run nor resume one with other settings.
+
+    Raises:
+        ModcogError: if it would.
+    """
+    written = (config.out / RUN).exists()
+    if not resume and (written or checkpoint.checkpoints(config.out / CHECKPOINTS)):
+        raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
+    if not written:
+        return
+    old, new = (c.model_dump(mode="json", exclude=CHANGEABLE) for c in (read_run(config.out).config, config))
+    changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
+    if changed:
+        raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")
+
+
+@contextmanager
+def hold_folder(config: TrainConfig, fabric: Fabric, resume: bool, wait: float) -> Iterator[None]:
+    """Lock the folder of a run for the processes of this call.
+
+    Only the first process takes the lock, and all must learn the outcome. It cannot simply wait: the others, who wait
+    for its message, would take it for lost after a time limit. So it sends a message every ``PATIENCE`` seconds.
+
+    Raises:
+        ModcogError: if another process holds the folder for longer than ``wait`` seconds, or has written to it.
+    """
+    busy = f"another process is training in {config.out}"
+    with ExitStack() as held:
+        refused: str | None = busy
+        while refused == busy:
+            if fabric.is_global_zero:
+                config.out.mkdir(parents=True, exist_ok=True)
+                try:
+                    held.enter_context(locked(config.out / LOCK, busy, min(wait, PATIENCE)))
+                    check_folder(config, resume)  # again: another process may have written since
+                    refused = None
+                except ModcogError as error:
+                    refused = str(error)
+            refused = fabric.broadcast(refused)
+            wait -= PATIENCE
+            if refused is not None and (refused != busy or wait <= 0):
+                raise ModcogError(refused)
+        yield
+
+
 def load_model(folder: str | Path) -> torch.nn.Module:
     """Load the network of a run with the weights of its newest checkpoint, in evaluation mode.
-
-    Args:
-        folder: folder of the run.
 
     Returns:
         The module; its ``battery`` is the one it was trained on.

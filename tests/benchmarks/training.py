@@ -22,10 +22,9 @@ import torch
 
 from modcog import Battery
 from modcog.training import TrainConfig, train
-from modcog.training.batches import make_batches
-from modcog.training.objective import loss, make_optimizer
+from modcog.training.batches import ROUND, make_batches
+from modcog.training.loop import loss, make_optimizer
 from modcog.training.run import build_model
-from modcog.training.tensors import ROUND
 
 ROUNDS = 5
 IN_ROUND = ROUND // 128

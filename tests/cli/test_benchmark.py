@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import modcog
-from modcog.training.presets import PRESETS
+from modcog.training.config import PRESETS
 
 
 @pytest.fixture

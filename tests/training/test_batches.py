@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from modcog import Battery
-from modcog.training.batches import held_out, make_batches
-from modcog.training.tensors import TOGETHER, pad_trials
+from modcog.training.batches import TOGETHER, held_out, make_batches, pad_trials
 from modcog.trials.arrays import IGNORE
 
 

@@ -11,10 +11,8 @@ from safetensors.torch import load_file
 from modcog import ModcogError
 from modcog.data import export, load
 from modcog.training import TrainConfig, train
-from modcog.training.batches import make_batches
+from modcog.training.batches import ROUND, epoch_order, make_batches
 from modcog.training.checkpoint import latest
-from modcog.training.exported import epoch_order
-from modcog.training.tensors import ROUND
 from modcog.trials.arrays import IGNORE
 
 

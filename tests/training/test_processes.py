@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from modcog import Battery
 from modcog.training.batches import make_batches
 from modcog.training.checkpoint import latest
+from modcog.training.loop import loss
 from modcog.training.metrics import read_metrics
-from modcog.training.objective import loss
 from modcog.training.run import build_model
 
 SCRIPT = """

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from modcog.models.kernels.activations import ACTIVATIONS, Activation
-from modcog.models.kernels.base import Dynamics, Kernel
+from modcog.models.kernels.base import ACTIVATIONS, Kernel, MaskedRecurrence
 from modcog.models.kernels.compiled import CompiledKernel
-from modcog.models.kernels.csr import CsrKernel
-from modcog.models.kernels.dense import DenseKernel
-from modcog.models.kernels.diagonal import DiagonalKernel
+from modcog.models.kernels.step import CsrKernel, DenseKernel, DiagonalKernel
 from modcog.models.masks import Mask
 
 KERNELS: dict[str, type[Kernel]] = {
@@ -17,7 +14,7 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Kernels by name."""
 
-__all__ = ["ACTIVATIONS", "KERNELS", "Activation", "Dynamics", "Kernel", "choose"]
+__all__ = ["ACTIVATIONS", "KERNELS", "DiagonalKernel", "Kernel", "MaskedRecurrence", "choose"]
 
 
 def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:

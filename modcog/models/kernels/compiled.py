@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from modcog.errors import ModcogError
-from modcog.models.kernels.base import Dynamics, Kernel
-from modcog.models.masks import Mask
+from modcog.models.kernels.base import Kernel
 
 _WIDTH = 64  # columns of the batch in one call: their sums fill four of the largest registers
 _ROWS = 8  # rows of the weight gradient that are summed together,
 _STEPS = 8  # and steps in one call: their states stay in the cache
-_TYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
 class CompiledKernel(Kernel):
@@ -34,27 +33,37 @@ class CompiledKernel(Kernel):
     name = "compiled"
     unit_rows = True
 
-    def __init__(self, mask: Mask) -> None:
-        super().__init__(mask)
-        indptr, indices, order = mask.transpose()
-        self._rows, self._columns = (mask.indptr, mask.indices), (indptr, indices)
+    def __post_init__(self) -> None:
+        indptr, indices, order = self.mask.transpose()
+        self._rows, self._columns = (self.mask.indptr, self.mask.indices), (indptr, indices)
         self._order = torch.from_numpy(order)
 
     @staticmethod
     def available(device: torch.device, dtype: torch.dtype) -> bool:
         """Return True if there is a compiler, and it supports the device and the type."""
-        return device.type == "cpu" and dtype in _TYPES and _has_compiler()
+        return device.type == "cpu" and dtype in (torch.float32, torch.float64) and _has_compiler()
 
-    def forward(self, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
-        self._recur("forward", states, rates, weight, dynamics, self._rows)
+    def forward(self, states: Tensor, rates: Tensor, weight: Tensor) -> None:
+        """Run the recurrence in place.
 
-    def backward(self, grad: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics) -> None:  # noqa: D102
-        self._recur("backward", grad, rates, weight.index_select(0, self._order), dynamics, self._columns)
+        Raises:
+            ModcogError: for a type or a device that no code can be compiled for, or without a compiler.
+        """
+        if not self.available(states.device, states.dtype):
+            raise ModcogError(
+                f"kernel: got 'compiled' for {states.dtype} on {states.device}; "
+                "allowed for float32 and float64 on a CPU, with llvmlite installed"
+            )
+        self._recur("forward", states, rates, weight, *self._rows)
+
+    def backward(self, grad: Tensor, rates: Tensor, weight: Tensor) -> None:  # noqa: D102
+        self._recur("backward", grad, rates, weight.index_select(0, self._order), *self._columns)
 
     def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:  # noqa: D102
         steps, batch, units = delta.shape
         pitch, size = delta.stride(2), delta.element_size()
-        chunks = [(first, _loops(delta, width, "relu", False)["weight_gradient"]) for first, width in _split(batch, 1)]
+        compiled = partial(_compile, delta.dtype, activation="relu", leaky=False)  # it depends on neither of them
+        chunks = [(first, compiled(width=width)["weight_gradient"]) for first, width in _split(batch, 1)]
         out = delta.new_zeros(self.mask.synapses)
         indptr, indices = self._rows
         scratch_size = _ROWS * int(self.mask.degrees.max()) * 64 // size
@@ -76,22 +85,18 @@ class CompiledKernel(Kernel):
         return out
 
     def _recur(
-        self, name: str, states: Tensor, rates: Tensor, weight: Tensor, dynamics: Dynamics, matrix: tuple[Any, Any]
+        self, name: str, states: Tensor, rates: Tensor, weight: Tensor, indptr: NDArray[Any], indices: NDArray[Any]
     ) -> None:
         steps, batch, units = rates.shape
-        pitch, size, alpha = rates.stride(2), rates.element_size(), dynamics.alpha
-        weight = weight.contiguous()
-        indptr, indices = matrix
-
-        def columns(first: int, width: int) -> Callable[[], None]:
-            run = _loops(states, width, dynamics.activation.name, alpha != 1)[name]
-            shift = first * size
-            return lambda: run(
-                states.data_ptr() + shift, rates.data_ptr() + shift, weight.data_ptr(),
-                indptr.ctypes.data, indices.ctypes.data, steps, units, pitch, alpha,
-            )  # fmt: skip
-
-        _in_threads([columns(first, width) for first, width in _split(batch, torch.get_num_threads())])
+        pitch, size, weight = rates.stride(2), rates.element_size(), weight.contiguous()
+        jobs = []
+        for first, width in _split(batch, torch.get_num_threads()):
+            run, shift = _compile(states.dtype, width, self.activation, self.alpha != 1)[name], first * size
+            jobs.append(partial(
+                run, states.data_ptr() + shift, rates.data_ptr() + shift, weight.data_ptr(),
+                indptr.ctypes.data, indices.ctypes.data, steps, units, pitch, self.alpha,
+            ))  # fmt: skip
+        _in_threads(jobs)
 
 
 def _split(batch: int, threads: int) -> list[tuple[int, int]]:
@@ -109,8 +114,7 @@ def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
             job()
         return
     with ThreadPoolExecutor(count) as pool:
-        for done in [pool.submit(job) for job in jobs]:
-            done.result()
+        list(pool.map(lambda job: job(), jobs))
 
 
 @cache
@@ -118,26 +122,16 @@ def _has_compiler() -> bool:
     return find_spec("llvmlite") is not None
 
 
-def _loops(like: Tensor, width: int, activation: str, leaky: bool) -> dict[str, Any]:
-    """Return the compiled functions for states of the type of ``like``."""
-    if not CompiledKernel.available(like.device, like.dtype):
-        raise ModcogError(
-            f"kernel: got 'compiled' for {like.dtype} on {like.device}; "
-            "allowed for float32 and float64 on a CPU, with llvmlite installed"
-        )
-    return _compile(_TYPES[like.dtype], width, activation, leaky)
-
-
 @cache
-def _compile(real: str, width: int, activation: str, leaky: bool) -> dict[str, Any]:
+def _compile(dtype: torch.dtype, width: int, activation: str, leaky: bool) -> dict[str, Any]:
     """Compile the functions of ``Columns`` for this machine; about 0.1 s."""
     import llvmlite.binding as llvm  # type: ignore[import-untyped]
 
-    from modcog.models.kernels.codegen import REALS, Columns
+    from modcog.models.kernels.codegen import Columns
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(str(Columns(REALS[real], width, activation, leaky).module))
+    module = llvm.parse_assembly(str(Columns(torch.finfo(dtype).bits, width, activation, leaky).module))
     features = llvm.get_host_cpu_features().flatten()
     wide = "-prefer-256-bit" if "+avx512f" in features else ""
     machine = llvm.Target.from_default_triple().create_target_machine(
@@ -148,7 +142,7 @@ def _compile(real: str, width: int, activation: str, leaky: bool) -> dict[str, A
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     pointer, whole = ctypes.c_void_p, ctypes.c_int64
-    number = ctypes.c_float if real == "float32" else ctypes.c_double
+    number = ctypes.c_float if dtype == torch.float32 else ctypes.c_double
     recur = ctypes.CFUNCTYPE(None, *[pointer] * 5, *[whole] * 3, number)
     gradient = ctypes.CFUNCTYPE(None, *[pointer] * 5, *[whole] * 6, pointer)
     kinds = {"forward": recur, "backward": recur, "weight_gradient": gradient}

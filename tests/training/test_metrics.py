@@ -2,7 +2,7 @@
 
 import pytest
 
-from modcog.training.figures import learning_curve, per_task
+from modcog.training.metrics import learning_curve, per_task
 
 TASKS = {"go": 0.9, "dms": 0.7, "goseqr": 0.5, "dlygointr": 0.1}
 

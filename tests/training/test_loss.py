@@ -8,8 +8,8 @@ import torch
 
 from modcog import Battery
 from modcog.training import TrainConfig
-from modcog.training.objective import learning_rate, loss
-from modcog.training.tensors import pad_trials
+from modcog.training.batches import pad_trials
+from modcog.training.loop import learning_rate, loss
 
 CONFIG = TrainConfig.of(battery={"rule_input": False})
 
