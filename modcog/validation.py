@@ -102,12 +102,7 @@ def numbers(value: Any) -> tuple[Any, ...]:
     return found
 
 
-_PARSERS: dict[str, Any] = {
-    ".toml": tomllib.loads,
-    ".yaml": yaml.safe_load,
-    ".yml": yaml.safe_load,
-    ".json": json.loads,
-}
+_PARSER: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads}
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -119,7 +114,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if not isinstance(path, str | os.PathLike):
         raise ModcogError(f"path: got {shown(path)}, must be the path of a .toml, .yaml or .json file")
     path = Path(path)
-    if (parse := _PARSERS.get(path.suffix.lower())) is None:
+    if (parse := _PARSER.get(path.suffix.lower())) is None:
         raise ModcogError(f"{path} has the ending {path.suffix!r}; settings are read from .toml, .yaml, .yml and .json")
     try:
         values = parse(path.read_text(encoding="utf-8-sig"))
