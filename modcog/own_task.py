@@ -68,9 +68,8 @@ def remove_base(name: str) -> None:
         raise ModcogError(f"name: {name!r} is one of the battery's own base tasks and stays")
     del BASES[name]
     if "gymnasium" in sys.modules:
-        registry = sys.modules["gymnasium"].envs.registration.registry
         for task in tasks:
-            registry.pop(environment_id(task), None)
+            sys.modules["gymnasium"].registry.pop(environment_id(task), None)
 
 
 def _require(fine: Any, problem: str) -> None:

@@ -14,6 +14,7 @@ from modcog.cli.options import PATH, jobs, progress, running, seed, settings_opt
 from modcog.data.config import ExportConfig
 from modcog.errors import ModcogError
 from modcog.files import whole_file
+from modcog.progress import ProgressBar
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import concatenate, join_by_task
 from modcog.version import __version__
@@ -57,8 +58,6 @@ def sample(settings: dict[str, Any], n: int | None, per_task: int | None, seed: 
             f"{total} trials would take {size / 1e9:.0f} GB of memory; at most {LARGEST / 1e9:.0f} are allowed here; "
             "modcog export writes any number"
         )
-    from modcog.progress import ProgressBar
-
     parts = []
     with ProgressBar("sample", "trials", total, show=size > MANY) as bar:
         for block in battery.blocks(Seed.of(seed, Purpose.SAMPLE), n, per_task):

@@ -105,7 +105,7 @@ def ceiling(settings: dict[str, Any], n_trials: int | None, seed: int, jobs: int
         content = {"settings": shared, "levels": {task: asdict(level) for task, level in found.items()}}
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
         return
-    rows = [("", "chance", "ceiling", "trial chance", "trial ceiling")]
+    rows: list[tuple[str, ...]] = [("", "chance", "ceiling", "trial chance", "trial ceiling")]
     for task, level in found.items():
         values = (level.decision_chance, level.decision_ceiling, level.trial_chance, level.trial_ceiling)
         rows.append((task, *(f"{100 * value:.2f}" for value in values)))

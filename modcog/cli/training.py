@@ -150,10 +150,9 @@ def benchmark(network: str, settings: dict[str, Any], train: bool, progress: boo
     for name in ("seeds", "dask", "preset"):
         if (value := options.pop(name)) is not None:
             settings[name] = value
-    is_run = not is_import_path(network) and network not in ARCHITECTURES
-    if is_run and not Path(network).is_dir():
-        raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])
-    if is_run:
+    if not is_import_path(network) and network not in ARCHITECTURES:
+        if not Path(network).is_dir():
+            raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])
         _check_effect(settings, (), f"{network} is a run, which has its own settings")
         report = score(network, **options)
     elif train:
