@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, StrictBool
 
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
@@ -17,7 +17,7 @@ from modcog.tasks import names
 from modcog.trials import source
 from modcog.trials.arrays import Trials, concatenate, join_by_task
 from modcog.trials.stream import Stream
-from modcog.trials.tables import Tables, compile_tables
+from modcog.trials.tables import compile_tables
 from modcog.validation import plain, read_settings, validated
 
 
@@ -27,23 +27,13 @@ class BatteryConfig(Settings):
     Every field can stand in a TOML or YAML file under the same name.
     """
 
-    tasks: tuple[str, ...] = Field(
+    tasks: Annotated[tuple[str, ...], BeforeValidator(names.resolve)] = Field(
         default="modcog132",  # type: ignore[arg-type]
         description="Task names, or the name of a collection, in order.",
     )
-    rule_input: bool = Field(default=False, description="Append one one-hot column per task to the observations.")
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _tasks(cls, value: Any) -> tuple[str, ...]:
-        return names.resolve(value)
-
-    @field_validator("rule_input", mode="before")
-    @classmethod
-    def _rule_input(cls, value: Any) -> Any:
-        if not isinstance(flag := plain(value), bool):
-            raise ModcogError("must be true or false")
-        return flag
+    rule_input: Annotated[StrictBool, BeforeValidator(plain)] = Field(
+        default=False, description="Append one one-hot column per task to the observations."
+    )
 
     @property
     def settings(self) -> Settings:
@@ -75,18 +65,14 @@ class Battery:
         (100, 33)
     """
 
-    config: BatteryConfig
-    tables: Tables
-
     def __init__(self, tasks: str | Iterable[str] = "modcog132", *, rule_input: bool = False, **settings: Any) -> None:
-        self._compile(validated(BatteryConfig, {"tasks": tasks, "rule_input": rule_input, **settings}))
+        self.config = config = validated(BatteryConfig, {"tasks": tasks, "rule_input": rule_input, **settings})
+        self.tables = compile_tables(config.tasks, config.settings, config.rule_input)
 
     @classmethod
     def from_config(cls, config: BatteryConfig) -> Battery:
-        """Make a battery of a config that has been checked."""
-        battery = cls.__new__(cls)
-        battery._compile(config)
-        return battery
+        """Make a battery of a config."""
+        return cls(**{name: getattr(config, name) for name in BatteryConfig.model_fields})
 
     @classmethod
     def from_file(cls, path: str | Path, **settings: Any) -> Battery:
@@ -104,10 +90,6 @@ class Battery:
             ModcogError: for a wrong value, as ``Battery`` does.
         """
         return Battery(**{**dict(self.config), **changes})
-
-    def _compile(self, config: BatteryConfig) -> None:
-        self.config = config
-        self.tables = compile_tables(config.tasks, config.settings, config.rule_input)
 
     @cached_property
     def settings(self) -> Settings:
@@ -219,14 +201,3 @@ class Battery:
 
     def __hash__(self) -> int:
         return hash(self.tasks)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the config alone; the tables are compiled again."""
-        return Battery.from_config, (self.config,)
-
-    def __copy__(self) -> Battery:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Battery:
-        """Return the same battery: it never changes."""
-        return self

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 
 from modcog.battery import Battery
-from modcog.tasks.base import Base
 from modcog.tasks.condition import DURATION, STEPS
 from modcog.tasks.names import SIDE, TASKS
 from modcog.trials import timing
 from modcog.trials.moves import SLACK
 from modcog.trials.tables import Tables
+
+_NOISE = {
+    "none": "no noise",
+    "shown": "noise on the ring that shows it",
+    "both": "noise on both rings",
+    "all": "noise on all channels",
+}
+"""Description of each ``Base.noise`` while a stimulus is shown."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,10 @@ def describe(task: str, **settings: Any) -> Description:
         ModcogError: for a setting out of range.
     """
     battery = Battery([task], **settings)
-    tables, spec = battery.tables, battery.tables.specs[0]
+    tables, spec, n = battery.tables, battery.tables.specs[0], battery.settings.dim_ring
+    channels = {"fixation cue": (0, 0), "modality 1": (1, n), "modality 2": (n + 1, 2 * n)}
+    if battery.rule_input:
+        channels["rule input"] = (2 * n + 1, battery.n_channels - 1)
     return Description(
         task=spec.name,
         index=TASKS.index(spec.name) if spec.name in TASKS else None,
@@ -91,18 +101,9 @@ def describe(task: str, **settings: Any) -> Description:
             for c in tables.conditions
             if not c.name.startswith((DURATION, STEPS))
         },
-        channels=channels(battery),
+        channels=channels,
         n_actions=battery.n_actions,
     )
-
-
-def channels(battery: Battery) -> dict[str, tuple[int, int]]:
-    """Return the parts of an observation by name, first and last channel of each."""
-    n = battery.settings.dim_ring
-    parts = {"fixation cue": (0, 0), "modality 1": (1, n), "modality 2": (n + 1, 2 * n)}
-    if battery.rule_input:
-        parts["rule input"] = (2 * n + 1, battery.n_channels - 1)
-    return parts
 
 
 def _interval(tables: Tables) -> str:
@@ -116,7 +117,9 @@ def _interval(tables: Tables) -> str:
             f"{lasts} The published rules move the stimulus, not the answer: it stands {settings.omega:g} rad per ms "
             f"of T to the {side} of where it would be without the extension, off the grid of directions."
         )
-    ends = [whole_steps(ms, settings.dt) * settings.dt if counted else ms for ms in _range(tables, row.timed)]
+    ends = np.array(_range(tables, row.timed))
+    if counted:
+        ends = timing.whole_steps(ends, settings.dt) * settings.dt
     low, high = (int(settings.omega * ms + SLACK) for ms in ends)
     moved = f"{low} to {high} positions" if low != high else f"{low} position{'' if low == 1 else 's'}"
     pace = f", one per {1 / settings.omega:g} ms" if settings.omega else ""
@@ -126,8 +129,8 @@ def _interval(tables: Tables) -> str:
 def _sequence(tables: Tables) -> str:
     """Describe the sequence extension under these settings."""
     settings, side = tables.settings, SIDE[tables.specs[0].sequence]
-    steps = whole_steps(_range(tables, "decision")[1], settings.dt)
-    moved = [int(settings.omega * step * settings.dt + SLACK) for step in range(steps)]
+    steps = timing.whole_steps(np.array(_range(tables, "decision")[1]), settings.dt)
+    moved = [int(settings.omega * step * settings.dt + SLACK) for step in range(int(steps))]
     return (
         f"During the decision the answer keeps moving to the {side}: at its step j, counted from 0, it has moved "
         f"by {settings.omega:g} · {settings.dt:g} · j in whole positions: {_series(moved)}."
@@ -140,9 +143,8 @@ def _answer(tables: Tables, holds: bool) -> str:
     published = settings.rules == "published"
     signs, formula = {+1: "+", -1: "−"}, "target"
     if tables.move_sign[0]:
-        travelled = f"{signs[spec.interval]} {{}}{settings.omega:g} · T{{}}"
-        moved = f"{formula} {travelled}"
-        formula = f"floor({moved.format('', '')})" if published else moved.format("floor(", ")")
+        sign, moved = signs[spec.interval], f"{settings.omega:g} · T"
+        formula = f"floor(target {sign} {moved})" if published else f"target {sign} floor({moved})"
     if spec.sequence:
         formula += f" {signs[spec.sequence]} floor({settings.omega:g} · {settings.dt:g} · j)"
     if published:
@@ -153,34 +155,25 @@ def _answer(tables: Tables, holds: bool) -> str:
 
 
 def _periods(tables: Tables) -> tuple[Period, ...]:
-    found = []
-    for period in tables.timings[0]:
-        shortest, longest = _range(tables, period)
-        low, high = (int(whole_steps(ms, tables.settings.dt)) for ms in (shortest, longest))
-        if timing.normal_form(tables.timings[0][period])[0] == "uniform":  # which never draws its upper end
-            high = max(low, math.ceil(longest / tables.settings.dt - SLACK) - 1)
+    row, dt, found = tables.rows[0], tables.settings.dt, []
+    for period, duration in tables.timings[0].items():
+        kind, (shortest, longest) = timing.normal_form(duration)[0], _range(tables, period)
+        low, high = timing.whole_steps(np.array((shortest, longest)), dt)
+        if kind == "uniform":  # which never draws its upper end
+            high = max(low, math.ceil(longest / dt - SLACK) - 1)
         steps = str(low) if low == high else f"{low} to {high}"
-        found.append(Period(period, _ms(tables, period), steps, _seen(tables.rows[0], period)))
+        shows = "fixation cue off: respond" if period == "decision" else "fixation cue"
+        if numbers := [which for which, place in enumerate(row.shows) if place == period]:
+            shows += f"; {_stimuli(numbers, len(row.shows))}, {_NOISE[row.noise]}"
+        found.append(Period(period, _ms(tables, period), steps, shows))
     return tuple(found)
 
 
-def _seen(row: Base, period: str) -> str:
-    """Describe the screen in a period."""
-    cue = "fixation cue off: respond" if period == "decision" else "fixation cue"
-    numbers = [which for which, place in enumerate(row.shows) if place == period]
-    if not numbers:
-        return cue
-    if len(row.shows) == 1 or len(numbers) == len(row.shows):
-        what = "stimulus" if len(numbers) == 1 else "both stimuli" if len(numbers) == 2 else "stimuli"
-    else:
-        what = " and ".join(("first", "second", "third")[w] if w < 3 else f"{w + 1}th" for w in numbers) + " stimulus"
-    noise = {
-        "none": "no noise",
-        "shown": "noise on the ring that shows it",
-        "both": "noise on both rings",
-        "all": "noise on all channels",
-    }[row.noise]
-    return f"{cue}; {what}, {noise}"
+def _stimuli(numbers: list[int], of: int) -> str:
+    """Name the stimuli that one period shows."""
+    if len(numbers) == of:
+        return {1: "stimulus", 2: "both stimuli"}.get(of, "stimuli")
+    return " and ".join(("first", "second", "third")[i] if i < 3 else f"{i + 1}th" for i in numbers) + " stimulus"
 
 
 def _range(tables: Tables, period: str) -> tuple[float, float]:
@@ -192,17 +185,13 @@ def _range(tables: Tables, period: str) -> tuple[float, float]:
 def _ms(tables: Tables, period: str) -> str:
     """Describe the duration of a period."""
     kind, durations = timing.normal_form(tables.timings[0][period])
-    shortest, longest = min(durations), max(durations)
+    shortest, longest = _range(tables, period)
     if shortest == longest:
         return f"{shortest:g} ms"
-    kept = period == "delay" and tables.timing.kept[0] >= 0
-    once = ", kept for a whole sample" if kept else ""
-    return f"{shortest:g} to {longest:g} ms{once}" if kind == "uniform" else f"one of {_series(durations)} ms"
-
-
-def whole_steps(ms: float, dt: float) -> int:
-    """Return the whole steps that a period of ``ms`` lasts."""
-    return int(timing.whole_steps(np.array(ms), dt))
+    if kind == "choice":
+        return f"one of {_series(durations)} ms"
+    kept = ", kept for a whole sample" if period == "delay" and tables.timing.kept[0] >= 0 else ""
+    return f"{shortest:g} to {longest:g} ms{kept}"
 
 
 def _series(numbers: Any) -> str:

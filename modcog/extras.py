@@ -37,8 +37,7 @@ def require(extra: str, feature: str) -> None:
     Raises:
         MissingExtraError: it names the missing packages and the command that installs them.
     """
-    missing = [module for module in EXTRAS[extra] if find_spec(module) is None]
-    if missing:
+    if missing := [module for module in EXTRAS[extra] if find_spec(module) is None]:
         raise missing_extra(extra, feature, *missing)
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
-from modcog.errors import ModcogError, UnknownNameError, shown, unknown
+from modcog.errors import ModcogError, UnknownNameError, one_line, shown, unknown
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,25 +89,20 @@ def is_list(value: Any) -> bool:
 
 
 def number(value: Any) -> Any:
-    """Return a number as Python's own.
-
-    Raises:
-        ModcogError: for anything else; pydantic alone would take texts and truth values.
-    """
+    """Return a number as Python's own, or raise: pydantic alone would take texts and truth values."""
     if not is_number(value):
         raise ModcogError("must be a number")
     return plain(value)
 
 
 def numbers(value: Any) -> tuple[Any, ...]:
-    """Return a list of numbers as a tuple of Python's own.
-
-    Raises:
-        ModcogError: for anything else.
-    """
+    """Return a list of numbers as a tuple of Python's own, or raise."""
     if not is_list(value) or not all(map(is_number, found := tuple(map(plain, value)))):
         raise ModcogError("must be a list of numbers")
     return found
+
+
+_PARSER: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads}
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -112,41 +114,17 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if not isinstance(path, str | os.PathLike):
         raise ModcogError(f"path: got {shown(path)}, must be the path of a .toml, .yaml or .json file")
     path = Path(path)
-    parse = _parser(path)
+    if (parse := _PARSER.get(path.suffix.lower())) is None:
+        raise ModcogError(f"{path} has the ending {path.suffix!r}; settings are read from .toml, .yaml, .yml and .json")
     try:
         values = parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ModcogError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ModcogError(f"{path} cannot be parsed: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ModcogError(f"{path} cannot be parsed: {one_line(error)}") from None
     if not isinstance(values, dict):
         raise ModcogError(f"{path} holds no settings: it must be a table of names and values")
     for name in values:
         if not isinstance(name, str):
             raise ModcogError(f"{path} holds a setting called {shown(name)}; names must be text")
     return values
-
-
-def _parser(path: Path) -> Callable[[str], Any]:
-    """Return the function that turns a file's text into a dict, by the file's ending."""
-    match path.suffix.lower():
-        case ".toml":
-            try:
-                import tomllib
-            except ImportError:  # Python 3.10
-                import tomli as tomllib  # type: ignore[no-redef]
-            return tomllib.loads
-        case ".yaml" | ".yml":
-            return _yaml
-        case ".json":
-            return json.loads
-    raise ModcogError(f"{path} has the ending {path.suffix!r}; settings are read from .toml, .yaml, .yml and .json")
-
-
-def _yaml(text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None

@@ -14,37 +14,41 @@ the exit code (None: 0). Three rules:
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import re
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from inspect import cleandoc
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, TextIO
 
 import click
 
 from modcog import user_code
-from modcog.cli.output import prepare_streams, silence
-from modcog.errors import ModcogError, nearest, unknown
+from modcog.errors import ModcogError, unknown
 from modcog.version import __version__
 
 COMMANDS = {
     "list": ("modcog.cli.tasks:list_tasks", "List the tasks of the battery."),
     "show": ("modcog.cli.show:show", "Describe tasks, with example trials and a picture."),
-    "sample": ("modcog.cli.sample:sample", "Sample trials into an .npz file."),
+    "sample": ("modcog.cli.data:sample", "Sample trials into an .npz file."),
     "export": ("modcog.cli.data:export", "Write a data set (resumable)."),
     "verify": ("modcog.cli.data:verify", "Check a data set against its manifest."),
-    "train": ("modcog.cli.train:train", "Train a network on the battery (resumable)."),
-    "sweep": ("modcog.cli.sweep:sweep", "Train and score the networks of a grid (resumable)."),
+    "train": ("modcog.cli.training:train", "Train a network on the battery (resumable)."),
+    "sweep": ("modcog.cli.training:sweep", "Train and score the networks of a grid (resumable)."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Score a network on new trials."),
-    "benchmark": ("modcog.cli.benchmark:benchmark", "Compare a network with reference networks in a report."),
-    "validate": ("modcog.cli.validate:validate", "Test a claim of the Mod-Cog paper."),
+    "benchmark": ("modcog.cli.training:benchmark", "Compare a network with reference networks in a report."),
+    "validate": ("modcog.cli.training:validate", "Test a claim of the Mod-Cog paper."),
     "ceiling": ("modcog.cli.evaluation:ceiling", "Show chance level and ideal-observer ceiling of each task."),
 }
 """Name of each command, its place, and the first sentence of its docstring."""
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+ASCII = {"−": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">=", "·": "*", "×": "x", "±": "+-"}
+"""Substitutes for characters that the encoding of a stream lacks; ``?`` for all others."""
 
 
 class _Program(click.Group):
@@ -66,8 +70,7 @@ class _Program(click.Group):
 
 def load(name: str) -> click.Command:
     """Import a command of ``COMMANDS``."""
-    module, _, function = COMMANDS[name][0].partition(":")
-    command: click.Command = getattr(import_module(module), function)
+    command: click.Command = resolve_name(COMMANDS[name][0])
     command.help = _keep_lines(command.help or "")
     return command
 
@@ -129,9 +132,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(f"not enough memory: {error}")
     except click.NoSuchOption as error:
-        options = [name for option in error.ctx.command.params for name in option.opts] if error.ctx else []
-        near = nearest(error.option_name, options)
-        return _fail(f"unknown option {error.option_name!r}{f' (nearest: {near!r})' if near else ''}; see --help")
+        near = f" (nearest: {error.possibilities[0]!r})" if error.possibilities else ""
+        return _fail(f"unknown option {error.option_name!r}{near}; see --help")
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except Exception as error:
@@ -143,3 +145,31 @@ def main(args: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int = 2) -> int:
     print(f"modcog: {' '.join(message.split())}", file=sys.stderr)
     return code
+
+
+def prepare_streams() -> None:
+    """Make the standard streams accept any text.
+
+    A pipe on Windows knows 256 characters only, and the minus sign is not among them. A stream that the shell has
+    closed (``>&-``) is None in Python, and the next file that is opened would get its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open to the end
+    codecs.register_error("modcog", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="modcog")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+def silence(stream: TextIO) -> None:
+    """Discard what waits in the buffer of a stream that cannot be written to, and what comes later."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

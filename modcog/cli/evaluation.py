@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.cli.options import as_json, jobs, seed, settings_options, tasks
+from modcog.cli.options import as_json, jobs, seed, settings_options
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
 from modcog.tables import plain_table
 from modcog.user_code import import_object, is_import_path
-
-if TYPE_CHECKING:
-    from modcog.evaluation import Level
 
 
 @click.command
@@ -42,9 +39,19 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
     from modcog.evaluation import evaluate as score_network
     from modcog.evaluation import format_table
 
-    selected = None
+    selected = None  # all tasks of the battery
     if Path(network).is_dir():
-        predict, battery, selected = _run(network, settings)
+        require("train", "the network of a run")
+        from modcog.training import load_model
+
+        predict: Any = load_model(network)
+        trained = predict.battery
+        for name in ("dim_ring", "rule_input"):
+            if settings.get(name, before := getattr(trained.config, name)) != before:
+                raise ModcogError(f"{name}: got {shown(settings[name])}, but the network was trained with {before}")
+        if trained.rule_input:
+            selected = settings.pop("tasks", None)
+        battery = trained.replace(**settings)
     elif is_import_path(network):
         predict, battery = import_object(network), Battery(**settings)
     else:
@@ -63,21 +70,7 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
         click.echo(format_table(table))
 
 
-def _run(folder: str, settings: dict[str, Any]) -> tuple[Any, Battery, list[str] | None]:
-    """Return the network of a run, the battery it is scored on, and which of its tasks (None: all)."""
-    require("train", "the network of a run")
-    from modcog.training import load_model
-
-    model = load_model(folder)
-    trained: Battery = model.battery  # type: ignore[assignment]
-    for name in ("dim_ring", "rule_input"):
-        if settings.get(name, before := getattr(trained.config, name)) != before:
-            raise ModcogError(f"{name}: got {shown(settings[name])}, but the network was trained with {before}")
-    selected = settings.pop("tasks", None) if trained.rule_input else None
-    return model, trained.replace(**settings), selected
-
-
-def _levels(battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1) -> dict[str, Level]:
+def _levels(battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1) -> dict[str, Any]:
     """Return the levels of a battery, with a progress bar in a terminal."""
     from modcog.evaluation import levels
     from modcog.progress import ProgressBar
@@ -87,15 +80,12 @@ def _levels(battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: 
 
 
 @click.command
-@tasks()
 @click.option("--n-trials", type=int, metavar="N", help="Number of trials of each task to compute the levels from.")
 @seed
 @jobs()
 @as_json
-@settings_options(BatteryConfig, exclude=("tasks", "rule_input"))
-def ceiling(
-    settings: dict[str, Any], tasks: list[str] | None, n_trials: int | None, seed: int, jobs: int, as_json: bool
-) -> None:
+@settings_options(BatteryConfig, exclude=("rule_input",), tasks="[TASK]...")
+def ceiling(settings: dict[str, Any], n_trials: int | None, seed: int, jobs: int, as_json: bool) -> None:
     """Show chance level and ideal-observer ceiling of each task.
 
     Chance is the accuracy of the best player who knows the task and the clock but sees no stimulus. The ceiling is that
@@ -108,24 +98,17 @@ def ceiling(
       modcog ceiling multidm dm1 --rules published
       modcog ceiling decision --sigma 2 --jobs -1 --json
     """
-    if tasks:
-        settings["tasks"] = tasks
     battery = Battery(**settings)
     found = _levels(battery, n_trials, seed, jobs)
     if as_json:
         shared = battery.settings.model_dump(mode="json")
         content = {"settings": shared, "levels": {task: asdict(level) for task, level in found.items()}}
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        click.echo(_table(found))
-
-
-def _table(levels: dict[str, Level]) -> str:
-    """Lay out levels in percent, the largest standard error below them."""
-    rows = [("", "chance", "ceiling", "trial chance", "trial ceiling")]
-    for task, level in levels.items():
+        return
+    rows: list[tuple[str, ...]] = [("", "chance", "ceiling", "trial chance", "trial ceiling")]
+    for task, level in found.items():
         values = (level.decision_chance, level.decision_ceiling, level.trial_chance, level.trial_ceiling)
-        rows.append((task, *(f"{100 * value:.2f}" for value in values)))  # type: ignore[arg-type]
-    error = max(level.error for level in levels.values())
-    end = f"{len(levels)} tasks; standard error of the ceilings at most {100 * error:.2f}"
-    return f"{plain_table(rows, 'lr')}\n{end}"
+        rows.append((task, *(f"{100 * value:.2f}" for value in values)))
+    error = max(level.error for level in found.values())
+    click.echo(plain_table(rows, "lr"))
+    click.echo(f"{len(found)} tasks; standard error of the ceilings at most {100 * error:.2f}")

@@ -1,10 +1,11 @@
-"""Options that several commands share, and those made from the fields of a pydantic model."""
+"""Options that several commands share, those made from the fields of a pydantic model, and the width of output."""
 
 from __future__ import annotations
 
 import functools
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -58,21 +59,17 @@ def progress(default: bool | None = None) -> Decorator:
     return click.option("--progress/--no-progress", default=default, help=text)
 
 
-def tasks(required: bool = False) -> Decorator:
-    """Add arguments that name tasks; the command gets a list of tasks, or None."""
-    text, metavar = "Tasks or collections, such as dms, dlygointr or modcog82.", "TASK..."
-    if not required:
-        text, metavar = f"{text}  [default: modcog132]", "[TASK]..."
-    read = read_by(tasks_of)
-    return click.argument("tasks", nargs=-1, required=required, metavar=metavar, callback=read, help=text)
+def running(progress_default: bool | None = None) -> Decorator:
+    """Add the options ``--jobs``, ``--dask`` and ``--progress``; the command gets them under these names."""
+
+    def address(url: str) -> str:
+        require("dask", "--dask")
+        return url
+
+    dask = click.option("--dask", metavar="URL", callback=read_by(address), help="Dask scheduler to run the jobs on.")
+    return lambda command: jobs()(dask(progress(progress_default)(command)))
 
 
-def _address(given: str) -> str:
-    require("dask", "--dask")
-    return given
-
-
-dask = click.option("--dask", metavar="URL", callback=read_by(_address), help="Dask scheduler to run the jobs on.")
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
@@ -87,22 +84,23 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
     Args:
         model: its fields' names, descriptions and defaults make the options.
         exclude: fields that the command takes itself, or that are not for the command line; a file may hold them.
-        **renamed: options of fields that are not called ``--field-name``.
+        **renamed: options of fields that are not called ``--field-name``; a name without dashes makes a list of
+            arguments, which are optional if the name stands in brackets.
     """
     fields = {name: field for name, field in model.model_json_schema()["properties"].items() if name not in exclude}
 
+    from modcog.validation import read_settings
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def command(config: Path | None, **values: Any) -> Any:
-            from modcog.validation import read_settings
-
-            settings = read_settings(config) if config else {}
+        def command(config: dict[str, Any] | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in fields}
-            settings.update((name, value) for name, value in given.items() if value is not None)
-            return function(settings=settings, **values)
+            chosen = {name: value for name, value in given.items() if value is not None}
+            return function(settings={**(config or {}), **chosen}, **values)
 
         text = "TOML, YAML or JSON file of settings, which options override."
-        done: Callable[..., Any] = click.option("--config", type=PATH, metavar="FILE", help=text)(command)
+        file = click.option("--config", type=PATH, metavar="FILE", callback=read_by(read_settings), help=text)
+        done: Callable[..., Any] = file(command)
         for name, field in reversed(fields.items()):
             done = _option(name, renamed.get(name, f"--{name.replace('_', '-')}"), field)(done)
         return done
@@ -113,33 +111,32 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
 def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
     """Make the option of a field from its JSON schema."""
     text, default = field.get("description", ""), field.get("default")
-    if default is not None:
-        text += f"  [default: {_as_given(flag, default)}]"
     first = field.get("anyOf", [field])[0]
     how: dict[str, Any] = {"metavar": first.get("format", "text").upper()}
     match first:
         case {"type": "integer" | "number" as kind}:
             how = {"metavar": "N" if kind == "integer" else "NUMBER", "callback": read_by(value)}
         case {"type": "boolean"}:
+            default = flag if default else f"--no-{flag[2:]}"
             flag, how = f"{flag}/--no-{flag[2:]}", {"default": None}
         case {"enum": choice}:
             how = {**one_of(name, lambda: choice), "metavar": "|".join(choice)}
         case {"type": "object"}:
             text += " Repeatable; VALUE is a number, a text, A,B,… or uniform:A,B."
+            default = " ".join(f"{key}={item}" for key, item in (default or {}).items()) or None
             how = {"multiple": True, "metavar": "NAME=VALUE", "callback": read_by(lambda pairs: _mapping(flag, pairs))}
+        case {"type": "array"} if not flag.startswith("-"):
+            text, required = "Tasks or collections, such as dms, dlygointr or modcog82.", not flag.startswith("[")
+            text += "" if required else f"  [default: {default}]"
+            how = {"metavar": flag, "required": required, "callback": read_by(tasks_of)}
+            return click.argument(name, nargs=-1, help=text, **how)
         case {"type": "array"}:
             of_items = tasks_of if name == "tasks" else lambda items: [value(item) for item in items]
+            default = ",".join(map(str, default)) if isinstance(default, list) else default
             how = {"metavar": "A,B,…", "callback": read_by(lambda text: of_items(re.findall(r"[^,\s]+", text)))}
+    if default is not None:
+        text += f"  [default: {default}]"
     return click.option(name, flag, help=text, **how)
-
-
-def _as_given(flag: str, default: Any) -> str:
-    """Show a default as one would write it on the command line."""
-    if isinstance(default, bool):
-        return flag if default else f"--no-{flag[2:]}"
-    if isinstance(default, dict):
-        return " ".join(f"{key}={item}" for key, item in default.items())
-    return ",".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
 def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
@@ -184,3 +181,8 @@ def value(text: str) -> Any:
         with suppress(ValueError):
             return kind(text)
     return {"true": True, "false": False}.get(text, text)
+
+
+def width(most: int = 100) -> int:
+    """Return the width of the terminal in columns, at most ``most``; without a terminal, ``most``."""
+    return min(shutil.get_terminal_size((most, 0)).columns, most)

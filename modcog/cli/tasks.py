@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import click
 
-from modcog.cli.options import as_json, one_of
-from modcog.cli.output import width
+from modcog.cli.options import as_json, one_of, width
 from modcog.tables import plain_table
 from modcog.tasks import names
 from modcog.tasks.table import BASES
@@ -36,27 +34,25 @@ def list_tasks(as_json: bool, collection: str | None, **wanted: str | None) -> N
       modcog list --family match --extension interval
       modcog list --collection modcog82 --json
     """
-    tasks = names.known_tasks() if collection is None else names.collection(collection)
-    rows = [row for row in map(_row, tasks) if all(name in (None, row[column]) for column, name in wanted.items())]
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows))
-
-
-def _row(task: str) -> dict[str, Any]:
-    spec = names.parse(task)
-    extensions = [name for name, sign in (("interval", spec.interval), ("sequence", spec.sequence)) if sign]
-    return {
-        "index": names.TASKS.index(task) if task in names.TASKS else None,
-        "name": task,
-        "family": spec.family,
-        "base": spec.base,
-        "extension": "-".join(extensions) or "none",
-        "summary": names.summary(spec),
-    }
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
+    rows = []
+    for task in names.known_tasks() if collection is None else names.collection(collection):
+        spec = names.parse(task)
+        extensions = [name for name, sign in (("interval", spec.interval), ("sequence", spec.sequence)) if sign]
+        row = {
+            "index": names.TASKS.index(task) if task in names.TASKS else None,
+            "name": task,
+            "family": spec.family,
+            "base": spec.base,
+            "extension": "-".join(extensions) or "none",
+            "summary": names.summary(spec),
+        }
+        if all(name in (None, row[column]) for column, name in wanted.items()):
+            rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
     cells = [["" if row[column] is None else str(row[column]) for column in COLUMNS] for row in rows]
-    lines = plain_table([COLUMNS, *cells]).splitlines()
-    if sys.stdout.isatty():
-        lines = [line if len(line) <= width(1000) else line[: width(1000) - 1] + "…" for line in lines]
-    return "\n".join([*lines, f"{len(rows)} task{'' if len(rows) == 1 else 's'}"])
+    for line in plain_table([COLUMNS, *cells]).splitlines():
+        fits = not sys.stdout.isatty() or len(line) <= width(1000)
+        click.echo(line if fits else line[: width(1000) - 1] + "…")
+    click.echo(f"{len(rows)} task{'' if len(rows) == 1 else 's'}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import modcog
-from modcog.cli import sample as module
+from modcog.cli import data as module
 
 
 def load(path) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modcog import Battery, ModcogError
-from modcog.cli.train import summary
+from modcog.cli.training import summary
 from modcog.training import DivergedError, TrainConfig, load_model, train
 from modcog.training.checkpoint import checkpoints, latest
 from modcog.training.metrics import read_metrics

@@ -1,0 +1,220 @@
+"""Commands that train networks: ``modcog train``, ``sweep``, ``benchmark`` and ``validate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modcog.cli.options import PATH, one_of, progress, running, settings_options
+from modcog.errors import ModcogError, unknown
+from modcog.extras import require
+from modcog.training.config import PRESETS, TrainConfig
+from modcog.user_code import import_object, is_import_path
+
+if TYPE_CHECKING:
+    from modcog.training.run import Run
+
+
+@click.command
+@click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
+@click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
+@click.option("--resume", is_flag=True, help="Resume the run in --out, if there is one, with its saved settings.")
+@progress()
+@settings_options(TrainConfig, exclude=("out",))
+def train(settings: dict[str, Any], out: Path, preset: str | None, resume: bool, progress: bool | None) -> int:
+    """Train a network on the battery (resumable).
+
+    The folder of the run gets run.json (settings, versions, scores), metrics.jsonl and tensorboard/ (accuracy of every
+    task at every evaluation), checkpoints/, and two pictures. Ctrl-C saves a checkpoint and stops.
+
+    Examples:
+      modcog train --preset quick --out runs/quick
+      modcog train --arch lm-rnn --tasks modcog132 --hidden 256 --density 0.1 --steps 20000 --out runs/lm
+      modcog train --resume --out runs/lm
+      modcog train --arch gru --tasks go,dms,dlydm1 --target-accuracy 0.9 --out runs/gru
+      modcog train --arch lm-rnn --model init=identity --battery dt=50 --config run.toml --out runs/mine
+    """
+    require("train", "modcog train")
+    from torch import distributed
+
+    from modcog.training import train as train_network
+    from modcog.training.run import RUN, read_run
+
+    settings["out"] = out
+    if resume and (out / RUN).exists():
+        if preset is not None:
+            raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
+        config = TrainConfig.of(**{**read_run(out).record["config"], **settings})
+    else:
+        config = TrainConfig.of(preset, **settings)
+        if resume:
+            click.echo(f"There is no run in {out}; starting one.", err=True)
+    run = train_network(config, resume=resume, progress_bar=progress)
+    interrupted = run.status == "interrupted"
+    together = distributed.is_available() and distributed.is_initialized()
+    if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
+        click.echo(summary(run))
+        if interrupted:
+            click.echo(f"To resume: modcog train --resume --out {out}")
+    return 130 if interrupted else 0
+
+
+def summary(run: Run) -> str:
+    """Sum up in a few lines how a run ended."""
+    done, scores = run.record["progress"], run.record["scores"]
+    lines = [f"{run.status} after {done['step']:,} steps, {done['trials']:,} trials, {done['seconds']:,.0f} s"]
+    if scores:
+        per_task = scores["decision_accuracy_per_task"]
+        lowest = min(per_task, key=per_task.__getitem__)
+        lines.append(
+            f"decision accuracy {scores['decision_accuracy']:.1%} (lowest: {lowest} {per_task[lowest]:.1%}), "
+            f"trial accuracy {scores['trial_accuracy']:.1%}"
+            + ("" if (step := scores.get("step", done["step"])) == done["step"] else f", evaluated at step {step:,}")
+        )
+    for percent, reached in done["milestones"].items():
+        lines.append(f"{percent} % after {reached['trials']:,} trials, {reached['seconds']:,.0f} s")
+    return "\n".join([*lines, str(run.folder)])
+
+
+@click.command
+@click.argument("grid", metavar="FILE", type=PATH, help="TOML, YAML or JSON file with settings, arms and axes.")
+@click.option("--out", type=PATH, default="runs/sweep", metavar="DIR", help="Folder of the sweep.")
+@click.option("--table", default="csv", help="csv or parquet.", **one_of("table format", lambda: ("csv", "parquet")))
+@running()
+def sweep(grid: Path, out: Path, table: str, **running: Any) -> int:
+    """Train and score the networks of a grid (resumable).
+
+    FILE has a table `settings` of what all runs share (see modcog train), a list of tables `arms` of what is compared,
+    and a table `axes` with a list of values for each setting to vary; each arm is run with each combination of them.
+    DIR gets a folder for each run, results.csv with a row for each run and task, and curves.csv with the learning
+    curves. Repeat the command to resume: finished runs are kept, failed ones are tried again.
+
+    Examples:
+      modcog sweep density.toml --out runs/density --jobs 2
+      modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
+    """
+    require("benchmark", "modcog sweep")
+    if table == "parquet":
+        require("parquet", "--table parquet")
+    from modcog.experiments.sweeps import Grid, curves, results
+    from modcog.experiments.sweeps import sweep as run_sweep
+    from modcog.experiments.sweeps.results import write_table
+
+    done = run_sweep(Grid.of(grid), out, **running)
+    write_table(results(done.records), done.out / f"results.{table}")
+    write_table(curves(done.records), done.out / f"curves.{table}")
+    click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
+    click.echo(out / f"results.{table}")
+    return 1 if done.failed else 0
+
+
+@click.command
+@click.argument("network", help="MODULE:NAME, name of a reference architecture, or folder of a training run.")
+@click.option("--out", type=PATH, default="runs/benchmark", metavar="DIR", help="Folder of the report.")
+@click.option("--train/--no-train", default=True, help="Training before scoring.")
+@click.option("--seeds", type=int, metavar="N", help="Number of networks.  [default: 3; with --no-train 1]")
+@click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
+@click.option("--n-trials", default=200, metavar="N", help="Number of trials of each task to score on.")
+@click.option("--score-seed", default=1_000, metavar="N", help="Random seed of these trials.")
+@click.option("--ceiling/--no-ceiling", default=True, help="Chance and ceiling in the report.")
+@running()
+@settings_options(TrainConfig, exclude=("arch", "seed", "out"))
+def benchmark(network: str, settings: dict[str, Any], train: bool, progress: bool | None, **options: Any) -> int:
+    """Compare a network with reference networks in a report.
+
+    The network is trained from several seeds and scored. NETWORK is a function that makes a torch module, as in modcog
+    train --arch, or the name of a reference architecture. DIR gets report.html (one page that needs no other file),
+    report.json, report.md, and the runs. Repeat the command to resume: finished runs are kept, failed ones are tried
+    again.
+
+    With --no-train, MODULE:NAME is a trained network: a torch module, a function from observations (n, T, C) to logits
+    (n, T, A) or actions (n, T), or a function that makes one of these from nothing or from n_inputs, n_outputs, hidden,
+    seed. Only --tasks, --battery, --hidden, --model and --seeds go with it. The folder of a run is scored as it is.
+
+    Examples:
+      modcog benchmark my_package.my_module:make_network --tasks modcog132 --steps 20000 --seeds 3 --jobs 2
+      modcog benchmark lm-rnn --density 0.1 --tasks yang19 --steps 5000 --out runs/sparse
+      modcog benchmark my_package.my_module:predict --no-train --battery rule_input=false
+      modcog benchmark runs/lm
+    """
+    require("benchmark", "modcog benchmark")
+    from modcog.battery import Battery
+    from modcog.experiments.benchmark import run, score
+    from modcog.experiments.benchmark.page import interval
+    from modcog.models import ARCHITECTURES
+
+    for name in ("seeds", "dask", "preset"):
+        if (value := options.pop(name)) is not None:
+            settings[name] = value
+    if not is_import_path(network) and network not in ARCHITECTURES:
+        if not Path(network).is_dir():
+            raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])
+        _check_effect(settings, (), f"{network} is a run, which has its own settings")
+        report = score(network, **options)
+    elif train:
+        for name in {"arch", "out"} & settings.keys():
+            raise ModcogError(f"--config: it holds {name!r}, which a benchmark takes from its command line")
+        start = {name: value for name, value in PRESETS.get(settings.pop("preset", ""), {}).items() if name != "arch"}
+        report = run(network, progress=progress, **options, **{**start, **settings})
+    else:
+        _check_effect(settings, ("tasks", "battery", "hidden", "model", "seeds"), "nothing is trained")
+        making = {name: settings.pop(name) for name in ("seeds", "hidden") if name in settings}
+        making |= settings.pop("model", {})
+        battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
+        report = score(import_object(network), battery, name=network, **options, **making)
+    for seed in report.failed:
+        click.echo(f"{seed.name}: {seed.error or seed.status}")
+    over = report.rows[0]
+    share = f", {interval(over.share)} % of the way from chance to the ceiling" if over.share else ""
+    click.echo(f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %")
+    click.echo("\n".join([*report.notes, str(options["out"] / "report.html")]))
+    return 1 if report.failed else 0
+
+
+def _check_effect(settings: dict[str, Any], used: tuple[str, ...], reason: str) -> None:
+    for name in settings.keys() - set(used):
+        raise ModcogError(f"--{name.replace('_', '-')}: has no effect, since {reason}; leave it out")
+
+
+@click.command
+@click.argument("claim", help="C1, C2, C3, C4 or C5.")
+@click.option("--preset", default="full", metavar="small|full", help="full, as published, or small, for minutes.")
+@click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
+@click.option("--tables", type=PATH, metavar="DIR", help="Folder of finished tables, to be judged without training.")
+@running()
+def validate(claim: str, preset: str, out: Path, tables: Path | None, **running: Any) -> None:
+    """Test a claim of the Mod-Cog paper.
+
+    Claims:
+      C1  A pool of autapses solves the 20 base tasks.
+      C2  Autapses fail on interval and sequence tasks where an LM-RNN does not.
+      C3  An LM-RNN trains in fewer trials than a dense network; a density is best.
+      C4  Locality, not sparsity alone.
+      C5  As many synapses instead of as many units.
+
+    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md (DIR/CLAIM-small with the small
+    preset); the runs are in DIR/runs, which the claims share. Repeat the command to resume; finished runs are kept.
+
+    Examples:
+      modcog validate C1 --preset small --jobs 2
+      modcog validate C3 --jobs 2 --out runs/claims
+      modcog validate C3 --tables docs/results/C3
+    """
+    require("benchmark", "modcog validate")
+    from modcog.experiments.claims import validate as run_claim
+    from modcog.experiments.claims.validation import VERDICT, find, folder_of, judge
+
+    if tables is None:
+        verdict = run_claim(claim, preset, out, **running)
+        folder = folder_of(find(claim), preset, out)
+    else:
+        folder, path = tables, tables / VERDICT
+        command = json.loads(path.read_text(encoding="utf-8"))["command"] if path.exists() else "unknown"
+        verdict = judge(find(claim), folder, command)
+    click.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
+    for finding in verdict.findings:
+        click.echo(f"  {finding}")
+    click.echo(folder)
