@@ -89,14 +89,22 @@ def is_list(value: Any) -> bool:
 
 
 def number(value: Any) -> Any:
-    """Return a number as Python's own, or raise: pydantic alone would take texts and truth values."""
+    """Return a number as Python's own.
+
+    Raises:
+        ModcogError: for anything else; pydantic alone would take texts and truth values.
+    """
     if not is_number(value):
         raise ModcogError("must be a number")
     return plain(value)
 
 
 def numbers(value: Any) -> tuple[Any, ...]:
-    """Return a list of numbers as a tuple of Python's own, or raise."""
+    """Return a list of numbers as a tuple of Python's own.
+
+    Raises:
+        ModcogError: for anything else.
+    """
     if not is_list(value) or not all(map(is_number, found := tuple(map(plain, value)))):
         raise ModcogError("must be a list of numbers")
     return found

@@ -94,8 +94,7 @@ def export(settings: dict[str, Any], out: Path, **running: Any) -> None:
     from modcog.data.exporter import export as write
 
     data = write(out, ExportConfig.of(**settings), **running)
-    size = sum(file.bytes for file in data.manifest.all_files())
-    click.echo(f"{data}: {data.format}, {size / 1e6:,.1f} MB")
+    click.echo(f"{data}: {data.format}, {sum(file.bytes for file in data.manifest.all_files()) / 1e6:,.1f} MB")
 
 
 @click.command
