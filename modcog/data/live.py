@@ -5,32 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
+from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.data.slots import Slots
-from modcog.data.torch import batch_of
+from modcog.data.torch import padded_batch
 from modcog.errors import ModcogError, unknown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
-if TYPE_CHECKING:
-    from modcog.battery import Battery
-
 LAYOUTS = ("stream", "trials")
+MOST_WORKERS = 1024
+ENDLESS = 2**63 - 1
 
 
 class LiveDataset(IterableDataset[Any]):
     """Endless training batches, made while they are used.
 
     An item is a whole batch: for layout ``stream`` the pair observations (T, B, C) float32 and labels (T, B) int64 of
-    ``Battery.stream``, for layout ``trials`` a padded ``Batch``. Batch i of the seed goes to rank i mod ``world_size``
-    and there to the worker whose turn it is, so what a rank sees does not depend on the number of workers, and no two
-    ranks see the same batch.
+    ``Battery.stream``, for layout ``trials`` a ``PaddedBatch``. Batch i of the seed goes to rank i mod
+    ``world_size``, so a rank sees the same whatever the number of workers, and no two ranks see the same batch.
+
+    However it is read, reading goes on where it was. Iteration and ``loader`` move ``position``, the number of the next
+    batch. The worker processes of any other ``DataLoader`` start there too, but nothing tells how many of their batches
+    were used, so after that the position is not known, and reading on is an error until it is set.
+    ``StatefulDataLoader`` of torchdata saves and restores the places of its workers.
 
     Args:
         battery: whose trials to make.
@@ -39,13 +42,10 @@ class LiveDataset(IterableDataset[Any]):
         seed: of all random numbers; None: from the operating system.
         layout: ``stream`` or ``trials``.
         batch_first: (B, T, …) instead of (T, B, …).
-        length: batches of an epoch; None: without end.
+        length: batches of an epoch; None: without end. Epoch e has the batches e · length … (e + 1) · length − 1; one
+            that was left early is finished by the next iteration.
         rank: of this process among those that train; None: from torch.distributed or the environment, else 0.
         world_size: their number; likewise, else 1.
-
-    Attributes:
-        position: number of the next batch of this rank. ``loader`` keeps it up to date; with a ``DataLoader`` of your
-            own, set it before iterating.
 
     Raises:
         UnknownNameError: for another layout.
@@ -82,54 +82,81 @@ class LiveDataset(IterableDataset[Any]):
         if self.rank >= self.world_size:
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
         self.seed = check_seed(seed)
-        self.position = 0
-        self._slots: Slots | None = None
+        # Shared with worker processes: the position, and flags of those that have started to read from there.
+        self._shared = torch.zeros(1 + MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._place: tuple[int, int] | None = None  # in a worker process: its next batch, and the end of the epoch
+        self._saved: tuple[int, int] | None = None  # the same, as loaded and not yet used
+
+    @property
+    def position(self) -> int:
+        """Number of the next batch of this rank.
+
+        Raises:
+            ModcogError: when read, if it is not known.
+        """
+        if self._shared[1:].any():
+            raise _unknown_position(int(self._shared[0]))
+        return int(self._shared[0])
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._shared[0] = check_count("position", value, at_least=0)
+        self._shared[1:] = 0
 
     def batch(self, index: int) -> Any:
-        """Batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
-        index = self._of_all(index)
+        """Return batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
+        index = index * self.world_size + self.rank
         if self.layout == "stream":
             observations, labels = self._stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
-        source = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE))
-        return batch_of(source.block(index, n=self.batch_size), self.batch_first)
-
-    def _of_all(self, index: int) -> int:
-        """Number of a batch of this rank among those of all ranks."""
-        return index * self.world_size + self.rank
-
-    def _made(self, index: int, worker: int) -> Any:
-        """Batch ``index``, made in a worker process: in a slot, if there are slots and one is free."""
-        taken = self._slots.take(worker) if self._slots else None
-        if taken is None:
-            return self.batch(index)
-        sent, observations, labels = taken
-        index = self._of_all(index)
-        flat = observations.reshape(-1, self.battery.n_channels)
-        labels[:] = self._stream.paint(self._stream.draw(index), index, flat)[1]
-        return sent
+        trials = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE)).block(index, n=self.batch_size)
+        packed = (trials.packed_observations, trials.packed_labels)
+        return padded_batch(*packed, trials.task, trials.lengths, self.batch_first)
 
     @cached_property
     def _stream(self) -> Stream:
-        """Kept, since it draws the trials of several batches at once."""
+        """The stream, kept since it draws the trials of several batches at once."""
         return self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the stream: a worker process makes its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
+    def epoch_end(self, index: int) -> int:
+        """Return the number of the batch after the last one of an epoch, that of batch ``index``."""
+        return ENDLESS if self.length is None else (index // self.length + 1) * self.length
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches from ``position`` on; in a worker process, every n-th of them."""
+        """Iterate over the batches from ``position`` to the end of the epoch; in a worker process, its share of them.
+
+        Raises:
+            ModcogError: if the position is not known.
+        """
         worker = get_worker_info()
-        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        start = self.position  # the loader moves it on
-        index = first
-        while self.length is None or index < self.length:
-            yield self.batch(start + index) if worker is None else self._made(start + index, worker.id)
-            index += step
+        if worker is None:
+            return self._from_position()
+        start, again = int(self._shared[0]), bool(self._shared[1 + worker.id])
+        self._shared[1 + worker.id] = 1
+        if self._saved is not None:
+            self._place, self._saved, again = self._saved, None, False
+        else:
+            self._place = start + worker.id, self.epoch_end(start)
+        return self._share(worker.num_workers, _unknown_position(start) if again else None)
+
+    def _from_position(self) -> Iterator[Any]:
+        stop = self.epoch_end(self.position)
+        while (index := self.position) < stop:
+            self.position += 1  # before the batch is handed out: the caller may ask for it then
+            yield self.batch(index)
+
+    def _share(self, workers: int, error: ModcogError | None) -> Iterator[Any]:
+        """Yield the batches of this worker process, one of several; raise ``error`` where torch reports it."""
+        if error is not None:
+            raise error
+        assert self._place is not None
+        while self._place[0] < self._place[1]:
+            index, stop = self._place
+            self._place = index + workers, stop
+            yield self.batch(index)
 
     def loader(self, num_workers: int = 0, **options: Any) -> LiveLoader:
-        """A ``DataLoader`` of these batches that keeps ``position`` up to date.
+        """Return a ``DataLoader`` of these batches that keeps ``position`` up to date.
 
         Args:
             num_workers: processes that make batches; 0: this one.
@@ -138,8 +165,13 @@ class LiveDataset(IterableDataset[Any]):
         return LiveLoader(self, num_workers, **options)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the data set is, and what it is, as plain values."""
-        return {"position": self.position, **self._what()}
+        """Return the place that reading has got to, and the settings of the data set, as plain values.
+
+        Raises:
+            ModcogError: if the position is not known.
+        """
+        place = {"position": self.position} if get_worker_info() is None else {"place": self._place}
+        return {**place, **self._settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was taken.
@@ -147,19 +179,22 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: if it belongs to another data set; it names the first difference.
         """
-        position = check_count("position", state.get("position"), at_least=0)
-        for name, value in self._what().items():
+        position = 0 if "place" in state else check_count("position", state.get("position"), at_least=0)
+        for name, value in self._settings().items():
             if state.get(name) != value:
                 raise ModcogError(f"{name}: the saved position is of {state.get(name)!r}, this data set has {value!r}")
-        self.position = position
+        if get_worker_info() is None:
+            self.position = position
+        else:
+            self._saved = state["place"]
 
-    def _what(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         names = ("seed", "layout", "batch_size", "seq_len", "batch_first", "world_size", "rank")
         settings = self.battery.config.model_dump(mode="json")
         return {**{name: getattr(self, name) for name in names}, "battery": settings}
 
     def __len__(self) -> int:
-        """Batches of an epoch.
+        """Return the batches of an epoch.
 
         Raises:
             TypeError: if there is no end.
@@ -168,45 +203,61 @@ class LiveDataset(IterableDataset[Any]):
             raise TypeError("a LiveDataset without length has no end")
         return self.length
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the stream: a worker process makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Share memory with worker processes again, if this is a copy."""
+        self.__dict__.update(state)
+        self._shared.share_memory_()  # type: ignore[no-untyped-call]
+
 
 class LiveLoader(DataLoader[Any]):
-    """A ``DataLoader`` of a ``LiveDataset``; each batch that it hands out moves the data set's ``position`` on."""
+    """A ``DataLoader`` of a ``LiveDataset``; each batch that it hands out moves the data set's ``position`` on.
 
-    def __init__(self, dataset: LiveDataset, num_workers: int = 0, **options: Any) -> None:
-        if options.get("persistent_workers"):
-            raise ModcogError("persistent_workers: workers start anew with each epoch, to know the position")
+    This process gives its workers the numbers of the batches, so they need not know the position.
+    """
+
+    def __init__(self, live: LiveDataset, num_workers: int = 0, **options: Any) -> None:
         options.setdefault("pin_memory", torch.cuda.is_available())
-        self._painted = num_workers > 0 and dataset.layout == "stream" and options.get("collate_fn") is None
-        super().__init__(dataset, batch_size=None, num_workers=num_workers, **options)
+        batches = _ByNumber(live)
+        super().__init__(batches, batch_size=None, sampler=batches, num_workers=num_workers, **options)
+        self.live = live
 
     def __iter__(self) -> Any:
-        """The batches from the data set's position on."""
-        dataset: LiveDataset = self.dataset  # type: ignore[assignment]
-        dataset._slots = slots = self._make_slots(dataset) if self._painted else None
-        try:
-            batches = super().__iter__()  # starts the workers
-        finally:
-            dataset._slots = None
-        try:
-            for batch in batches:
-                dataset.position += 1
-                yield batch
-        finally:
-            del batches  # and with it the workers, before the memory that they paint on
-            del slots
+        """Yield the batches from the data set's position on."""
+        for batch in super().__iter__():
+            self.live.position += 1
+            yield batch
 
-    def _make_slots(self, dataset: LiveDataset) -> Slots | None:
-        """For what each worker may make ahead, and the two batches that a loop holds while it takes the next."""
-        lanes, length = dataset.batch_size, dataset.seq_len
-        shape = (lanes, length) if dataset.batch_first else (length, lanes)
-        try:
-            return Slots((*shape, dataset.battery.n_channels), self.num_workers, 2 + (self.prefetch_factor or 0))
-        except RuntimeError:  # a container with little shared memory: batches then go one at a time
-            return None
+
+class _ByNumber(Dataset[Any]):
+    """Batches by number, and as the sampler of a loader, the numbers from the position to the end of the epoch."""
+
+    def __init__(self, live: LiveDataset) -> None:
+        self.live = live
+
+    def __getitem__(self, index: int) -> Any:
+        return self.live.batch(index)
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.live.position
+        return iter(range(start, self.live.epoch_end(start)))
+
+    def __len__(self) -> int:
+        return len(self.live)
+
+
+def _unknown_position(start: int) -> ModcogError:
+    return ModcogError(
+        f"position: worker processes of a DataLoader have read on from batch {start}, and it is not known how many "
+        "batches were used; set position, or read with live.loader(num_workers=…)"
+    )
 
 
 def _distributed() -> tuple[int, int]:
-    """Rank and number of the processes that train together."""
+    """Return rank and number of the processes that train together."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -1,4 +1,4 @@
-"""The manifest: what a data set holds, file by file. It is written last, so where it stands, the data set is whole."""
+"""The manifest: the contents of a data set, file by file. It is written last; where it stands, the data set is whole."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from modcog.data.config import ExportConfig
 from modcog.errors import ModcogError
 
 MANIFEST = "manifest.json"
-JOURNAL = ".export"
+PICTURE = "trials.png"
+"""The one file without a hash: its bytes depend on the version of matplotlib."""
+UNFINISHED = ".export"
 """Folder of an export that is under way."""
-
-_READ = 1 << 20
 
 
 class DamagedManifestError(ModcogError):
-    """A manifest that cannot be read, or is not what was written."""
+    """A manifest that cannot be read, or is not as it was written."""
+
+
+def _inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or "\\" in value or not path.parts:
+        raise ValueError("must be a path inside the data set")
+    return value
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+"""A path relative to the data set, with forward slashes."""
 
 
 class _Model(BaseModel):
@@ -33,26 +44,18 @@ class FileEntry(_Model):
     """One file.
 
     Attributes:
-        path: relative to the data set, with forward slashes.
+        path: of the file.
         bytes: its size.
         sha256: of its content, in hexadecimal.
     """
 
-    path: str
+    path: InsidePath
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-    @field_validator("path")
-    @classmethod
-    def _inside(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or "\\" in value or not path.parts:
-            raise ValueError("must be a path inside the data set")
-        return value
-
 
 class ArrayEntry(_Model):
-    """Shape and dtype of an array; where it is read as another dtype than stored, this is the stored one."""
+    """Shape and dtype of an array as it is stored."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -62,14 +65,14 @@ class ShardEntry(_Model):
     """One shard.
 
     Attributes:
-        path: file or folder, relative to the data set.
+        path: of the file or folder.
         items: trials or, in layout stream, sequences.
         trials: trials of each task, in the order of the tasks; a trial cut at a sequence's end counts.
         arrays: every array and column by name.
-        files: what it consists of.
+        files: of the shard.
     """
 
-    path: str
+    path: InsidePath
     items: int
     trials: tuple[int, ...]
     arrays: dict[str, ArrayEntry]
@@ -77,7 +80,7 @@ class ShardEntry(_Model):
 
 
 class Identity(_Model):
-    """What decides the bytes of a data set.
+    """Everything that decides the bytes of a data set.
 
     Attributes:
         version: of modcog.
@@ -90,19 +93,19 @@ class Identity(_Model):
     config: dict[str, Any]
 
     def config_checked(self) -> ExportConfig:
-        """The settings, checked again."""
+        """Return the settings, checked again."""
         return ExportConfig.of(**self.config)
 
-    def difference(self, other: Identity) -> str:
-        """What is not the same, as ``name: here … there …``, or an empty string."""
-        ours, theirs = self.flat(), other.flat()
-        pairs = {name: (theirs.get(name), ours.get(name)) for name in {**ours, **theirs}}
+    def difference(self, there: Identity) -> str:
+        """Return the differences as ``name is … there and … here; …``, or an empty string."""
+        here, other = self._flat(), there._flat()
         return "; ".join(
-            f"{name} is {_short(a)} there and {_short(b)} here" for name, (a, b) in pairs.items() if a != b
+            f"{name} is {_shown(other.get(name))} there and {_shown(here.get(name))} here"
+            for name in {**here, **other}
+            if here.get(name) != other.get(name)
         )
 
-    def flat(self) -> dict[str, Any]:
-        """All of it as one mapping of JSON values."""
+    def _flat(self) -> dict[str, Any]:
         return json.loads(json.dumps({"version": self.version, "library": self.library, **self.config}))
 
 
@@ -115,9 +118,9 @@ class Manifest(_Model):
         tasks: names; the column ``task`` indexes them.
         periods: of each task, in order.
         dt: time step, ms.
-        columns: what each column means.
+        columns: meaning of each array and column.
         splits: shards of each split, in order.
-        files: the other files: metadata, data card and picture.
+        files: the other files: metadata and data card, but not the picture.
         checksum: SHA-256 of the manifest without this field, as compact JSON with sorted keys.
     """
 
@@ -137,23 +140,24 @@ class Manifest(_Model):
         return self.identity.config_checked()
 
     def all_files(self) -> Iterator[FileEntry]:
-        """Every file but the manifest."""
+        """Yield every file with a hash: all but the manifest and the picture."""
         for shard in self.shards():
             yield from shard.files
         yield from self.files
 
     def shards(self) -> Iterator[ShardEntry]:
-        """Every shard, split after split."""
+        """Yield every shard, split after split."""
         for shards in self.splits.values():
             yield from shards
 
     def trials(self, split: str) -> list[int]:
-        """Trials of each task in a split."""
+        """Return the number of trials of each task in a split."""
         return [sum(counts) for counts in zip(*(shard.trials for shard in self.splits[split]), strict=True)]
 
-    def signed(self) -> Manifest:
-        """The same with its checksum."""
-        return self.model_copy(update={"checksum": self._checksum()})
+    def signed(self, files: tuple[FileEntry, ...]) -> Manifest:
+        """Return the same with the other files and its checksum."""
+        whole = self.model_copy(update={"files": files})
+        return whole.model_copy(update={"checksum": whole._checksum()})
 
     def _checksum(self) -> str:
         content = self.model_dump(mode="json", exclude={"checksum"})
@@ -186,36 +190,35 @@ class Manifest(_Model):
 def _no_manifest(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder}: there is no such folder"
-    if (folder / JOURNAL).is_dir():
+    if (folder / UNFINISHED).is_dir():
         return f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again to finish it"
     return f"{folder} is not a data set: it has no {MANIFEST}"
 
 
 def file_entry(path: Path, name: str) -> FileEntry:
-    """The entry of a file that stands at ``path`` and will be called ``name``."""
+    """Return the entry of a file that stands at ``path`` and will be called ``name``."""
     digest, size = hashlib.sha256(), 0
-    buffer = bytearray(_READ)
-    view = memoryview(buffer)
+    buffer = memoryview(bytearray(1 << 20))
     with path.open("rb", buffering=0) as file:
-        while got := file.readinto(buffer):
-            digest.update(view[:got])
-            size += got
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            size += count
     return FileEntry(path=name, bytes=size, sha256=digest.hexdigest())
 
 
 def file_entries(path: Path, name: str) -> tuple[FileEntry, ...]:
-    """The entries of a file, or of all files of a folder, sorted."""
+    """Return the entries of a file, or of all files of a folder, sorted."""
     if path.is_dir():
         return tuple(file_entry(file, f"{name}/{file.relative_to(path).as_posix()}") for file in files_in(path))
     return (file_entry(path, name),)
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files in a folder and below, sorted."""
+    """Return all files in a folder and below, sorted."""
     found = [Path(where) / file for where, _, files in os.walk(folder) for file in files]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _short(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) <= 60 else shown[:57] + "…"
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -20,7 +20,7 @@ from modcog.data.formats import ShardData
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
 from modcog.trials import draw
-from modcog.trials.arrays import IGNORE, Trials, concatenate
+from modcog.trials.arrays import IGNORE, Trials, concatenate, pad
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 from modcog.trials.tables import Tables
@@ -87,20 +87,13 @@ class Plan:
             return self._sequences(shard)
         trials = self.trials(shard)
         columns = _columns(trials.task, trials.lengths, trials.decision_start)
-        if self.config.padded:
-            return ShardData(self._padded(trials), _with_conditions(columns, trials.conditions))
         arrays: Columns = {"observations": trials.packed_observations, "labels": trials.packed_labels.astype(np.int16)}
+        if self.config.padded:
+            fill = {"observations": 0, "labels": IGNORE}
+            arrays = {name: pad(array, trials.lengths, fill[name], self.longest) for name, array in arrays.items()}
+            return ShardData(arrays, _with_conditions(columns, trials.conditions))
         columns["start"] = trials.offsets[:-1]
         return ShardData(arrays, _with_conditions(columns, trials.conditions), trials.offsets)
-
-    def _padded(self, trials: Trials) -> Columns:
-        """Observations and labels, each trial padded to the longest that can occur."""
-        shape = (len(trials), self.longest)
-        inside = np.arange(self.longest) < trials.lengths[:, None]
-        observations = np.zeros((*shape, self.battery.n_channels), np.float32)
-        labels = np.full(shape, IGNORE, np.int16)
-        observations[inside], labels[inside] = trials.packed_observations, trials.packed_labels
-        return {"observations": observations, "labels": labels}
 
     def trials(self, shard: Shard) -> Trials:
         """The trials of a shard, layout trials; the tasks take turns, so that every shard has all of them."""

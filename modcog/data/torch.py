@@ -1,9 +1,9 @@
-"""Exported items as a torch data set, and the padded batches that they and live trials come in."""
+"""Exported items as a torch data set, and padded batches, of which ``LiveDataset`` makes some too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from modcog.data.dataset import ranges, set_rule_input
-from modcog.trials.arrays import IGNORE, Trials
-
-if TYPE_CHECKING:
-    from modcog.data.dataset import Split
+from modcog.trials.arrays import IGNORE, pad, write_rule_input
 
 
-class Batch(TypedDict):
+class PaddedBatch(TypedDict):
     """A padded batch; (B, T, …) with ``batch_first``.
 
     Attributes:
@@ -51,31 +47,27 @@ class Item(TypedDict):
 
 
 class Items(Sequence[Item]):
-    """n items, packed: the steps of all, one after the other, so that a batch is padded at once.
+    """n items, packed, so that a batch is padded at once.
 
     Args:
-        observations: (S, C) float32.
+        observations: (S, C) float32, the steps of all items, one after the other.
         labels: (S,) int64.
         task: (n,) int64.
         steps: (n,) of each item.
     """
 
     def __init__(
-        self,
-        observations: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        task: NDArray[np.int64],
-        steps: NDArray[np.int64],
+        self, observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any]
     ) -> None:
         self.observations, self.labels, self.task, self.steps = observations, labels, task, steps
         self._first = np.cumsum(steps) - steps
 
     def __len__(self) -> int:
-        """Number of items."""
+        """Return the number of items."""
         return len(self.steps)
 
     def __getitem__(self, index: Any) -> Any:
-        """One item, its tensors views of the arrays; of a slice, a list."""
+        """Return one item, its tensors views of the arrays; of a slice, a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         index = range(len(self))[index]
@@ -83,74 +75,66 @@ class Items(Sequence[Item]):
         parts = [torch.from_numpy(array[rows]) for array in (self.observations, self.labels)]
         return {"observations": parts[0], "labels": parts[1], "task": torch.tensor(self.task[index])}
 
-    @classmethod
-    def of(cls, items: Sequence[Item]) -> Items:
-        """Pack single items."""
-        observations = np.concatenate([item["observations"].numpy() for item in items])
-        labels = np.concatenate([item["labels"].numpy() for item in items])
-        task, steps = [int(item["task"]) for item in items], [len(item["labels"]) for item in items]
-        return cls(observations, labels, np.array(task), np.array(steps))
+
+class GatheredItems(Protocol):
+    """Stored items, as ``modcog.data.dataset.Split`` gives them."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+
+    def gather(
+        self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), more_channels: int = 0
+    ) -> dict[str, NDArray[Any]]:
+        """Copy some items, one after the other."""
 
 
 class ExportedItems(Dataset[Item]):
-    """The items of an exported split, map-style; made by ``Split.torch``."""
+    """The items of an exported split, map-style; made by ``Split.torch``.
 
-    def __init__(self, split: Split, *, rule_input: bool = False, batch_first: bool = False) -> None:
-        self.split, self.rule_input, self.batch_first = split, rule_input, batch_first
+    Args:
+        split: of the data set.
+        n_rules: one-hot columns of the rule input to append to the observations.
+        batch_first: ``collate`` gives (B, T, …) instead of (T, B, …).
+        one_task: every item has one task; else items are sequences of several trials.
+    """
+
+    def __init__(self, split: GatheredItems, n_rules: int, batch_first: bool, *, one_task: bool) -> None:
+        self.split, self.n_rules, self.batch_first, self.one_task = split, n_rules, batch_first, one_task
 
     def __len__(self) -> int:
-        """Number of items."""
+        """Return the number of items."""
         return len(self.split)
 
     def __getitem__(self, index: int) -> Item:
-        """One item; its tensors are copies, not views of the files."""
+        """Return one item; its tensors are copies, not views of the files."""
         item: Item = self.__getitems__([index])[0]
         return item
 
     def __getitems__(self, indices: Sequence[int]) -> Items:
-        """Several items at once, which a ``DataLoader`` prefers; they share the memory of one copy."""
-        n_tasks = len(self.split.dataset.tasks) if self.rule_input else 0
-        found = self.split.gather(indices, room=n_tasks)
+        """Return several items at once, as a ``DataLoader`` prefers; they share the memory of one copy."""
+        found = self.split.gather(indices, more_channels=self.n_rules)
         observations, task, steps = found["observations"], found["task"], found["steps"]
-        if self.rule_input:
-            set_rule_input(observations[:, -n_tasks:], task, found["length"])
-        if self.split.dataset.layout == "stream":
-            task = np.full(len(steps), -1)
-        return Items(observations, found["labels"], task.astype(np.int64), steps)
+        if self.n_rules:
+            write_rule_input(observations[:, -self.n_rules :], task, found["length"])
+        return Items(observations, found["labels"], task if self.one_task else np.full(len(steps), -1), steps)
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item]) -> PaddedBatch:
         """Pad items to a batch; give it to the ``DataLoader`` as ``collate_fn``."""
-        packed = items if isinstance(items, Items) else Items.of(items)
-        n, steps, longest = len(packed), packed.steps, int(packed.steps.max())
-        lane, step = np.repeat(np.arange(n), steps), ranges(np.zeros_like(steps), steps)
-        shape, row = ((n, longest), lane * longest + step) if self.batch_first else ((longest, n), step * n + lane)
-        observations = np.zeros((n * longest, packed.observations.shape[1]), np.float32)
-        observations[row] = packed.observations
-        labels = np.full(n * longest, IGNORE)
-        labels[row] = packed.labels
-        arrays = (observations.reshape(*shape, -1), labels.reshape(shape), steps, packed.task)
-        return _batch(*arrays, batch_first=self.batch_first)
+        if isinstance(items, Items):
+            return padded_batch(items.observations, items.labels, items.task, items.steps, self.batch_first)
+        packed = [np.concatenate([item[name].numpy() for item in items]) for name in ("observations", "labels")]
+        task, steps = [int(item["task"]) for item in items], [len(item["labels"]) for item in items]
+        return padded_batch(*packed, np.array(task), np.array(steps), self.batch_first)
 
 
-def _batch(
-    observations: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    task: NDArray[np.integer],
-    *,
-    batch_first: bool,
-) -> Batch:
-    steps = np.arange(labels.shape[1 if batch_first else 0])
-    mask = steps < lengths[:, None] if batch_first else steps[:, None] < lengths
-    return {
-        "observations": torch.from_numpy(observations), "labels": torch.from_numpy(labels),
-        "mask": torch.from_numpy(mask), "lengths": torch.from_numpy(lengths), "task": torch.from_numpy(task),
-    }  # fmt: skip
-
-
-def batch_of(trials: Trials, batch_first: bool = False) -> Batch:
-    """Trials as a padded batch."""
-    observations, labels = trials.observations, trials.labels
+def padded_batch(
+    observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any], batch_first: bool
+) -> PaddedBatch:
+    """Return packed items (see ``Items``) as a padded batch of tensors."""
+    mask = np.arange(steps.max()) < steps[:, None]
+    arrays = {"observations": pad(observations, steps, 0), "labels": pad(labels, steps, IGNORE), "mask": mask}
     if not batch_first:
-        observations, labels = np.ascontiguousarray(observations.swapaxes(0, 1)), np.ascontiguousarray(labels.T)
-    return _batch(observations, labels, trials.lengths, trials.task, batch_first=batch_first)
+        arrays = {name: np.ascontiguousarray(array.swapaxes(0, 1)) for name, array in arrays.items()}
+    arrays |= {"lengths": steps, "task": task.astype(np.int64)}
+    batch: Any = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return batch

@@ -60,7 +60,7 @@ def test_sequences_round_trip(made: Made, form: str) -> None:
             assert_array_equal(found.packed_labels.reshape(n, 40), labels[:n])
 
 
-def test_a_stream_of_an_export_is_that_of_the_battery_with_another_key(made: Made) -> None:
+def test_sequences_hold_whole_trials_but_the_last(made: Made) -> None:
     """Layout stream takes whole batches of a stream, so a sequence starts with a fresh trial and fills its steps."""
     split = made("stream")["train"]
     for trials in (split[i] for i in range(len(split))):
