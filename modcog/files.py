@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     remove(part)
     try:
         yield part
-        for inner in part.rglob("*"):
-            flush(inner)
-        flush(part)
+        with ThreadPoolExecutor(8) as pool:  # each of many small files waits for the disk
+            list(pool.map(flush, [part, *part.rglob("*")]))
         if part.is_dir() and path.is_dir():
             shutil.rmtree(path)
         part.replace(path)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import lru_cache
+from io import BytesIO
 
 import numpy as np
 
 from modcog.battery import Battery
 from modcog.data.manifest import PICTURE, Manifest
-from modcog.plot import plot_trials, save
+from modcog.plot import plot_trials
 from modcog.seeds import Purpose, Seed
 from modcog.trials.source import TrialSource
 
 
-def draw_picture(battery: Battery, seed: int, folder: Path) -> None:
-    """Draw a trial of the first task of each family, and of the last task: of all 132, one with both extensions."""
+@lru_cache(maxsize=4)
+def picture(battery: Battery, seed: int) -> bytes:
+    """Draw a trial of the first task of each family, and of the last task: of all 132, one with both extensions.
+
+    Returns:
+        bytes: of a PNG.
+    """
     first = {spec.family: index for index, spec in reversed(list(enumerate(battery.tables.specs)))}
     tasks = np.unique([*first.values(), len(battery.tasks) - 1])
     trials = TrialSource(battery.tables, Seed.of(seed, Purpose.PICTURE)).block(0, tasks)
-    save(plot_trials(trials), folder / PICTURE)
+    file = BytesIO()
+    plot_trials(trials).savefig(file, format="png", dpi=100)
+    return file.getvalue()
 
 
 def card(manifest: Manifest) -> str:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,7 +20,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from modcog.checks import check_count
-from modcog.cluster import cluster
 from modcog.data import card, croissant
 from modcog.data.columns import meanings
 from modcog.data.config import ExportConfig
@@ -34,17 +31,16 @@ from modcog.data.manifest import (
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
 from modcog.files import locked, remove, whole_file, write_text
+from modcog.processes import spread
 from modcog.progress import ProgressBar
 from modcog.tasks.base import Base
 from modcog.tasks.names import TASKS, parse
 from modcog.tasks.table import BASES
 from modcog.version import __version__
 
-Call = Callable[[int], tuple[int, ShardEntry]]
-
 _PATIENCE = 600.0  # s, for a worker of a killed export to finish the shard that it is making
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_AGAIN = "run the same export again to finish it"
+_AGAIN = "run the same export again to finish it, with fewer jobs or a smaller shard_mb if it happens again"
 
 
 def export(
@@ -209,7 +205,7 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
     missing, done = [i for i in range(len(n_items)) if i not in entries], sum(n_items[i] for i in entries)
     unit = "trials" if plan.config.layout == "trials" else "sequences"
     with ProgressBar(job.out.name, unit, sum(n_items), done, progress) as bar:
-        for index, entry in _call_each(partial(make_shard, job), missing, jobs, dask):
+        for index, entry in spread(partial(make_shard, job), missing, jobs, dask, _AGAIN):
             entries[index] = entry
             bar.advance(n_items[index], bytes=sum(file.bytes for file in entry.files))
     for part in list(job.out.rglob(".*.part")):  # of processes that were killed
@@ -227,7 +223,8 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
         splits=splits,
         files=(),
     )
-    card.draw_picture(plan.battery, manifest.config.seed, job.out)
+    with whole_file(job.out / PICTURE) as part:
+        part.write_bytes(card.picture(plan.battery, plan.config.seed))
     texts = {"croissant.json": croissant.croissant(manifest), "README.md": card.card(manifest)}
     for name, text in texts.items():
         write_text(job.out / name, text)
@@ -282,29 +279,6 @@ def _write_shard(job: Job, index: int) -> ShardEntry:
     return entry
 
 
-def _call_each(call: Call, indices: list[int], jobs: int, dask: str | None) -> Iterator[tuple[int, ShardEntry]]:
-    """Call ``call`` with each index, in this process, in others or on a cluster; yield results as they get ready.
-
-    Raises:
-        ModcogError: if a worker is killed, or the cluster cannot be reached or is lost.
-    """
-    if dask and indices:
-        with cluster(dask, _AGAIN) as executor:
-            for future in as_completed([executor.submit(call, index) for index in indices]):
-                yield future.result()
-    elif jobs > 1 and indices:
-        from joblib import Parallel, delayed
-
-        try:
-            parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
-            yield from parallel(delayed(call)(index) for index in indices)
-        except BrokenProcessPool:
-            few = "with fewer jobs or a smaller shard_mb if it happens again"
-            raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {_AGAIN}, {few}") from None
-    else:
-        yield from map(call, indices)
-
-
 @contextmanager
 def _system_errors(out: Path) -> Iterator[None]:
     """Turn errors of the operating system into one line that names the folder."""
@@ -312,5 +286,5 @@ def _system_errors(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error.strerror or one_line(error)
-        again = f"; free some space and {_AGAIN}" if error.errno in _FULL else ""
+        again = "; free some space and run the same export again to finish it" if error.errno in _FULL else ""
         raise ModcogError(f"out: cannot write to {out}: {reason}{again}") from None

@@ -82,8 +82,10 @@ class LiveDataset(IterableDataset[Any]):
         if self.rank >= self.world_size:
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
         self.seed = check_seed(seed)
-        # Shared with worker processes: the position, and flags of those that have started to read from there.
-        self._shared = torch.zeros(1 + MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        # Shared with worker processes: the position, how often it was set, and which setting each has started from.
+        self._shared = torch.zeros(2 + MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._setting = 0
+        self.position = 0
         self._place: tuple[int, int] | None = None  # in a worker process: its next batch, and the end of the epoch
         self._saved: tuple[int, int] | None = None  # the same, as loaded and not yet used
 
@@ -94,14 +96,14 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: when read, if it is not known.
         """
-        if self._shared[1:].any():
+        if (self._shared[2:] == self._setting).any():
             raise _unknown_position(int(self._shared[0]))
         return int(self._shared[0])
 
     @position.setter
     def position(self, value: int) -> None:
-        self._shared[0] = check_count("position", value, at_least=0)
-        self._shared[1:] = 0
+        self._setting += 1
+        self._shared[:2] = torch.tensor([check_count("position", value, at_least=0), self._setting])
 
     def batch(self, index: int) -> Any:
         """Return batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
@@ -131,8 +133,9 @@ class LiveDataset(IterableDataset[Any]):
         worker = get_worker_info()
         if worker is None:
             return self._from_position()
-        start, again = int(self._shared[0]), bool(self._shared[1 + worker.id])
-        self._shared[1 + worker.id] = 1
+        # A process that starts late, when its loader is gone, has its own copy of the setting that it was started at.
+        start, setting = int(self._shared[0]), self._setting or int(self._shared[1])
+        again, self._setting, self._shared[2 + worker.id] = bool(self._shared[2 + worker.id] == setting), 0, setting
         if self._saved is not None:
             self._place, self._saved, again = self._saved, None, False
         else:

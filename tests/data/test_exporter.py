@@ -35,6 +35,14 @@ def temporary(folder: Path) -> list[str]:
     return [name for name in hashes(folder) if name.startswith(".") or "/." in name]
 
 
+@contextmanager
+def begun(job: exporter.Job) -> Iterator[None]:
+    """An export that has just started to write."""
+    with job.only_writer():
+        (job.inside / "settings.json").write_text(job.identity.model_dump_json())
+        yield
+
+
 def child(settings: dict[str, Any], before: str = "") -> subprocess.Popen[str]:
     """An export in a process of its own; ``before`` runs first."""
     code = f"import json, sys, modcog.data\n{before}\nmodcog.data.export(**json.loads(sys.argv[1]))"
@@ -54,7 +62,7 @@ def test_two_workers_write_the_same_bytes(made: Made, tmp_path: Path, kind: str,
 def test_the_order_of_shards_does_not_matter(made: Made, tmp_path: Path, form: str) -> None:
     config = ExportConfig.of(**small("ragged", form))
     job = exporter.Job.of(config, tmp_path)
-    with job.only_writer():
+    with begun(job):
         for index in (3, 0):
             exporter.make_shard(job, index)
     export(tmp_path, config)
@@ -121,8 +129,7 @@ def test_other_settings_are_refused(made: Made, tmp_path: Path, change: dict[str
 
 def test_other_settings_are_refused_while_it_is_unfinished(tmp_path: Path) -> None:
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
-    with job.only_writer():
-        (job.inside / "settings.json").write_text(job.identity.model_dump_json())
+    with begun(job):
         exporter.make_shard(job, 0)
         with pytest.raises(modcog.ModcogError, match="another export is writing to"):
             export(tmp_path, **small("ragged"))
@@ -175,11 +182,11 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_before: int
 ) -> None:
     """File systems that allocate late accept what is written, and refuse it then; the next shard is under way."""
-    flush, shards = files.flush, set[str]()
+    flush, shards = files.flush, set[Path]()
 
     def refuse(path: Path) -> None:
         if path.suffix == ".npy":
-            shards.add(path.parent.name)
+            shards.add(path.parent)
         if len(shards) > shards_before:
             raise OSError(errno.ENOSPC, "")
         flush(path)
@@ -188,8 +195,8 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed(
     with pytest.raises(modcog.ModcogError, match="No space left on device; free some space"):
         export(tmp_path, **small("ragged"))
     monkeypatch.undo()
-    assert len(list(tmp_path.glob("*/0*"))) == shards_before
-    assert not list(tmp_path.glob("*/.0*"))
+    assert len(list(tmp_path.glob("[!.]*/0*"))) == shards_before
+    assert not list(tmp_path.rglob("*.part"))
     export(tmp_path, **small("ragged"))
     assert hashes(tmp_path) == hashes(made("ragged").path)
 
@@ -235,7 +242,7 @@ def test_killed_at_a_shard(made: Made, tmp_path: Path, kind: str, jobs: int) -> 
     slow = "import modcog.files as m, time; f = m.flush; m.flush = lambda p: (time.sleep(0.05), f(p))"
     process = child(settings, slow if jobs == 1 else "")
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "x").glob("*/0*")) and process.poll() is None and time.monotonic() < deadline:
+    while not list((tmp_path / "x").glob("[!.]*/0*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -267,7 +274,7 @@ def kill_this_process(*_: object) -> None:
 
 def test_a_worker_with_another_version_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
-    with job.only_writer():
+    with begun(job):
         monkeypatch.setattr(exporter, "__version__", "99")
         with pytest.raises(modcog.ModcogError, match="a worker has other versions: version"):
             exporter.make_shard(job, 0)
@@ -304,7 +311,7 @@ def test_a_worker_of_a_dask_cluster_is_killed_midway(tmp_path: Path) -> None:
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modcog.cluster.DASK_TIMEOUT", "0.2s")
+    monkeypatch.setattr("modcog.processes.DASK_TIMEOUT", "0.2s")
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
@@ -358,7 +365,7 @@ def test_what_a_lost_worker_left_is_removed(made: Made, tmp_path: Path, monkeypa
 def test_a_worker_waits_for_one_that_a_killed_export_has_left_at_the_same_shard(made: Made, tmp_path: Path) -> None:
     """And takes over what that one has made."""
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
-    with job.only_writer():
+    with begun(job):
         orphan = Thread(target=exporter.make_shard, args=(job, 0))
         with files.locked(job.inside / "00000.lock", ""):
             orphan.start()
