@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.data.columns import ARRAYS, OWN_COLUMNS
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
-from modcog.data.manifest import Manifest, ShardEntry
+from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry
 from modcog.errors import ModcogError, unknown
+from modcog.tasks.condition import Condition
 from modcog.trials.arrays import Trials, ranges, span, write_rule_input
 
 if TYPE_CHECKING:
@@ -157,13 +157,7 @@ class Split:
         start, stop, step = span(index, len(self))
         if step != 1:
             raise IndexError("items can be sliced contiguously only; take(indices) picks any")
-        first = self._first.clip(start, stop)
-        pieces = [(k, *first[k : k + 2] - self._first[k]) for k in np.flatnonzero(np.diff(first)).tolist()]
-        if self.dataset._padded or not pieces:
-            return self.take(range(start, stop))
-        parts = [self._open(k).read(a, b, self._columns) for k, a, b in pieces]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts[1:] else parts[0]
-        return self._trials(joined)
+        return self.take(range(start, stop))
 
     def take(self, indices: Iterable[int]) -> Trials:
         """Return the trials of any items, in the order asked for.
@@ -171,12 +165,12 @@ class Split:
         Raises:
             IndexError: if an index is outside.
         """
-        return self._trials(self.gather(indices, self._columns))
+        return self._trials(self.read(indices, self._columns))
 
-    def gather(
+    def read(
         self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), more_channels: int = 0
     ) -> dict[str, NDArray[Any]]:
-        """Copy some items, one after the other.
+        """Read some items, one after the other.
 
         Args:
             indices: (n,) of the items, in any order.
@@ -185,31 +179,37 @@ class Split:
 
         Returns:
             dict: ``observations`` (S, C + more_channels) float32, ``labels`` (S,) int64, ``steps`` (n,) of each item,
-                and the columns.
+                and the columns. Copies, but for contiguous items of one shard without more channels.
 
         Raises:
             IndexError: if an index is outside.
         """
-        wanted = np.fromiter(indices, np.int64)
-        if np.any((wanted < -len(self)) | (wanted >= len(self))):
-            raise IndexError(f"items {wanted.min()} to {wanted.max()} of {len(self)}")
-        wanted %= len(self)
-        number = np.searchsorted(self._first, wanted, side="right") - 1
-        groups = [(int(k), np.flatnonzero(number == k)) for k in np.unique(number)]  # every shard is opened once
-        wanted -= self._first[number]
-        steps, trials = np.zeros((2, len(wanted)), np.int64)
-        for k, place in groups:
-            steps[place], trials[place] = (count for _, count in self._open(k).locate(wanted[place]))
-        n_steps, n_trials, entries = int(steps.sum()), int(trials.sum()), self._entries[0].arrays
-        found: dict[str, NDArray[Any]] = {
-            "observations": np.zeros((n_steps, entries["observations"].shape[-1] + more_channels), np.float32),
-            "labels": np.empty(n_steps, np.int64),
-            **{name: np.empty(n_trials, entries[name].dtype) for name in columns},
-        }
-        first_step, first_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
-        for k, place in groups:
-            self._open(k).copy(wanted[place], found, first_step[place], first_trial[place])
-        return {**found, "steps": steps}
+        items = np.fromiter(indices, np.int64)
+        if np.any((items < -len(self)) | (items >= len(self))):
+            raise IndexError(f"items {items.min()} to {items.max()} of {len(self)}")
+        items %= len(self)
+        number = np.searchsorted(self._first, items, side="right") - 1
+        # Each shard is opened once, and its items go to the places that they have in the result.
+        places = {int(k): np.flatnonzero(number == k) for k in np.unique(number)}
+        parts = [(place, self._open(k).read(items[place] - self._first[k], columns)) for k, place in places.items()]
+        if len(parts) == 1 and not more_channels:
+            return {**parts[0][1], "labels": parts[0][1]["labels"].astype(np.int64)}
+        steps, trials = np.zeros((2, len(items)), np.int64)
+        for place, part in parts:
+            steps[place], trials[place] = part["steps"], part["trials"]
+        at_step, at_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
+        stored = self._entries[0].arrays
+        observations = np.zeros((int(steps.sum()), stored["observations"].shape[-1] + more_channels), np.float32)
+        found = {"observations": observations, "labels": np.empty(len(observations), np.int64), "steps": steps}
+        found |= {name: np.empty(int(trials.sum()), stored[name].dtype) for name in columns}
+        for place, part in parts:
+            rows = ranges(at_step[place], steps[place])
+            observations[rows, : stored["observations"].shape[-1]] = part["observations"]
+            found["labels"][rows] = part["labels"]
+            rows = ranges(at_trial[place], trials[place])
+            for name in columns:
+                found[name][rows] = part[name]
+        return found
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
@@ -242,7 +242,7 @@ class Split:
         manifest, length = self.dataset.manifest, found["length"]
         trials = Trials(
             found["observations"],
-            found["labels"].astype(np.int64, copy=False),
+            found["labels"],
             np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
             found["task"].astype(np.int64),
             found["decision_start"].astype(np.int64),
@@ -251,7 +251,7 @@ class Split:
             manifest.dt,
             tuple(manifest.periods[task] for task in manifest.tasks),
             manifest.identity.config["dim_ring"],
-            (),
+            tuple(Condition(**declared) for declared in manifest.conditions),
         )
         if not self.dataset.rule_input:
             return trials
@@ -281,14 +281,11 @@ class Split:
         return f"Split({self.name!r}, {len(self):,} {items}, {self.n_shards} shards)"
 
 
-Located = tuple[NDArray[np.integer], NDArray[np.integer]]
-
-
 class _Shard:
     """An open shard, whose arrays are read step by step, whatever the layout.
 
-    Packed, item i has the steps ``start[i]`` … of the arrays. Padded and in sequences, the arrays have a row of
-    ``width`` steps for each item; laid one after the other, item i has the steps from ``i * width`` on.
+    Packed, item i has the steps from ``start[i]`` on. Padded and in sequences, the arrays have a row of ``width`` steps
+    for each item; laid one after the other, item i has the steps from ``i · width`` on.
     """
 
     def __init__(self, dataset: DataSet, entry: ShardEntry) -> None:
@@ -305,49 +302,37 @@ class _Shard:
             self._columns[name] = np.asarray(self.stored[name][:])
         return self._columns[name]
 
-    def locate(self, items: NDArray[np.int64]) -> tuple[Located, Located]:
-        """Return the first step and the number of steps of some items, (n,), and the same of their trials."""
-        start = items * self.width if self.width else self.column("start")[items]
+    def read(self, items: NDArray[np.int64], columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return steps and columns of items, and the numbers of ``steps`` and ``trials`` of each."""
+        first, trial, n_trials = items * self.width, items, np.ones(len(items), np.int64)
         if self.stream:
-            trials = self._first_trial[items], np.diff(self._first_trial)[items]
-            return (start, np.full(len(items), self.width)), trials
-        return (start, self.column("length")[items]), (items, np.ones(len(items), np.int64))
+            steps = np.full(len(items), self.width)
+            trial, n_trials = self._first_trial[items], np.diff(self._first_trial)[items]
+        else:
+            steps = self.column("length")[items].astype(np.int64)
+            first = first if self.width else self.column("start")[items]
+        found = {name: self._steps(name, first, steps) for name in ARRAYS}
+        contiguous = np.array_equal(trial[1:], (trial + n_trials)[:-1])
+        rows: Any = slice(trial[0], trial[-1] + n_trials[-1]) if contiguous else ranges(trial, n_trials)
+        return {**found, **{name: self.column(name)[rows] for name in columns}, "steps": steps, "trials": n_trials}
 
-    def steps(self, name: str, first: int, stop: int) -> NDArray[Any]:
-        """Return the steps first … stop − 1 of an array; a view where the format gives views."""
+    def _steps(self, name: str, first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[Any]:
+        """Return count[i] steps from first[i] on of each i, one after the other; of adjacent ones a view if possible."""
+        if np.array_equal(first[1:], (first + count)[:-1]):
+            return self._flat(name, int(first[0]), int(first[-1] + count[-1]))
+        if isinstance(self.stored[name], np.ndarray) and not self.stream:  # many short pieces: all at once
+            total = self.entry.arrays[name].shape[0] * max(self.width, 1)
+            return self._flat(name, 0, total)[ranges(first, count)]
+        pieces = zip(first.tolist(), (first + count).tolist(), strict=True)
+        return np.concatenate([self._flat(name, start, stop) for start, stop in pieces])
+
+    def _flat(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Return the steps start … stop − 1 of an array, its rows laid one after the other."""
         if not self.width:
-            return np.asarray(self.stored[name][first:stop])
-        start = first // self.width
-        rows = np.asarray(self.stored[name][start : -(-stop // self.width)])
-        return rows.reshape(-1, *rows.shape[2:])[first - start * self.width : stop - start * self.width]
-
-    def read(self, start: int, stop: int, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Return the steps and columns of items start … stop − 1, which have no padding between them."""
-        (first, count), (trial, n_trials) = self.locate(np.arange(start, stop))
-        found = {name: self.steps(name, int(first[0]), int(first[-1] + count[-1])) for name in ARRAYS}
-        rows = slice(int(trial[0]), int(trial[-1] + n_trials[-1]))
-        return found | {name: self.column(name)[rows] for name in columns}
-
-    def copy(
-        self,
-        items: NDArray[np.int64],
-        out: Mapping[str, NDArray[Any]],
-        at_step: NDArray[np.int64],
-        at_trial: NDArray[np.int64],
-    ) -> None:
-        """Copy items to ``out``: item i to the steps from at_step[i] on, its trials to those from at_trial[i] on."""
-        (first, count), (trial, n_trials) = self.locate(items)
-        for name in ARRAYS:
-            target = out[name][:, : self.entry.arrays[name].shape[-1]] if out[name].ndim > 1 else out[name]
-            if isinstance(self.stored[name], np.ndarray) and not self.stream:  # many short pieces: all at once
-                total = self.entry.arrays[name].shape[0] * max(self.width, 1)
-                target[ranges(at_step, count)] = self.steps(name, 0, total)[ranges(first, count)]
-                continue
-            for place, start, n in zip(at_step.tolist(), first.tolist(), count.tolist(), strict=True):
-                target[place : place + n] = self.steps(name, start, start + n)
-        rows, places = ranges(trial, n_trials), ranges(at_trial, n_trials)
-        for name in out.keys() - ARRAYS.keys():
-            out[name][places] = self.column(name)[rows]
+            return np.asarray(self.stored[name][start:stop])
+        first = start // self.width
+        rows = np.asarray(self.stored[name][first : -(-stop // self.width)])
+        return rows.reshape(-1, *rows.shape[2:])[start - first * self.width : stop - first * self.width]
 
     @cached_property
     def _first_trial(self) -> NDArray[np.integer]:

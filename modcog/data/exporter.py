@@ -21,12 +21,12 @@ from pydantic import ValidationError
 
 from modcog.checks import check_count
 from modcog.data import card, croissant
-from modcog.data.columns import meanings
 from modcog.data.config import ExportConfig
 from modcog.data.dataset import DataSet, load
 from modcog.data.formats import Format, get_format
 from modcog.data.manifest import (
     MANIFEST, PICTURE, UNFINISHED, ArrayEntry, FileEntry, Identity, Manifest, ShardEntry, file_entries, file_entry,
+    meanings,
 )  # fmt: skip
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
@@ -219,6 +219,10 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
         tasks=plan.battery.tasks,
         periods={spec.name: tuple(timing) for spec, timing in zip(tables.specs, tables.timings, strict=True)},
         dt=tables.settings.dt,
+        conditions=tuple(
+            {name: getattr(c, name) for name in ("name", "kind", "meaning", "derived", "off_grid")}
+            for c in tables.conditions
+        ),
         columns=meanings(entries[0].arrays, tables.conditions),
         splits=splits,
         files=(),

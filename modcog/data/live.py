@@ -102,8 +102,9 @@ class LiveDataset(IterableDataset[Any]):
 
     @position.setter
     def position(self, value: int) -> None:
+        self._shared[0] = check_count("position", value, at_least=0)
         self._setting += 1
-        self._shared[:2] = torch.tensor([check_count("position", value, at_least=0), self._setting])
+        self._shared[1] = self._setting
 
     def batch(self, index: int) -> Any:
         """Return batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""

@@ -1,11 +1,11 @@
-"""The manifest: the contents of a data set, file by file. It is written last; where it stands, the data set is whole."""
+"""The manifest: the contents of a data set, file by file. It comes last; where it stands, the data set is whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from modcog.data.config import ExportConfig
 from modcog.errors import ModcogError
+from modcog.tasks.condition import Condition
 
 MANIFEST = "manifest.json"
 PICTURE = "trials.png"
@@ -20,9 +21,30 @@ PICTURE = "trials.png"
 UNFINISHED = ".export"
 """Folder of an export that is under way."""
 
+ARRAYS = {
+    "observations": "channels on the last axis: fixation cue, ring of modality 1, ring of modality 2",
+    "labels": "the right action at each step: 0 hold fixation, 1 + k respond in direction k; −100 in padding",
+}
+"""Arrays that are stored step by step, with their meanings."""
+
+OWN_COLUMNS = {
+    "task": "index into the task names",
+    "length": "steps of the trial; in a sequence, of the part that is in it",
+    "start": "first step of the trial, from the start of the shard's arrays or, in layout stream, of its sequence",
+    "sequence": "index in the shard of the sequence that the trial is in",
+    "decision_start": "step of the trial at which the decision begins; length, if the trial is cut before",
+}
+"""Columns with a value for each trial, beside the conditions."""
+
 
 class DamagedManifestError(ModcogError):
     """A manifest that cannot be read, or is not as it was written."""
+
+
+def meanings(names: Iterable[str], conditions: Iterable[Condition]) -> dict[str, str]:
+    """Return the meaning of each stored array and column."""
+    declared = {c.name: f"{c.meaning or c.name}; −1 or NaN where the task has no such thing" for c in conditions}
+    return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}
 
 
 def _inside(value: str) -> str:
@@ -118,6 +140,7 @@ class Manifest(_Model):
         tasks: names; the column ``task`` indexes them.
         periods: of each task, in order.
         dt: time step, ms.
+        conditions: name, kind and meaning of each, as ``Condition`` takes them.
         columns: meaning of each array and column.
         splits: shards of each split, in order.
         files: the other files: metadata and data card, but not the picture.
@@ -129,6 +152,7 @@ class Manifest(_Model):
     tasks: tuple[str, ...]
     periods: dict[str, tuple[str, ...]]
     dt: float
+    conditions: tuple[dict[str, Any], ...]
     columns: dict[str, str]
     splits: dict[str, tuple[ShardEntry, ...]]
     files: tuple[FileEntry, ...]

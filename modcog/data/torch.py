@@ -82,10 +82,10 @@ class GatheredItems(Protocol):
     def __len__(self) -> int:
         """Return the number of items."""
 
-    def gather(
+    def read(
         self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), more_channels: int = 0
     ) -> dict[str, NDArray[Any]]:
-        """Copy some items, one after the other."""
+        """Read some items, one after the other."""
 
 
 class ExportedItems(Dataset[Item]):
@@ -112,8 +112,9 @@ class ExportedItems(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> Items:
         """Return several items at once, as a ``DataLoader`` prefers; they share the memory of one copy."""
-        found = self.split.gather(indices, more_channels=self.n_rules)
-        observations, task, steps = found["observations"], found["task"], found["steps"]
+        found = self.split.read(indices, more_channels=self.n_rules)
+        observations = np.require(found["observations"], requirements=["O", "W"])  # a copy, unless it is one
+        task, steps = found["task"], found["steps"]
         if self.n_rules:
             write_rule_input(observations[:, -self.n_rules :], task, found["length"])
         return Items(observations, found["labels"], task if self.one_task else np.full(len(steps), -1), steps)

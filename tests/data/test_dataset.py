@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,7 +31,9 @@ def assert_same(found: Trials, expected: Trials) -> None:
     assert found.conditions.keys() == expected.conditions.keys()
     for name, column in expected.conditions.items():
         assert_array_equal(found.conditions[name], column, err_msg=name)
-    assert (found.tasks, found.dt, found.periods) == (expected.tasks, expected.dt, expected.periods)
+    for name in ("tasks", "dt", "periods", "dim_ring"):
+        assert getattr(found, name) == getattr(expected, name)
+    assert [replace(c, values=None) for c in expected.declared] == list(found.declared)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -22,7 +22,10 @@ from modcog.data import ExportConfig
         ({"trials_per_task": 0}, "trials_per_task: got 0, must be greater than or equal to 1"),
         ({"trials_per_task": "many"}, "trials_per_task: got 'many', must be a whole number"),
         ({"seq_len": 10}, "seq_len: got 10, but layout 'trials' takes trials_per_task instead"),
-        ({"layout": "stream", "trials_per_task": 5}, "trials_per_task: got 5, but layout 'stream' takes seq_len and"),
+        (
+            {"layout": "stream", "trials_per_task": 5},
+            "trials_per_task: got 5, but layout 'stream' takes sequences and seq_len",
+        ),
         ({"layout": "stream", "padded": True}, "padded: is for layout 'trials'"),
         ({"splits": {}}, "must map the name of each split to its share"),
         ({"splits": {"a": 0.5}}, "the shares add up to 0.5, must add up to 1"),

@@ -397,7 +397,8 @@ def test_exports_that_start_together(made: Made, tmp_path: Path) -> None:
         assert 0 in [process.returncode for process in processes]
         assert hashes(settings["out"]) == expected
     assert set(said) <= {
-        f"modcog.errors.ModcogError: out: another export is writing to {tmp_path / str(attempt)}" for attempt in range(4)
+        f"modcog.errors.ModcogError: out: another export is writing to {tmp_path / str(attempt)}"
+        for attempt in range(4)
     }
 
 

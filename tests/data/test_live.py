@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import traceback
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -141,6 +142,13 @@ def numbers(batches: Iterable[Any]) -> list[int]:
     return [next(i for i, known in enumerate(ALONE) if torch.equal(first(batch), known)) for batch in batches]
 
 
+def refuses(read: Callable[[], Any], message: str) -> None:
+    """Expect an error; the worker processes of a loader end at once if nothing holds it."""
+    with pytest.raises(modcog.ModcogError, match=message) as caught:
+        read()
+    traceback.clear_frames(caught.tb)
+
+
 ALONE = [first(live().batch(i)) for i in range(24)]
 
 
@@ -173,10 +181,8 @@ def test_workers_of_another_loader_read_once_from_a_position(stay: bool, left_ea
     loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=stay)
     assert numbers(islice(loader, 1 if left_early else None)) == [2, 3, 4, 5][: 1 if left_early else None]
     for read in (lambda: next(iter(loader)), lambda: next(iter(dataset)), dataset.state_dict, lambda: dataset.position):
-        with pytest.raises(modcog.ModcogError, match="have read on from batch 2, and it is not known how many"):
-            read()
-    with pytest.raises(modcog.ModcogError, match="set position, or read with"):
-        next(iter(dataset.loader()))
+        refuses(read, "have read on from batch 2, and it is not known how many")
+    refuses(lambda: next(iter(dataset.loader())), "set position, or read with")
     dataset.position = 6
     assert numbers(loader) == [6, 7, 8, 9, 10, 11]
     dataset.position = 12
@@ -200,12 +206,10 @@ def test_workers_that_are_started_afresh_know_the_position() -> None:
     loader = DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context="spawn")
     twin = copy.deepcopy(dataset)
     assert numbers(loader) == [3, 4, 5]
-    with pytest.raises(modcog.ModcogError, match="not known"):
-        next(iter(dataset))
+    refuses(lambda: next(iter(dataset)), "not known")
     assert twin.position == 3
     assert numbers(DataLoader(twin, batch_size=None, num_workers=2)) == [3, 4, 5]
-    with pytest.raises(modcog.ModcogError, match="not known"):
-        _ = twin.position
+    refuses(lambda: twin.position, "not known")
 
 
 def test_two_loops_at_once_share_the_batches() -> None:
@@ -214,8 +218,8 @@ def test_two_loops_at_once_share_the_batches() -> None:
     assert pairs == [[0, 1], [2, 3], [4, 5]]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2, 3])
-@pytest.mark.parametrize(("length", "read"), [(None, 0), (None, 3), (7, 1), (7, 3), (7, 6), (7, 7)])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("length", "read"), [(None, 3), (7, 0), (7, 3), (7, 6), (7, 7)])
 def test_torchdata_goes_on_exactly_where_it_was(workers: int, length: int | None, read: int) -> None:
     stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
     dataset = live(length=length)
@@ -231,8 +235,7 @@ def test_torchdata_goes_on_exactly_where_it_was(workers: int, length: int | None
         expected = list(range(7 + read, 14 if length else 12))
         assert numbers(islice(loader, None if length else 5 - read)) == expected
     if workers:
-        with pytest.raises(modcog.ModcogError, match="not known"):
-            next(iter(loader))
+        refuses(lambda: next(iter(loader)), "not known")
     elif length:
         assert numbers(loader) == list(range(14, 21))
 
@@ -245,8 +248,7 @@ def test_torchdata_with_other_settings_is_refused() -> None:
     for other in (live(seed=6), live(world_size=2)):
         loader = stateful(other, batch_size=None, num_workers=1)
         loader.load_state_dict(state)
-        with pytest.raises(modcog.ModcogError, match="the saved position is of"):
-            next(iter(loader))
+        refuses(lambda: next(iter(loader)), "the saved position is of")
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
