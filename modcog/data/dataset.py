@@ -234,9 +234,9 @@ class Split:
         """
         from modcog.data.torch import ExportedItems  # imports torch
 
-        wanted = self.dataset.rule_input if rule_input is None else rule_input
-        n_rules = len(self.dataset.tasks) if wanted else 0
-        return ExportedItems(self, n_rules, batch_first, one_task=self.dataset.layout == "trials")
+        rules = self.dataset.rule_input if rule_input is None else rule_input
+        n_rules, one_task = len(self.dataset.tasks) if rules else 0, self.dataset.layout == "trials"
+        return ExportedItems(self.read, len(self), n_rules=n_rules, one_task=one_task, batch_first=batch_first)
 
     def _trials(self, found: dict[str, NDArray[Any]]) -> Trials:
         manifest, length = self.dataset.manifest, found["length"]

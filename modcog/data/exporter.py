@@ -20,13 +20,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from modcog.checks import check_count
-from modcog.data import card, croissant
+from modcog.data.card import card, picture
 from modcog.data.config import ExportConfig
+from modcog.data.croissant import croissant
 from modcog.data.dataset import DataSet, load
-from modcog.data.formats import Format, get_format
+from modcog.data.formats import get_format
 from modcog.data.manifest import (
-    MANIFEST, PICTURE, UNFINISHED, ArrayEntry, FileEntry, Identity, Manifest, ShardEntry, file_entries, file_entry,
-    meanings,
+    MANIFEST, PICTURE, UNFINISHED, ArrayEntry, FileEntry, Identity, Manifest, ShardEntry, file_entries, meanings,
 )  # fmt: skip
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
@@ -36,11 +36,10 @@ from modcog.progress import ProgressBar
 from modcog.tasks.base import Base
 from modcog.tasks.names import TASKS, parse
 from modcog.tasks.table import BASES
-from modcog.version import __version__
 
 _PATIENCE = 600.0  # s, for a worker of a killed export to finish the shard that it is making
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_AGAIN = "run the same export again to finish it, with fewer jobs or a smaller shard_mb if it happens again"
+_AGAIN = "run the same export again to finish it"
 
 
 def export(
@@ -87,9 +86,9 @@ def export(
     check_count("jobs", jobs)
     job = Job.of(config, Path(out).absolute())
     with _system_errors(job.out):
-        if not is_whole(job):
+        if not job.is_done():
             with job.only_writer():
-                if not is_whole(job):
+                if not job.is_done():
                     _write(job, jobs, dask, progress)
             shutil.rmtree(job.inside, ignore_errors=True)
     return load(out)
@@ -114,23 +113,59 @@ class Job:
         """Return the job of an export."""
         known = {parse(task).base for task in TASKS}
         own = dict.fromkeys(base for task in config.tasks if (base := parse(task).base) not in known)
-        return cls(out, _identity(config.model_dump(mode="json")), tuple(BASES[base] for base in own))
+        return cls(out, Identity.here(config.model_dump(mode="json")), tuple(BASES[base] for base in own))
 
     @property
     def inside(self) -> Path:
-        """Folder of what an unfinished export needs: settings, locks and the records of its shards."""
+        """Folder of settings, locks and records of an unfinished export."""
         return self.out / UNFINISHED
 
     @property
-    def format(self) -> Format:
-        """Format of the shards."""
-        return get_format(self.identity.config["format"])
+    def settings(self) -> Path:
+        """File that tells of which export the folder is."""
+        return self.inside / "settings.json"
+
+    def record(self, index: int) -> Path:
+        """Return the file with the entry of a shard."""
+        return self.inside / f"{index:05d}.json"
 
     def plan(self) -> Plan:
         """Return the plan of the data set; compiled once a process."""
         for row in self.bases:
             BASES.setdefault(row.name, row)
         return _plan(self.identity.model_dump_json())
+
+    def is_done(self) -> bool:
+        """Tell whether the folder holds the whole data set, hashes aside.
+
+        Raises:
+            ModcogError: if it holds an export with other settings, or something else.
+        """
+        manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
+        if manifest is None and not self.settings.exists():
+            if self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
+                raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
+            return False
+        try:
+            there = manifest.identity if manifest else Identity.model_validate_json(self.settings.read_bytes())
+        except ValidationError:
+            raise ModcogError(f"out: {self.settings} is damaged; remove {self.out} and export again") from None
+        if difference := self.identity.difference(there):
+            raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
+        return manifest is not None and (self.out / PICTURE).exists() and self.has(manifest.all_files())
+
+    def has(self, files: Iterable[FileEntry]) -> bool:
+        """Tell whether files are there in full length."""
+        sizes = [(self.out / file.path, file.bytes) for file in files]
+        return all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+
+    def finished(self, index: int) -> ShardEntry | None:
+        """Return the entry of a shard that is recorded and there in full length, or None."""
+        try:
+            entry = ShardEntry.model_validate_json(self.record(index).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        return entry if self.has(entry.files) else None
 
     @contextmanager
     def only_writer(self) -> Iterator[None]:
@@ -139,21 +174,15 @@ class Job:
         Raises:
             ModcogError: if another export is writing to it.
         """
-        busy = f"out: another export is writing to {self.out}"
         with ExitStack() as held:
             while True:
                 self.inside.mkdir(parents=True, exist_ok=True)
                 try:
-                    held.enter_context(locked(self.inside / "lock", busy))
+                    held.enter_context(locked(self.inside / "lock", _busy(self)))
                     break
                 except FileNotFoundError:  # an export that has just finished has removed the folder in between
                     continue
             yield
-
-
-def _identity(config: dict[str, Any]) -> Identity:
-    """Return what decides the bytes when this process writes."""
-    return Identity(version=__version__, library=get_format(config["format"]).library(), config=config)
 
 
 @lru_cache(maxsize=2)
@@ -161,125 +190,85 @@ def _plan(identity: str) -> Plan:
     return Plan(Identity.model_validate_json(identity).config_checked())
 
 
-def is_whole(job: Job) -> bool:
-    """Tell whether the folder holds the whole data set, hashes aside.
-
-    Raises:
-        ModcogError: if it holds an export with other settings, or something else.
-    """
-    settings, manifest = job.inside / "settings.json", None
-    if (job.out / MANIFEST).exists():
-        manifest = Manifest.read(job.out)
-        there = manifest.identity
-    elif settings.exists():
-        try:
-            there = Identity.model_validate_json(settings.read_bytes())
-        except ValidationError:
-            raise ModcogError(f"out: {settings} is damaged; remove {job.out} and export again") from None
-    elif job.out.is_dir() and any(path.name != UNFINISHED for path in job.out.iterdir()):
-        raise ModcogError(f"out: {job.out} is not empty and holds no export; give another folder")
-    else:
-        return False
-    if difference := job.identity.difference(there):
-        raise ModcogError(f"out: {job.out} holds an export with other settings: {difference}")
-    return manifest is not None and _at_full_length(job.out, manifest.all_files()) and (job.out / PICTURE).exists()
-
-
-def _at_full_length(out: Path, files: Iterable[FileEntry]) -> bool:
-    """Tell whether all files are there with the bytes they should have."""
-    sizes = [(out / file.path, file.bytes) for file in files]
-    return all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+def _busy(job: Job) -> str:
+    return f"out: another export is writing to {job.out}"
 
 
 def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None:
     """Make what is missing of a data set."""
-    plan, path = job.plan(), job.out / MANIFEST
-    write_text(job.inside / "settings.json", job.identity.model_dump_json())
+    plan, path, ending = job.plan(), job.out / MANIFEST, get_format(job.identity.config["format"]).ENDING
+    write_text(job.settings, job.identity.model_dump_json())
     if path.exists():  # it has lost files since, and is an unfinished export again
         listed = {shard.path: shard for shard in Manifest.read(job.out).shards()}
         for index, shard in enumerate(plan.shards):
-            _record(job, index).write_text(listed[shard.name + job.format.ENDING].model_dump_json(), encoding="utf-8")
+            job.record(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
         path.unlink()
-    entries = {index: entry for index in range(len(plan.shards)) if (entry := finished(job, index))}
+    entries = {index: entry for index in range(len(plan.shards)) if (entry := job.finished(index))}
     n_items = [shard.stop - shard.start for shard in plan.shards]
-    missing, done = [i for i in range(len(n_items)) if i not in entries], sum(n_items[i] for i in entries)
+    missing = [index for index in range(len(n_items)) if index not in entries]
     unit = "trials" if plan.config.layout == "trials" else "sequences"
-    with ProgressBar(job.out.name, unit, sum(n_items), done, progress) as bar:
-        for index, entry in spread(partial(make_shard, job), missing, jobs, dask, _AGAIN):
+    with ProgressBar(job.out.name, unit, sum(n_items), sum(n_items[index] for index in entries), progress) as bar:
+        advice = f"{_AGAIN}, with fewer jobs or a smaller shard_mb if it happens again"
+        for index, entry in spread(partial(make_shard, job), missing, jobs, dask, advice):
             entries[index] = entry
             bar.advance(n_items[index], bytes=sum(file.bytes for file in entry.files))
     for part in list(job.out.rglob(".*.part")):  # of processes that were killed
         remove(part)
+    manifest = _manifest(job, plan, entries)
+    with whole_file(job.out / PICTURE) as part:
+        part.write_bytes(picture(plan.battery, plan.config.seed))
+    texts = {"croissant.json": croissant(manifest), "README.md": card(manifest)}
+    for name, text in texts.items():
+        write_text(job.out / name, text)
+    files = tuple(file for name in texts for file in file_entries(job.out / name, name))
+    write_text(path, manifest.signed(files).model_dump_json(indent=1) + "\n")
+
+
+def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
     splits: dict[str, tuple[ShardEntry, ...]] = {}
     for index, shard in enumerate(plan.shards):
         splits[shard.split] = (*splits.get(shard.split, ()), entries[index])
-    tables = plan.battery.tables
-    manifest = Manifest(
+    tables, parts = plan.battery.tables, ("name", "kind", "meaning", "derived", "off_grid")
+    return Manifest(
         identity=job.identity,
-        tasks=plan.battery.tasks,
-        periods={spec.name: tuple(timing) for spec, timing in zip(tables.specs, tables.timings, strict=True)},
+        tasks=tables.tasks,
+        periods=dict(zip(tables.tasks, tables.periods, strict=True)),
         dt=tables.settings.dt,
-        conditions=tuple(
-            {name: getattr(c, name) for name in ("name", "kind", "meaning", "derived", "off_grid")}
-            for c in tables.conditions
-        ),
+        conditions=tuple({part: getattr(condition, part) for part in parts} for condition in tables.conditions),
         columns=meanings(entries[0].arrays, tables.conditions),
         splits=splits,
         files=(),
     )
-    with whole_file(job.out / PICTURE) as part:
-        part.write_bytes(card.picture(plan.battery, plan.config.seed))
-    texts = {"croissant.json": croissant.croissant(manifest), "README.md": card.card(manifest)}
-    for name, text in texts.items():
-        write_text(job.out / name, text)
-    files = tuple(file_entry(job.out / name, name) for name in texts)
-    write_text(path, manifest.signed(files).model_dump_json(indent=1) + "\n")
-
-
-def _record(job: Job, index: int) -> Path:
-    return job.inside / f"{index:05d}.json"
-
-
-def finished(job: Job, index: int) -> ShardEntry | None:
-    """Return the record of a shard that is there in full length, or None."""
-    try:
-        entry = ShardEntry.model_validate_json(_record(job, index).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-    return entry if _at_full_length(job.out, entry.files) else None
 
 
 def make_shard(job: Job, index: int) -> tuple[int, ShardEntry]:
-    """Make one shard, unless it is there; return its index and record.
+    """Make one shard, unless it is there; return its index and entry.
 
     Raises:
         ModcogError: if this process has other versions than the export.
     """
-    if difference := _identity(job.identity.config).difference(job.identity):
+    if difference := Identity.here(job.identity.config).difference(job.identity):
         raise ModcogError(f"a worker has other versions: {difference}")
-    # Workers of a killed export live on until their shard is done, and dask may run a task twice.
-    busy = f"out: another export is writing to {job.out}"
-    with locked(job.inside / f"{index:05d}.lock", busy, _PATIENCE):
-        return index, finished(job, index) or _write_shard(job, index)
+    # A worker of a killed export may still be making the shard, and dask may run a task twice.
+    with locked(job.inside / f"{index:05d}.lock", _busy(job), _PATIENCE):
+        return index, job.finished(index) or _write_shard(job, index)
 
 
 def _write_shard(job: Job, index: int) -> ShardEntry:
-    plan, fmt = job.plan(), job.format
-    shard = plan.shards[index]
-    data = plan.data(shard)
+    plan, fmt = job.plan(), get_format(job.identity.config["format"])
+    shard, data = plan.shards[index], plan.data(plan.shards[index])
     name = shard.name + fmt.ENDING
     with whole_file(job.out / name) as part:
         fmt.write(data, part, job.identity.model_dump_json())
         trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
-        arrays = {
-            key: ArrayEntry(shape=array.shape, dtype=array.dtype.name)
-            for key, array in {**data.arrays, **data.columns}.items()
-        }
         entry = ShardEntry(
-            path=name, items=shard.stop - shard.start, trials=tuple(trials.tolist()), arrays=arrays,
+            path=name,
+            items=shard.stop - shard.start,
+            trials=tuple(trials.tolist()),
+            arrays={key: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for key, array in data.all.items()},
             files=file_entries(part, name),
-        )  # fmt: skip
-        _record(job, index).write_text(entry.model_dump_json(), encoding="utf-8")
+        )
+        job.record(index).write_text(entry.model_dump_json(), encoding="utf-8")
     return entry
 
 
@@ -290,5 +279,5 @@ def _system_errors(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error.strerror or one_line(error)
-        again = "; free some space and run the same export again to finish it" if error.errno in _FULL else ""
+        again = f"; free some space and {_AGAIN}" if error.errno in _FULL else ""
         raise ModcogError(f"out: cannot write to {out}: {reason}{again}") from None

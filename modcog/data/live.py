@@ -18,9 +18,8 @@ from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
-LAYOUTS = ("stream", "trials")
-MOST_WORKERS = 1024
-ENDLESS = 2**63 - 1
+_ENDLESS = 2**63 - 1
+_MOST_WORKERS = 1024
 
 
 class LiveDataset(IterableDataset[Any]):
@@ -71,8 +70,8 @@ class LiveDataset(IterableDataset[Any]):
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
-        if layout not in LAYOUTS:
-            raise unknown("layout", layout, LAYOUTS)
+        if layout not in ("stream", "trials"):
+            raise unknown("layout", layout, ("stream", "trials"))
         self.battery, self.layout, self.batch_first = battery, layout, batch_first
         self.batch_size, self.seq_len = check_count("batch_size", batch_size), check_count("seq_len", seq_len)
         self.length = None if length is None else check_count("length", length)
@@ -83,7 +82,7 @@ class LiveDataset(IterableDataset[Any]):
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
         self.seed = check_seed(seed)
         # Shared with worker processes: the position, how often it was set, and which setting each has started from.
-        self._shared = torch.zeros(2 + MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._shared = torch.zeros(2 + _MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._setting = 0
         self.position = 0
         self._place: tuple[int, int] | None = None  # in a worker process: its next batch, and the end of the epoch
@@ -113,17 +112,17 @@ class LiveDataset(IterableDataset[Any]):
             observations, labels = self._stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
         trials = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE)).block(index, n=self.batch_size)
-        packed = (trials.packed_observations, trials.packed_labels)
-        return padded_batch(*packed, trials.task, trials.lengths, self.batch_first)
+        packed = (trials.packed_observations, trials.packed_labels, trials.task, trials.lengths)
+        return padded_batch(*packed, batch_first=self.batch_first)
 
     @cached_property
     def _stream(self) -> Stream:
         """The stream, kept since it draws the trials of several batches at once."""
         return self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
 
-    def epoch_end(self, index: int) -> int:
-        """Return the number of the batch after the last one of an epoch, that of batch ``index``."""
-        return ENDLESS if self.length is None else (index // self.length + 1) * self.length
+    def rest(self, start: int) -> range:
+        """Return the numbers of the batches from ``start`` to the end of its epoch."""
+        return range(start, _ENDLESS if self.length is None else (start // self.length + 1) * self.length)
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the batches from ``position`` to the end of the epoch; in a worker process, its share of them.
@@ -137,14 +136,12 @@ class LiveDataset(IterableDataset[Any]):
         # A process that starts late, when its loader is gone, has its own copy of the setting that it was started at.
         start, setting = int(self._shared[0]), self._setting or int(self._shared[1])
         again, self._setting, self._shared[2 + worker.id] = bool(self._shared[2 + worker.id] == setting), 0, setting
-        if self._saved is not None:
-            self._place, self._saved, again = self._saved, None, False
-        else:
-            self._place = start + worker.id, self.epoch_end(start)
-        return self._share(worker.num_workers, _unknown_position(start) if again else None)
+        known = self._saved is not None or not again
+        self._place, self._saved = self._saved or (start + worker.id, self.rest(start).stop), None
+        return self._share(worker.num_workers, None if known else _unknown_position(start))
 
     def _from_position(self) -> Iterator[Any]:
-        stop = self.epoch_end(self.position)
+        stop = self.rest(self.position).stop
         while (index := self.position) < stop:
             self.position += 1  # before the batch is handed out: the caller may ask for it then
             yield self.batch(index)
@@ -153,8 +150,7 @@ class LiveDataset(IterableDataset[Any]):
         """Yield the batches of this worker process, one of several; raise ``error`` where torch reports it."""
         if error is not None:
             raise error
-        assert self._place is not None
-        while self._place[0] < self._place[1]:
+        while self._place is not None and self._place[0] < self._place[1]:
             index, stop = self._place
             self._place = index + workers, stop
             yield self.batch(index)
@@ -169,13 +165,12 @@ class LiveDataset(IterableDataset[Any]):
         return LiveLoader(self, num_workers, **options)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place that reading has got to, and the settings of the data set, as plain values.
+        """Return the position and the settings of the data set, as plain values; in a worker process, its place.
 
         Raises:
             ModcogError: if the position is not known.
         """
-        place = {"position": self.position} if get_worker_info() is None else {"place": self._place}
-        return {**place, **self._settings()}
+        return {**({"position": self.position} if get_worker_info() is None else {"place": self._place}), **self._what}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was taken.
@@ -183,19 +178,18 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: if it belongs to another data set; it names the first difference.
         """
-        position = 0 if "place" in state else check_count("position", state.get("position"), at_least=0)
-        for name, value in self._settings().items():
-            if state.get(name) != value:
-                raise ModcogError(f"{name}: the saved position is of {state.get(name)!r}, this data set has {value!r}")
+        for name, value in self._what.items():
+            if name in state and state[name] != value:
+                raise ModcogError(f"{name}: the saved position is of {state[name]!r}, this data set has {value!r}")
         if get_worker_info() is None:
-            self.position = position
+            self.position = state.get("position")  # type: ignore[assignment]
         else:
             self._saved = state["place"]
 
-    def _settings(self) -> dict[str, Any]:
+    @property
+    def _what(self) -> dict[str, Any]:
         names = ("seed", "layout", "batch_size", "seq_len", "batch_first", "world_size", "rank")
-        settings = self.battery.config.model_dump(mode="json")
-        return {**{name: getattr(self, name) for name in names}, "battery": settings}
+        return {**{name: getattr(self, name) for name in names}, "battery": self.battery.config.model_dump(mode="json")}
 
     def __len__(self) -> int:
         """Return the batches of an epoch.
@@ -214,7 +208,7 @@ class LiveDataset(IterableDataset[Any]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Share memory with worker processes again, if this is a copy."""
         self.__dict__.update(state)
-        self._shared.share_memory_()  # type: ignore[no-untyped-call]
+        self._shared.share_memory_()
 
 
 class LiveLoader(DataLoader[Any]):
@@ -246,8 +240,7 @@ class _ByNumber(Dataset[Any]):
         return self.live.batch(index)
 
     def __iter__(self) -> Iterator[int]:
-        start = self.live.position
-        return iter(range(start, self.live.epoch_end(start)))
+        return iter(self.live.rest(self.live.position))
 
     def __len__(self) -> int:
         return len(self.live)

@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from modcog.data.config import ExportConfig
+from modcog.data.formats import get_format
 from modcog.errors import ModcogError
 from modcog.tasks.condition import Condition
+from modcog.version import __version__
 
 MANIFEST = "manifest.json"
 PICTURE = "trials.png"
@@ -113,6 +115,11 @@ class Identity(_Model):
     version: str
     library: str
     config: dict[str, Any]
+
+    @classmethod
+    def here(cls, config: dict[str, Any]) -> Identity:
+        """Return the identity of a data set that this process writes."""
+        return cls(version=__version__, library=get_format(config["format"]).library(), config=config)
 
     def config_checked(self) -> ExportConfig:
         """Return the settings, checked again."""
@@ -221,13 +228,11 @@ def _no_manifest(folder: Path) -> str:
 
 def file_entry(path: Path, name: str) -> FileEntry:
     """Return the entry of a file that stands at ``path`` and will be called ``name``."""
-    digest, size = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(1 << 20))
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
-            size += count
-    return FileEntry(path=name, bytes=size, sha256=digest.hexdigest())
+        return FileEntry(path=name, bytes=file.tell(), sha256=digest.hexdigest())
 
 
 def file_entries(path: Path, name: str) -> tuple[FileEntry, ...]:

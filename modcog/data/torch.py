@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -15,95 +15,68 @@ from modcog.trials.arrays import IGNORE, pad, write_rule_input
 
 
 class PaddedBatch(TypedDict):
-    """A padded batch; (B, T, …) with ``batch_first``.
+    """A padded batch; (B, T, …) with ``batch_first``."""
 
-    Attributes:
-        observations: (T, B, C) float32, zero-padded.
-        labels: (T, B) int64, padded with −100.
-        mask: (T, B) bool, False in padding.
-        lengths: (B,) int64.
-        task: (B,) int64, index into the tasks; −1 for a sequence of several trials.
-    """
-
-    observations: Tensor
-    labels: Tensor
-    mask: Tensor
-    lengths: Tensor
-    task: Tensor
+    observations: Tensor  # (T, B, C) float32, zero-padded
+    labels: Tensor  # (T, B) int64, padded with −100
+    mask: Tensor  # (T, B) bool, False in padding
+    lengths: Tensor  # (B,) int64
+    task: Tensor  # (B,) int64, index into the tasks; −1 for a sequence of several trials
 
 
 class Item(TypedDict):
-    """One item: a trial, or a sequence of trials.
+    """One item: a trial, or a sequence of trials."""
 
-    Attributes:
-        observations: (L, C) float32.
-        labels: (L,) int64.
-        task: () int64; −1 for a sequence.
-    """
-
-    observations: Tensor
-    labels: Tensor
-    task: Tensor
+    observations: Tensor  # (L, C) float32
+    labels: Tensor  # (L,) int64
+    task: Tensor  # () int64; −1 for a sequence
 
 
 class Items(Sequence[Item]):
     """n items, packed, so that a batch is padded at once.
 
-    Args:
-        observations: (S, C) float32, the steps of all items, one after the other.
-        labels: (S,) int64.
-        task: (n,) int64.
-        steps: (n,) of each item.
+    Attributes:
+        packed: observations (S, C) and labels (S,) of all items, one after the other; task and number of steps, (n,).
     """
 
-    def __init__(
-        self, observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any]
-    ) -> None:
-        self.observations, self.labels, self.task, self.steps = observations, labels, task, steps
-        self._first = np.cumsum(steps) - steps
+    def __init__(self, *packed: NDArray[Any]) -> None:
+        self.packed = packed
+        self._ends = np.cumsum(packed[3])
 
     def __len__(self) -> int:
         """Return the number of items."""
-        return len(self.steps)
+        return len(self._ends)
 
     def __getitem__(self, index: Any) -> Any:
         """Return one item, its tensors views of the arrays; of a slice, a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
+        observations, labels, task, steps = self.packed
         index = range(len(self))[index]
-        rows = slice(int(self._first[index]), int(self._first[index] + self.steps[index]))
-        parts = [torch.from_numpy(array[rows]) for array in (self.observations, self.labels)]
-        return {"observations": parts[0], "labels": parts[1], "task": torch.tensor(self.task[index])}
-
-
-class GatheredItems(Protocol):
-    """Stored items, as ``modcog.data.dataset.Split`` gives them."""
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-
-    def read(
-        self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), more_channels: int = 0
-    ) -> dict[str, NDArray[Any]]:
-        """Read some items, one after the other."""
+        rows = slice(int(self._ends[index] - steps[index]), int(self._ends[index]))
+        parts = torch.from_numpy(observations[rows]), torch.from_numpy(labels[rows]), torch.tensor(task[index])
+        return dict(zip(Item.__annotations__, parts, strict=True))
 
 
 class ExportedItems(Dataset[Item]):
     """The items of an exported split, map-style; made by ``Split.torch``.
 
     Args:
-        split: of the data set.
+        read: ``Split.read``.
+        n: number of items.
         n_rules: one-hot columns of the rule input to append to the observations.
-        batch_first: ``collate`` gives (B, T, …) instead of (T, B, …).
         one_task: every item has one task; else items are sequences of several trials.
+        batch_first: ``collate`` gives (B, T, …) instead of (T, B, …).
     """
 
-    def __init__(self, split: GatheredItems, n_rules: int, batch_first: bool, *, one_task: bool) -> None:
-        self.split, self.n_rules, self.batch_first, self.one_task = split, n_rules, batch_first, one_task
+    def __init__(
+        self, read: Callable[..., dict[str, NDArray[Any]]], n: int, *, n_rules: int, one_task: bool, batch_first: bool
+    ) -> None:
+        self.read, self.n, self.n_rules, self.one_task, self.batch_first = read, n, n_rules, one_task, batch_first
 
     def __len__(self) -> int:
         """Return the number of items."""
-        return len(self.split)
+        return self.n
 
     def __getitem__(self, index: int) -> Item:
         """Return one item; its tensors are copies, not views of the files."""
@@ -112,30 +85,29 @@ class ExportedItems(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> Items:
         """Return several items at once, as a ``DataLoader`` prefers; they share the memory of one copy."""
-        found = self.split.read(indices, more_channels=self.n_rules)
+        found = self.read(indices, more_channels=self.n_rules)
         observations = np.require(found["observations"], requirements=["O", "W"])  # a copy, unless it is one
-        task, steps = found["task"], found["steps"]
+        task, steps = found["task"].astype(np.int64), found["steps"]
         if self.n_rules:
             write_rule_input(observations[:, -self.n_rules :], task, found["length"])
         return Items(observations, found["labels"], task if self.one_task else np.full(len(steps), -1), steps)
 
     def collate(self, items: Sequence[Item]) -> PaddedBatch:
         """Pad items to a batch; give it to the ``DataLoader`` as ``collate_fn``."""
-        if isinstance(items, Items):
-            return padded_batch(items.observations, items.labels, items.task, items.steps, self.batch_first)
-        packed = [np.concatenate([item[name].numpy() for item in items]) for name in ("observations", "labels")]
-        task, steps = [int(item["task"]) for item in items], [len(item["labels"]) for item in items]
-        return padded_batch(*packed, np.array(task), np.array(steps), self.batch_first)
+        if not isinstance(items, Items):
+            single = [[np.atleast_1d(part.numpy()) for part in item.values()] for item in items]  # type: ignore[attr-defined]
+            steps = np.array([len(labels) for _, labels, _ in single])
+            items = Items(*map(np.concatenate, zip(*single, strict=True)), steps)
+        return padded_batch(*items.packed, batch_first=self.batch_first)
 
 
 def padded_batch(
-    observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any], batch_first: bool
+    observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any], *, batch_first: bool
 ) -> PaddedBatch:
-    """Return packed items (see ``Items``) as a padded batch of tensors."""
+    """Return packed items, see ``Items``, as a padded batch."""
     mask = np.arange(steps.max()) < steps[:, None]
-    arrays = {"observations": pad(observations, steps, 0), "labels": pad(labels, steps, IGNORE), "mask": mask}
+    padded = {"observations": pad(observations, steps, 0), "labels": pad(labels, steps, IGNORE), "mask": mask}
     if not batch_first:
-        arrays = {name: np.ascontiguousarray(array.swapaxes(0, 1)) for name, array in arrays.items()}
-    arrays |= {"lengths": steps, "task": task.astype(np.int64)}
-    batch: Any = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        padded = {name: np.ascontiguousarray(array.swapaxes(0, 1)) for name, array in padded.items()}
+    batch: Any = {name: torch.from_numpy(array) for name, array in {**padded, "lengths": steps, "task": task}.items()}
     return batch

@@ -24,7 +24,7 @@ from small_data import FORMATS, hashes, small
 
 import modcog
 from modcog import files
-from modcog.data import DataSet, ExportConfig, export, exporter, load, verify
+from modcog.data import DataSet, ExportConfig, export, exporter, load, manifest, verify
 
 Made = Callable[..., DataSet]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -140,7 +140,7 @@ def test_other_settings_are_refused_while_it_is_unfinished(tmp_path: Path) -> No
 
 
 def test_another_version_is_refused(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "__version__", "99")
+    monkeypatch.setattr(manifest, "__version__", "99")
     with pytest.raises(modcog.ModcogError, match=f'version is "{modcog.__version__}" there and "99" here'):
         export(made("ragged").path, **small("ragged"))
 
@@ -275,7 +275,7 @@ def kill_this_process(*_: object) -> None:
 def test_a_worker_with_another_version_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
     with begun(job):
-        monkeypatch.setattr(exporter, "__version__", "99")
+        monkeypatch.setattr(manifest, "__version__", "99")
         with pytest.raises(modcog.ModcogError, match="a worker has other versions: version"):
             exporter.make_shard(job, 0)
 
