@@ -195,7 +195,7 @@ def test_flush_takes_what_windows_refuses(tmp_path: Path, monkeypatch: pytest.Mo
     assert sorted(os.listdir(tmp_path / "run")) == ["a", "b"]
     assert flushed
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
-    with pytest.raises(OSError, match="ENOSPC|28"):
+    with pytest.raises(OSError, match="28"):
         flush(tmp_path / "run" / "a")
 
 

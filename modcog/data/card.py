@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
 
@@ -31,30 +32,19 @@ def picture(battery: Battery, seed: int) -> bytes:
 
 def card(manifest: Manifest) -> str:
     """Return the card as Markdown."""
-    parts = (_header, _contents, _load, _columns, _counts)
-    return "\n\n".join(part(manifest) for part in parts) + "\n"
-
-
-def _header(manifest: Manifest) -> str:
-    lines = ["---", "license: cc0-1.0", "tags: [neuroscience, cognitive-tasks, recurrent-neural-networks]"]
-    if manifest.identity.config["format"] == "parquet":
-        lines += ["configs:", "- config_name: default", "  data_files:"]
-        for split in manifest.splits:
-            lines += [f"  - split: {split.replace('-', '_')}", f'    path: "{split}/*.parquet"']
-    return "\n".join([*lines, "---"])
-
-
-def _contents(manifest: Manifest) -> str:
-    config = manifest.config
+    identity, config = manifest.identity, manifest.config
     changed = config.model_dump(mode="json", exclude={"tasks"}, exclude_defaults=True)
     settings = ", ".join(f"{name} = {value}" for name, value in changed.items())
     items = "trials" if config.layout == "trials" else f"sequences of {config.seq_len} steps"
     amounts = ", ".join(f"{sum(s.items for s in shards):,} in {name}" for name, shards in manifest.splits.items())
-    library = f" (written by {manifest.identity.library})" if manifest.identity.library else ""
-    return f"""# {len(manifest.tasks)} cognitive tasks of the Mod-Cog battery
+    split, shards = next(iter(manifest.splits.items()))
+    lazily, elsewhere = _reading(config.format, split, shards[0].path)
+    return f"""{_header(manifest)}
 
-Synthetic trials for training and testing recurrent networks, made by modcog {manifest.identity.version} after Khona,
-Chandra, Ma and Fiete, "Winning the Lottery With Neural Connectivity Constraints", Neural Computation 35(11), 2023
+# {len(manifest.tasks)} cognitive tasks of the Mod-Cog battery
+
+Synthetic trials for training and testing recurrent networks, made by modcog {identity.version} after Khona, Chandra, Ma
+and Fiete, "Winning the Lottery With Neural Connectivity Constraints", Neural Computation 35(11), 2023
 (doi:10.1162/neco_a_01613), and Yang et al., Nature Neuroscience 22, 2019 (doi:10.1038/s41593-018-0310-2).
 
 ![Trials of some of the tasks]({PICTURE})
@@ -63,25 +53,12 @@ Chandra, Ma and Fiete, "Winning the Lottery With Neural Connectivity Constraints
 of modality 2) and the right answer at each step. Dashed lines separate the periods.*
 
 - Items: {amounts} ({items}).
-- Format: {config.format}{library}.
+- Format: {config.format}{f" (written by {identity.library})" if identity.library else ""}.
 - Settings that differ from the defaults: {settings or "none"}. All of them are in `manifest.json`.
 - Every split has its own random numbers, so no trial is in two of them; noise-free tasks have few distinct trials, so
-  equal ones occur."""
+  equal ones occur.
 
-
-def _load(manifest: Manifest) -> str:
-    split, form = next(iter(manifest.splits)), manifest.identity.config["format"]
-    path = manifest.splits[split][0].path
-    lazily = {"npy": ", memory-mapped", "parquet": ""}.get(form, ", read when indexed")
-    elsewhere = {
-        "npy": f"`numpy.load('{path}/observations.npy', mmap_mode='r')`, `labels.npy` likewise, and `trials.npy`, "
-        "a record for each trial.",
-        "hdf5": f"`h5py.File('{path}')['observations']`.",
-        "zarr": f"`zarr.open_group('{path}', mode='r')['observations']`.",
-        "parquet": f"`pandas.read_parquet('{path}')`, `polars.read_parquet('{path}')` or "
-        f"`datasets.load_dataset('parquet', data_files='{split}/*.parquet')`.",
-    }.get(form, "see `manifest.json`.")
-    return f"""## Load
+## Load
 
 ```python
 import modcog
@@ -95,18 +72,47 @@ dataset = split.torch(rule_input=True)  # DataLoader(dataset, batch_size=64, col
 
 Without modcog: {elsewhere}
 
-`modcog verify path/to/this/folder` checks every file but the picture against the hashes in `manifest.json`."""
+`modcog verify path/to/this/folder` checks every file but the picture against the hashes in `manifest.json`.
+
+## Arrays and columns
+
+| name | type | meaning |
+| --- | --- | --- |
+{_rows((name, shards[0].arrays[name].dtype, meaning) for name, meaning in manifest.columns.items())}
+
+## Trials of each task
+
+| task | {" | ".join(manifest.splits)} |
+| --- |{" --- |" * len(manifest.splits)}
+{_counts(manifest)}
+"""
 
 
-def _columns(manifest: Manifest) -> str:
-    arrays = next(iter(manifest.splits.values()))[0].arrays
-    rows = [f"| {name} | {arrays[name].dtype} | {meaning} |" for name, meaning in manifest.columns.items()]
-    return "\n".join(["## Arrays and columns\n", "| name | type | meaning |", "| --- | --- | --- |", *rows])
+def _header(manifest: Manifest) -> str:
+    lines = ["license: cc0-1.0", "tags: [neuroscience, cognitive-tasks, recurrent-neural-networks]"]
+    if manifest.identity.config["format"] == "parquet":
+        lines += ["configs:", "- config_name: default", "  data_files:"]
+        for split in manifest.splits:
+            lines += [f"  - split: {split.replace('-', '_')}", f'    path: "{split}/*.parquet"']
+    return "\n".join(["---", *lines, "---"])
+
+
+def _reading(form: str, split: str, path: str) -> tuple[str, str]:
+    """Return how ``arrays`` reads a format, and how to read a shard without modcog."""
+    return {
+        "npy": (", memory-mapped", f"`numpy.load('{path}/observations.npy', mmap_mode='r')`, `labels.npy` likewise, "
+                "and `trials.npy`, a record for each trial."),
+        "hdf5": (", read when indexed", f"`h5py.File('{path}')['observations']`."),
+        "zarr": (", read when indexed", f"`zarr.open_group('{path}', mode='r')['observations']`."),
+        "parquet": ("", f"`pandas.read_parquet('{path}')`, `polars.read_parquet('{path}')` or "
+                    f"`datasets.load_dataset('parquet', data_files='{split}/*.parquet')`."),
+    }.get(form, ("", "see `manifest.json`."))  # fmt: skip
+
+
+def _rows(rows: Iterable[Sequence[object]]) -> str:
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def _counts(manifest: Manifest) -> str:
     counts = [manifest.trials(split) for split in manifest.splits]
-    rows = [f"| {task} | {' | '.join(str(c[i]) for c in counts)} |" for i, task in enumerate(manifest.tasks)]
-    rows.append(f"| all | {' | '.join(str(sum(c)) for c in counts)} |")
-    header = f"| task | {' | '.join(manifest.splits)} |\n|{' --- |' * (1 + len(counts))}"
-    return "\n".join(["## Trials of each task\n", header, *rows])
+    return _rows([*zip(manifest.tasks, *counts, strict=True), ("all", *map(sum, counts))])

@@ -44,7 +44,7 @@ class ExportConfig(BatteryConfig):
         {"train": 0.8, "val": 0.1, "test": 0.1}, description="Name and share of each split; the shares add up to 1."
     )
     format: str = Field("npy", description=f"File format: {', '.join(formats.FORMATS)}.")
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of all random numbers.")
+    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Seed of all random numbers.")
     shard_mb: Annotated[float, Field(gt=0, le=80)] = Field(
         48.0, description="Target size of a shard, in MB of observations; a worker needs a few times that memory."
     )
@@ -56,12 +56,10 @@ class ExportConfig(BatteryConfig):
         layout = values.get("layout", "trials")
         if layout not in AMOUNTS:
             raise unknown("layout", layout, AMOUNTS)
-        own = AMOUNTS[layout]
-        for name in {name for names in AMOUNTS.values() for name in names} - own.keys():
+        own, takes = AMOUNTS[layout], " and ".join(AMOUNTS[layout])
+        for name in (name for names in AMOUNTS.values() for name in names if name not in own):
             if values.get(name) is not None:
-                raise ModcogError(
-                    f"{name}: got {values[name]!r}, but layout {layout!r} takes {' and '.join(own)} instead"
-                )
+                raise ModcogError(f"{name}: got {values[name]!r}, but layout {layout!r} takes {takes} instead")
         if layout == "stream" and values.get("padded"):
             raise ModcogError("padded: is for layout 'trials'; in layout 'stream' nothing is padded")
         return {**own, **{name: value for name, value in values.items() if value is not None or name not in own}}
@@ -71,13 +69,6 @@ class ExportConfig(BatteryConfig):
     def _format(cls, value: Any) -> Any:
         if value not in formats.FORMATS:
             raise unknown("format", value, formats.FORMATS)
-        return value
-
-    @field_validator("seed", mode="before")
-    @classmethod
-    def _seed(cls, value: Any) -> Any:
-        if isinstance(value, bool | str):
-            raise ModcogError("must be a whole number, at least 0")
         return value
 
     @field_validator("splits", mode="before")

@@ -11,6 +11,9 @@ from typing import Any
 
 from modcog.data.manifest import Manifest
 
+_TERMS = """citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset
+jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source subField
+transform"""
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -22,13 +25,7 @@ _CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
-} | {
-    term: f"cr:{term}"
-    for term in (
-        "citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset "
-        "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
-        "subField transform"
-    ).split()
+    **{term: f"cr:{term}" for term in _TERMS.split()},
 }
 _ENCODING = {
     ".npy": "application/x-npy", ".h5": "application/x-hdf5", ".parquet": "application/x-parquet",

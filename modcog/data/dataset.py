@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,7 @@ class DataSet(Mapping[str, "Split"]):
         manifest: its contents.
         layout: ``trials`` or ``stream``.
         format: of its files.
+        unit: name of its items, ``trials`` or ``sequences``.
         rule_input: ``Trials`` and torch data sets get one one-hot column per task.
     """
 
@@ -64,6 +64,7 @@ class DataSet(Mapping[str, "Split"]):
         self.path, self.manifest = path, manifest
         stored = manifest.identity.config
         self.layout, self.format, self._padded = stored["layout"], stored["format"], stored["padded"]
+        self.unit = "trials" if self.layout == "trials" else "sequences"
         self.rule_input = bool(stored["rule_input"] if rule_input is None else rule_input)
         get_format(self.format)  # now rather than in a worker process
         self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
@@ -72,11 +73,6 @@ class DataSet(Mapping[str, "Split"]):
     def tasks(self) -> tuple[str, ...]:
         """The task names; ``trials.task`` indexes them."""
         return self.manifest.tasks
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Names of the splits."""
-        return tuple(self._splits)
 
     @cached_property
     def config(self) -> ExportConfig:
@@ -114,8 +110,7 @@ class DataSet(Mapping[str, "Split"]):
 
     def __repr__(self) -> str:
         amounts = ", ".join(f"{name}: {len(split):,}" for name, split in self.items())
-        items = "trials" if self.layout == "trials" else "sequences"
-        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {items})"
+        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self.unit})"
 
 
 class Split:
@@ -132,8 +127,6 @@ class Split:
         self._entries = entries
         self._first = np.cumsum([0, *(entry.items for entry in entries)])
         self._columns = [name for name in entries[0].arrays if name not in ARRAYS]
-        self._shards: OrderedDict[int, _Shard] = OrderedDict()
-        self._process = os.getpid()
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -200,12 +193,13 @@ class Split:
         at_step, at_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
         stored = self._entries[0].arrays
         observations = np.zeros((int(steps.sum()), stored["observations"].shape[-1] + more_channels), np.float32)
-        found = {"observations": observations, "labels": np.empty(len(observations), np.int64), "steps": steps}
+        labels = np.empty(len(observations), np.int64)
+        found: dict[str, NDArray[Any]] = {"observations": observations, "labels": labels, "steps": steps}
         found |= {name: np.empty(int(trials.sum()), stored[name].dtype) for name in columns}
         for place, part in parts:
             rows = ranges(at_step[place], steps[place])
             observations[rows, : stored["observations"].shape[-1]] = part["observations"]
-            found["labels"][rows] = part["labels"]
+            labels[rows] = part["labels"]
             rows = ranges(at_trial[place], trials[place])
             for name in columns:
                 found[name][rows] = part[name]
@@ -262,23 +256,19 @@ class Split:
         return replace(trials, packed_observations=observations)
 
     def _open(self, k: int) -> _Shard:
-        if self._process != os.getpid():  # a forked worker must not share file handles with its parent
-            self._process = os.getpid()
-            self._shards = OrderedDict()
-        if k not in self._shards:
-            while len(self._shards) >= get_format(self.dataset.format).OPEN_SHARDS:
-                self._shards.popitem(last=False)
-            self._shards[k] = _Shard(self.dataset, self._entries[k])
-        self._shards.move_to_end(k)
-        return self._shards[k]
+        return self._opened(k, os.getpid())  # a forked worker must not share file handles with its parent
+
+    @cached_property
+    def _opened(self) -> Callable[[int, int], _Shard]:
+        most = get_format(self.dataset.format).OPEN_SHARDS
+        return lru_cache(most)(lambda k, process: _Shard(self.dataset, self._entries[k]))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the open shards: a worker process opens its own."""
-        return {**self.__dict__, "_shards": OrderedDict()}
+        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
 
     def __repr__(self) -> str:
-        items = "trials" if self.dataset.layout == "trials" else "sequences"
-        return f"Split({self.name!r}, {len(self):,} {items}, {self.n_shards} shards)"
+        return f"Split({self.name!r}, {len(self):,} {self.dataset.unit}, {self.n_shards} shards)"
 
 
 class _Shard:
@@ -304,20 +294,20 @@ class _Shard:
 
     def read(self, items: NDArray[np.int64], columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return steps and columns of items, and the numbers of ``steps`` and ``trials`` of each."""
-        first, trial, n_trials = items * self.width, items, np.ones(len(items), np.int64)
+        first = items * self.width if self.width else self.column("start")[items]
         if self.stream:
             steps = np.full(len(items), self.width)
             trial, n_trials = self._first_trial[items], np.diff(self._first_trial)[items]
         else:
             steps = self.column("length")[items].astype(np.int64)
-            first = first if self.width else self.column("start")[items]
+            trial, n_trials = items, np.ones(len(items), np.int64)
         found = {name: self._steps(name, first, steps) for name in ARRAYS}
         contiguous = np.array_equal(trial[1:], (trial + n_trials)[:-1])
         rows: Any = slice(trial[0], trial[-1] + n_trials[-1]) if contiguous else ranges(trial, n_trials)
         return {**found, **{name: self.column(name)[rows] for name in columns}, "steps": steps, "trials": n_trials}
 
     def _steps(self, name: str, first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[Any]:
-        """Return count[i] steps from first[i] on of each i, one after the other; of adjacent ones a view if possible."""
+        """Return, for each i, count[i] steps from first[i] on, one after the other; a view if they are adjacent."""
         if np.array_equal(first[1:], (first + count)[:-1]):
             return self._flat(name, int(first[0]), int(first[-1] + count[-1]))
         if isinstance(self.stored[name], np.ndarray) and not self.stream:  # many short pieces: all at once

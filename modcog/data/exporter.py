@@ -26,7 +26,16 @@ from modcog.data.croissant import croissant
 from modcog.data.dataset import DataSet, load
 from modcog.data.formats import get_format
 from modcog.data.manifest import (
-    MANIFEST, PICTURE, UNFINISHED, ArrayEntry, FileEntry, Identity, Manifest, ShardEntry, file_entries, meanings,
+    MANIFEST,
+    PICTURE,
+    UNFINISHED,
+    ArrayEntry,
+    FileEntry,
+    Identity,
+    Manifest,
+    ShardEntry,
+    file_entries,
+    meanings,
 )  # fmt: skip
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
@@ -90,7 +99,7 @@ def export(
             with job.only_writer():
                 if not job.is_done():
                     _write(job, jobs, dask, progress)
-            shutil.rmtree(job.inside, ignore_errors=True)
+            shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     return load(out)
 
 
@@ -115,19 +124,9 @@ class Job:
         own = dict.fromkeys(base for task in config.tasks if (base := parse(task).base) not in known)
         return cls(out, Identity.here(config.model_dump(mode="json")), tuple(BASES[base] for base in own))
 
-    @property
-    def inside(self) -> Path:
-        """Folder of settings, locks and records of an unfinished export."""
-        return self.out / UNFINISHED
-
-    @property
-    def settings(self) -> Path:
-        """File that tells of which export the folder is."""
-        return self.inside / "settings.json"
-
-    def record(self, index: int) -> Path:
-        """Return the file with the entry of a shard."""
-        return self.inside / f"{index:05d}.json"
+    def inside(self, name: str | int) -> Path:
+        """Return a file that an unfinished export needs: settings, locks, and by number the entry of each shard."""
+        return self.out / UNFINISHED / (name if isinstance(name, str) else f"{name:05d}.json")
 
     def plan(self) -> Plan:
         """Return the plan of the data set; compiled once a process."""
@@ -142,14 +141,15 @@ class Job:
             ModcogError: if it holds an export with other settings, or something else.
         """
         manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
-        if manifest is None and not self.settings.exists():
+        settings = self.inside("settings.json")
+        if manifest is None and not settings.exists():
             if self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
                 raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
             return False
         try:
-            there = manifest.identity if manifest else Identity.model_validate_json(self.settings.read_bytes())
+            there = manifest.identity if manifest else Identity.model_validate_json(settings.read_bytes())
         except ValidationError:
-            raise ModcogError(f"out: {self.settings} is damaged; remove {self.out} and export again") from None
+            raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
         if difference := self.identity.difference(there):
             raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
         return manifest is not None and (self.out / PICTURE).exists() and self.has(manifest.all_files())
@@ -162,7 +162,7 @@ class Job:
     def finished(self, index: int) -> ShardEntry | None:
         """Return the entry of a shard that is recorded and there in full length, or None."""
         try:
-            entry = ShardEntry.model_validate_json(self.record(index).read_bytes())
+            entry = ShardEntry.model_validate_json(self.inside(index).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
         return entry if self.has(entry.files) else None
@@ -176,9 +176,9 @@ class Job:
         """
         with ExitStack() as held:
             while True:
-                self.inside.mkdir(parents=True, exist_ok=True)
+                (self.out / UNFINISHED).mkdir(parents=True, exist_ok=True)
                 try:
-                    held.enter_context(locked(self.inside / "lock", _busy(self)))
+                    held.enter_context(locked(self.inside("lock"), _busy(self)))
                     break
                 except FileNotFoundError:  # an export that has just finished has removed the folder in between
                     continue
@@ -197,11 +197,11 @@ def _busy(job: Job) -> str:
 def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None:
     """Make what is missing of a data set."""
     plan, path, ending = job.plan(), job.out / MANIFEST, get_format(job.identity.config["format"]).ENDING
-    write_text(job.settings, job.identity.model_dump_json())
+    write_text(job.inside("settings.json"), job.identity.model_dump_json())
     if path.exists():  # it has lost files since, and is an unfinished export again
         listed = {shard.path: shard for shard in Manifest.read(job.out).shards()}
         for index, shard in enumerate(plan.shards):
-            job.record(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
+            job.inside(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
         path.unlink()
     entries = {index: entry for index in range(len(plan.shards)) if (entry := job.finished(index))}
     n_items = [shard.stop - shard.start for shard in plan.shards]
@@ -250,7 +250,7 @@ def make_shard(job: Job, index: int) -> tuple[int, ShardEntry]:
     if difference := Identity.here(job.identity.config).difference(job.identity):
         raise ModcogError(f"a worker has other versions: {difference}")
     # A worker of a killed export may still be making the shard, and dask may run a task twice.
-    with locked(job.inside / f"{index:05d}.lock", _busy(job), _PATIENCE):
+    with locked(job.inside(f"{index:05d}.lock"), _busy(job), _PATIENCE):
         return index, job.finished(index) or _write_shard(job, index)
 
 
@@ -268,7 +268,7 @@ def _write_shard(job: Job, index: int) -> ShardEntry:
             arrays={key: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for key, array in data.all.items()},
             files=file_entries(part, name),
         )
-        job.record(index).write_text(entry.model_dump_json(), encoding="utf-8")
+        job.inside(index).write_text(entry.model_dump_json(), encoding="utf-8")
     return entry
 
 

@@ -178,11 +178,15 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: if it belongs to another data set; it names the first difference.
         """
+        here = get_worker_info() is None
+        position = check_count("position", state.get("position") if here else 0, at_least=0)
+        if not here and "place" not in state:
+            raise ModcogError("place: this position was not saved by a worker process")
         for name, value in self._what.items():
-            if name in state and state[name] != value:
-                raise ModcogError(f"{name}: the saved position is of {state[name]!r}, this data set has {value!r}")
-        if get_worker_info() is None:
-            self.position = state.get("position")  # type: ignore[assignment]
+            if state.get(name) != value:
+                raise ModcogError(f"{name}: the saved position is of {state.get(name)!r}, this data set has {value!r}")
+        if here:
+            self.position = position
         else:
             self._saved = state["place"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -65,13 +65,7 @@ class _Model(BaseModel):
 
 
 class FileEntry(_Model):
-    """One file.
-
-    Attributes:
-        path: of the file.
-        bytes: its size.
-        sha256: of its content, in hexadecimal.
-    """
+    """One file."""
 
     path: InsidePath
     bytes: Annotated[int, Field(ge=0)]
@@ -86,35 +80,21 @@ class ArrayEntry(_Model):
 
 
 class ShardEntry(_Model):
-    """One shard.
+    """One shard."""
 
-    Attributes:
-        path: of the file or folder.
-        items: trials or, in layout stream, sequences.
-        trials: trials of each task, in the order of the tasks; a trial cut at a sequence's end counts.
-        arrays: every array and column by name.
-        files: of the shard.
-    """
-
-    path: InsidePath
-    items: int
-    trials: tuple[int, ...]
-    arrays: dict[str, ArrayEntry]
+    path: InsidePath  # of the file or folder
+    items: int  # trials or, in layout stream, sequences
+    trials: tuple[int, ...]  # of each task, in the order of the tasks; a trial cut at a sequence's end counts
+    arrays: dict[str, ArrayEntry]  # and columns, by name
     files: tuple[FileEntry, ...]
 
 
 class Identity(_Model):
-    """Everything that decides the bytes of a data set.
+    """Everything that decides the bytes of a data set."""
 
-    Attributes:
-        version: of modcog.
-        library: name and version of the packages that wrote the shards; empty where only modcog decides the bytes.
-        config: the settings, all of them.
-    """
-
-    version: str
-    library: str
-    config: dict[str, Any]
+    version: str  # of modcog
+    library: str  # name and version of the packages that wrote the shards; empty where only modcog decides the bytes
+    config: dict[str, Any]  # all settings
 
     @classmethod
     def here(cls, config: dict[str, Any]) -> Identity:
@@ -128,58 +108,40 @@ class Identity(_Model):
     def difference(self, there: Identity) -> str:
         """Return the differences as ``name is … there and … here; …``, or an empty string."""
         here, other = self._flat(), there._flat()
-        return "; ".join(
-            f"{name} is {_shown(other.get(name))} there and {_shown(here.get(name))} here"
-            for name in {**here, **other}
-            if here.get(name) != other.get(name)
-        )
+        names = [name for name in {**here, **other} if here.get(name) != other.get(name)]
+        pairs = [(name, *(_short(values.get(name)) for values in (other, here))) for name in names]
+        return "; ".join(f"{name} is {a} there and {b} here" for name, a, b in pairs)
 
     def _flat(self) -> dict[str, Any]:
         return json.loads(json.dumps({"version": self.version, "library": self.library, **self.config}))
 
 
 class Manifest(_Model):
-    """``manifest.json``.
+    """``manifest.json``."""
 
-    Attributes:
-        manifest: version of this schema.
-        identity: package version and settings.
-        tasks: names; the column ``task`` indexes them.
-        periods: of each task, in order.
-        dt: time step, ms.
-        conditions: name, kind and meaning of each, as ``Condition`` takes them.
-        columns: meaning of each array and column.
-        splits: shards of each split, in order.
-        files: the other files: metadata and data card, but not the picture.
-        checksum: SHA-256 of the manifest without this field, as compact JSON with sorted keys.
-    """
-
-    manifest: Literal[1] = 1
+    manifest: Literal[1] = 1  # version of this schema
     identity: Identity
-    tasks: tuple[str, ...]
-    periods: dict[str, tuple[str, ...]]
-    dt: float
-    conditions: tuple[dict[str, Any], ...]
-    columns: dict[str, str]
-    splits: dict[str, tuple[ShardEntry, ...]]
-    files: tuple[FileEntry, ...]
-    checksum: str = ""
+    tasks: tuple[str, ...]  # names; the column ``task`` indexes them
+    periods: dict[str, tuple[str, ...]]  # of each task, in order
+    dt: float  # time step, ms
+    conditions: tuple[dict[str, Any], ...]  # name, kind and meaning of each, as ``Condition`` takes them
+    columns: dict[str, str]  # meaning of each array and column
+    splits: dict[str, tuple[ShardEntry, ...]]  # shards of each split, in order
+    files: tuple[FileEntry, ...]  # the other files: metadata and data card, but not the picture
+    checksum: str = ""  # SHA-256 of the manifest without this field, as compact JSON with sorted keys
 
     @property
     def config(self) -> ExportConfig:
         """The settings, checked again."""
         return self.identity.config_checked()
 
-    def all_files(self) -> Iterator[FileEntry]:
-        """Yield every file with a hash: all but the manifest and the picture."""
-        for shard in self.shards():
-            yield from shard.files
-        yield from self.files
+    def shards(self) -> list[ShardEntry]:
+        """Return every shard, split after split."""
+        return [shard for shards in self.splits.values() for shard in shards]
 
-    def shards(self) -> Iterator[ShardEntry]:
-        """Yield every shard, split after split."""
-        for shards in self.splits.values():
-            yield from shards
+    def all_files(self) -> list[FileEntry]:
+        """Return every file with a hash: all but the manifest and the picture."""
+        return [*(file for shard in self.shards() for file in shard.files), *self.files]
 
     def trials(self, split: str) -> list[int]:
         """Return the number of trials of each task in a split."""
@@ -203,27 +165,23 @@ class Manifest(_Model):
             DamagedManifestError: if it is not one, or has been changed.
         """
         path = folder / MANIFEST
+        if not folder.is_dir():
+            raise ModcogError(f"{folder}: there is no such folder")
+        if not path.exists() and (folder / UNFINISHED).is_dir():
+            raise ModcogError(f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again")
+        if not path.exists():
+            raise ModcogError(f"{folder} is not a data set: it has no {MANIFEST}")
         try:
             manifest = cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise ModcogError(_no_manifest(folder)) from None
         except OSError as error:
             raise DamagedManifestError(f"cannot read {path}: {error.strerror}") from None
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DamagedManifestError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise DamagedManifestError(f"{path} is damaged: {where}: {first['msg']}") from None
         if manifest.checksum != manifest._checksum():
             raise DamagedManifestError(f"{path} is damaged: its content does not match its checksum")
         return manifest
-
-
-def _no_manifest(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"{folder}: there is no such folder"
-    if (folder / UNFINISHED).is_dir():
-        return f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again to finish it"
-    return f"{folder} is not a data set: it has no {MANIFEST}"
 
 
 def file_entry(path: Path, name: str) -> FileEntry:
@@ -248,6 +206,6 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.data.config import ExportConfig
@@ -20,6 +22,8 @@ from modcog.trials.arrays import IGNORE, Trials, concatenate, pad
 from modcog.trials.source import TrialSource, pack
 from modcog.trials.stream import Stream
 from modcog.trials.timing import whole_steps
+
+Columns = dict[str, NDArray[Any]]
 
 BLOCK = {"trials": 1024, "stream": 64}
 """Items that are drawn together, unless they are so long that fewer fill a shard."""
@@ -84,11 +88,15 @@ class Plan:
         return int(whole_steps(longest, self.battery.settings.dt).sum(axis=1).max())
 
     def data(self, shard: Shard) -> ShardData:
-        """Draw and paint a shard."""
+        """Draw and paint a shard.
+
+        Raises:
+            ModcogError: if a user's base task has a condition with the name of a column.
+        """
         trials, seq_len = self.trials(shard), self.seq_len
-        columns = {"task": trials.task, "length": trials.lengths, "decision_start": trials.decision_start}
+        columns: Columns = {"task": trials.task, "length": trials.lengths, "decision_start": trials.decision_start}
         columns = {name: column.astype(np.int32) for name, column in columns.items()}
-        arrays = {"observations": trials.packed_observations, "labels": trials.packed_labels.astype(np.int16)}
+        arrays: Columns = {"observations": trials.packed_observations, "labels": trials.packed_labels.astype(np.int16)}
         array_offsets = column_offsets = None
         if self.config.layout == "stream":
             columns["sequence"], columns["start"] = np.divmod(trials.offsets[:-1], seq_len)

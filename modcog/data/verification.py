@@ -15,16 +15,10 @@ from modcog.progress import ProgressBar
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not as it was exported.
+    """A file that is not as it was exported."""
 
-    Attributes:
-        path: of the file, relative to the data set.
-        kind: ``missing``, ``truncated``, ``damaged``, ``swapped``, ``extra`` or ``unreadable``.
-        detail: one sentence.
-    """
-
-    path: str
-    kind: str
+    path: str  # relative to the data set
+    kind: str  # missing, truncated, damaged, swapped, extra or unreadable
     detail: str
 
     def __str__(self) -> str:
@@ -33,19 +27,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """The findings of ``verify``; true if the data set is whole.
+    """The findings of ``verify``; true if the data set is whole."""
 
-    Attributes:
-        path: the data set.
-        problems: none if it is whole.
-        n_files: files that were checked, the manifest among them.
-        n_bytes: their size.
-    """
-
-    path: Path
-    problems: tuple[Problem, ...]
-    n_files: int
-    n_bytes: int
+    path: Path  # of the data set
+    problems: tuple[Problem, ...]  # none if it is whole
+    n_files: int  # that should be there, the manifest among them
+    n_bytes: int  # their size
 
     @property
     def ok(self) -> bool:

@@ -155,6 +155,11 @@ def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np
 
 
 def span(index: int | slice, n: int) -> tuple[int, int, int]:
+    """Return start, stop and step of one of n trials, or of a slice of them.
+
+    Raises:
+        IndexError: if the index is outside.
+    """
     if isinstance(index, slice):
         start, stop, step = index.indices(n)
         return start, max(start, stop), step

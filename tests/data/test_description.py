@@ -18,10 +18,10 @@ from small_data import FORMATS, LAYOUTS, TASKS, hashes
 
 import modcog
 from modcog.data import DataSet
+from modcog.data.card import picture
 from modcog.data.manifest import Manifest
 from modcog.plot import plot_trials
 from modcog.trials.arrays import Trials
-from modcog.data.card import picture
 
 Made = Callable[..., DataSet]
 

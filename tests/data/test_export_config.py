@@ -33,7 +33,7 @@ from modcog.data import ExportConfig
         ({"splits": {"a": 2, "b": -1}}, "a: got 2, must be a share"),
         ({"splits": {"a": 0.999, "b": 0.001}, "trials_per_task": 10}, "splits: b would be empty"),
         ({"seed": -1}, "seed: got -1, must be greater than or equal to 0"),
-        ({"seed": True}, "seed: got True, must be a whole number, at least 0"),
+        ({"seed": True}, "seed: got True, must be a whole number"),
         ({"shard_mb": 1000}, "shard_mb: got 1000, must be less than or equal to 80"),
         ({"tasks": ["goo"]}, "unknown task 'goo' .nearest: 'go'."),
     ],

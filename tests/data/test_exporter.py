@@ -39,7 +39,7 @@ def temporary(folder: Path) -> list[str]:
 def begun(job: exporter.Job) -> Iterator[None]:
     """An export that has just started to write."""
     with job.only_writer():
-        (job.inside / "settings.json").write_text(job.identity.model_dump_json())
+        job.inside("settings.json").write_text(job.identity.model_dump_json())
         yield
 
 
@@ -367,7 +367,7 @@ def test_a_worker_waits_for_one_that_a_killed_export_has_left_at_the_same_shard(
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
     with begun(job):
         orphan = Thread(target=exporter.make_shard, args=(job, 0))
-        with files.locked(job.inside / "00000.lock", ""):
+        with files.locked(job.inside("00000.lock"), ""):
             orphan.start()
             orphan.join(0.3)
             assert orphan.is_alive()

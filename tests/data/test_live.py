@@ -246,9 +246,9 @@ def test_torchdata_with_other_settings_is_refused() -> None:
     next(iter(loader))
     state = loader.state_dict()
     for other in (live(seed=6), live(world_size=2)):
-        loader = stateful(other, batch_size=None, num_workers=1)
-        loader.load_state_dict(state)
-        refuses(lambda: next(iter(loader)), "the saved position is of")
+        refused = stateful(other, batch_size=None, num_workers=1)
+        refused.load_state_dict(state)
+        refuses(lambda loader=refused: next(iter(loader)), "the saved position is of")
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
