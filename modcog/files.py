@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,22 +23,27 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
     """Yield a temporary name to write to; when the block ends without an error it becomes ``path``, flushed to disk.
 
     The block may make a folder under that name too; it then replaces the folder ``path``.
+
+    Args:
+        path: of the file; folders that it needs are made.
+        flushed: False leaves it to the caller to call ``flush``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     remove(part)
     try:
         yield part
-        with ThreadPoolExecutor(8) as pool:  # each of many small files waits for the disk
-            list(pool.map(flush, [part, *part.rglob("*")]))
+        for file in [part, *part.rglob("*")] if flushed else ():
+            flush(file)
         if part.is_dir() and path.is_dir():
             shutil.rmtree(path)
         part.replace(path)
-        flush(path.parent)
+        if flushed:
+            flush(path.parent)
     finally:
         remove(part)
 

@@ -294,13 +294,14 @@ class _Shard:
 
     def read(self, items: NDArray[np.int64], columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return steps and columns of items, and the numbers of ``steps`` and ``trials`` of each."""
-        first = items * self.width if self.width else self.column("start")[items]
+        first: NDArray[Any] = items * self.width if self.width else self.column("start")[items]
+        steps: NDArray[Any]
         if self.stream:
             steps = np.full(len(items), self.width)
             trial, n_trials = self._first_trial[items], np.diff(self._first_trial)[items]
         else:
             steps = self.column("length")[items].astype(np.int64)
-            trial, n_trials = items, np.ones(len(items), np.int64)
+            trial, n_trials = items, np.ones_like(items)
         found = {name: self._steps(name, first, steps) for name in ARRAYS}
         contiguous = np.array_equal(trial[1:], (trial + n_trials)[:-1])
         rows: Any = slice(trial[0], trial[-1] + n_trials[-1]) if contiguous else ranges(trial, n_trials)

@@ -1,7 +1,7 @@
 """Export: make the shards of a data set in any number of processes, then what describes it, then its manifest.
 
-A shard is written under a temporary name, brought to the disk, recorded, and only then gets its name, so a shard under
-its own name is whole and has a record, at whatever moment a process is killed. Whoever exports again skips it.
+A shard is written under a temporary name, recorded with its hash, and only then gets its name. Whoever exports again
+keeps every shard that agrees with its record, so a process may be killed, or the power fail, at any moment.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,26 +21,24 @@ import numpy as np
 from pydantic import ValidationError
 
 from modcog.checks import check_count
-from modcog.data.card import card, picture
+from modcog.data.card import PICTURE, card, picture
 from modcog.data.config import ExportConfig
 from modcog.data.croissant import croissant
 from modcog.data.dataset import DataSet, load
 from modcog.data.formats import get_format
 from modcog.data.manifest import (
     MANIFEST,
-    PICTURE,
     UNFINISHED,
     ArrayEntry,
-    FileEntry,
     Identity,
     Manifest,
     ShardEntry,
     file_entries,
     meanings,
-)  # fmt: skip
+)
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
-from modcog.files import locked, remove, whole_file, write_text
+from modcog.files import flush, locked, remove, whole_file, write_text
 from modcog.processes import spread
 from modcog.progress import ProgressBar
 from modcog.tasks.base import Base
@@ -49,6 +48,7 @@ from modcog.tasks.table import BASES
 _PATIENCE = 600.0  # s, for a worker of a killed export to finish the shard that it is making
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AGAIN = "run the same export again to finish it"
+_ADVICE = f"{_AGAIN}, with fewer jobs or a smaller shard_mb if it happens again"
 
 
 def export(
@@ -152,20 +152,17 @@ class Job:
             raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
         if difference := self.identity.difference(there):
             raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
-        return manifest is not None and (self.out / PICTURE).exists() and self.has(manifest.all_files())
-
-    def has(self, files: Iterable[FileEntry]) -> bool:
-        """Tell whether files are there in full length."""
-        sizes = [(self.out / file.path, file.bytes) for file in files]
-        return all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+        sizes = [(self.out / file.path, file.bytes) for file in manifest.all_files()] if manifest else []
+        whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+        return manifest is not None and whole and (self.out / PICTURE).exists()
 
     def finished(self, index: int) -> ShardEntry | None:
-        """Return the entry of a shard that is recorded and there in full length, or None."""
+        """Return the entry of a shard that is there as it is recorded, hashes and all, or None."""
         try:
             entry = ShardEntry.model_validate_json(self.inside(index).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            return entry if file_entries(self.out / entry.path, entry.path) == entry.files else None
+        except (OSError, ValidationError):
             return None
-        return entry if self.has(entry.files) else None
 
     @contextmanager
     def only_writer(self) -> Iterator[None]:
@@ -203,25 +200,38 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
         for index, shard in enumerate(plan.shards):
             job.inside(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
         path.unlink()
-    entries = {index: entry for index in range(len(plan.shards)) if (entry := job.finished(index))}
-    n_items = [shard.stop - shard.start for shard in plan.shards]
-    missing = [index for index in range(len(n_items)) if index not in entries]
-    unit = "trials" if plan.config.layout == "trials" else "sequences"
-    with ProgressBar(job.out.name, unit, sum(n_items), sum(n_items[index] for index in entries), progress) as bar:
-        advice = f"{_AGAIN}, with fewer jobs or a smaller shard_mb if it happens again"
-        for index, entry in spread(partial(make_shard, job), missing, jobs, dask, advice):
+    entries: dict[int, ShardEntry] = {}
+    n_items, unit = sum(shard.n_items for shard in plan.shards), "trials" if plan.seq_len == 0 else "sequences"
+    # Beside making shards: the disk takes as long as a processor, and the picture a second.
+    with ThreadPoolExecutor(4) as beside, ProgressBar(job.out.name, unit, n_items, show=progress) as bar:
+        drawn = beside.submit(picture, plan.battery, plan.config.seed)
+        flushed = []
+        for index, entry in spread(partial(make_shard, job), range(len(plan.shards)), jobs, dask, _ADVICE):
             entries[index] = entry
-            bar.advance(n_items[index], bytes=sum(file.bytes for file in entry.files))
+            flushed.append(beside.submit(_flush_shard, job.out / entry.path))
+            bar.advance(entry.items, bytes=sum(file.bytes for file in entry.files))
+        for done in flushed:
+            done.result()
     for part in list(job.out.rglob(".*.part")):  # of processes that were killed
         remove(part)
     manifest = _manifest(job, plan, entries)
     with whole_file(job.out / PICTURE) as part:
-        part.write_bytes(picture(plan.battery, plan.config.seed))
+        part.write_bytes(drawn.result())
     texts = {"croissant.json": croissant(manifest), "README.md": card(manifest)}
     for name, text in texts.items():
         write_text(job.out / name, text)
     files = tuple(file for name in texts for file in file_entries(job.out / name, name))
     write_text(path, manifest.signed(files).model_dump_json(indent=1) + "\n")
+
+
+def _flush_shard(path: Path) -> None:
+    """Bring a shard to the disk, or remove it: after a refusal, the system may take a second attempt for a success."""
+    try:
+        for inner in (path, *path.rglob("*"), path.parent):
+            flush(inner)
+    except OSError:
+        remove(path)
+        raise
 
 
 def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
@@ -258,12 +268,12 @@ def _write_shard(job: Job, index: int) -> ShardEntry:
     plan, fmt = job.plan(), get_format(job.identity.config["format"])
     shard, data = plan.shards[index], plan.data(plan.shards[index])
     name = shard.name + fmt.ENDING
-    with whole_file(job.out / name) as part:
+    with whole_file(job.out / name, flushed=False) as part:
         fmt.write(data, part, job.identity.model_dump_json())
         trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
         entry = ShardEntry(
             path=name,
-            items=shard.stop - shard.start,
+            items=shard.n_items,
             trials=tuple(trials.tolist()),
             arrays={key: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for key, array in data.all.items()},
             files=file_entries(part, name),

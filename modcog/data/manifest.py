@@ -18,8 +18,6 @@ from modcog.tasks.condition import Condition
 from modcog.version import __version__
 
 MANIFEST = "manifest.json"
-PICTURE = "trials.png"
-"""The one file without a hash: its bytes depend on the version of matplotlib."""
 UNFINISHED = ".export"
 """Folder of an export that is under way."""
 

@@ -47,6 +47,11 @@ class Shard:
     start: int
     stop: int
 
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.stop - self.start
+
 
 class Plan:
     """The shards of a data set, and the data of any one of them.
@@ -123,4 +128,4 @@ class Plan:
         stream = Stream(tables, seed, self.block, self.seq_len)  # whose lanes are the sequences
         numbers = [start // self.block for start in starts]
         trials = concatenate([pack(tables, stream.draw(i), seed.rng(Part.NOISE, i)) for i in numbers])
-        return trials[: int(np.searchsorted(trials.offsets, (shard.stop - shard.start) * self.seq_len))]
+        return trials[: int(np.searchsorted(trials.offsets, shard.n_items * self.seq_len))]

@@ -104,7 +104,7 @@ class ExportedItems(Dataset[Item]):
 def padded_batch(
     observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any], *, batch_first: bool
 ) -> PaddedBatch:
-    """Return packed items, see ``Items``, as a padded batch."""
+    """Return items, packed as (S, C), (S,), (n,) and (n,) in ``Items``, as a padded batch."""
     mask = np.arange(steps.max()) < steps[:, None]
     padded = {"observations": pad(observations, steps, 0), "labels": pad(labels, steps, IGNORE), "mask": mask}
     if not batch_first:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modcog.checks import check_count
-from modcog.data.manifest import MANIFEST, PICTURE, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
+from modcog.data.card import PICTURE
+from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
 from modcog.progress import ProgressBar
 
 

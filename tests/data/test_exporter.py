@@ -182,16 +182,16 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_before: int
 ) -> None:
     """File systems that allocate late accept what is written, and refuse it then; the next shard is under way."""
-    flush, shards = files.flush, set[Path]()
+    flush, kept = exporter.flush, set[Path]()
 
     def refuse(path: Path) -> None:
-        if path.suffix == ".npy":
-            shards.add(path.parent)
-        if len(shards) > shards_before:
+        shard = path.parent if path.suffix else path
+        if shard.name.isdigit() and shard not in kept and len(kept) == shards_before:
             raise OSError(errno.ENOSPC, "")
+        kept.update([shard] if shard.name.isdigit() else [])
         flush(path)
 
-    monkeypatch.setattr(files, "flush", refuse)
+    monkeypatch.setattr(exporter, "flush", refuse)
     with pytest.raises(modcog.ModcogError, match="No space left on device; free some space"):
         export(tmp_path, **small("ragged"))
     monkeypatch.undo()
@@ -315,7 +315,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(modcog.ModcogError, match=r"dask needs the package distributed; .*'modcog\[dask\]'"):
+    with pytest.raises(modcog.ModcogError, match=r"a dask cluster needs the package distributed: .*'modcog\[dask\]'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
 
 
