@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and locks that keep two writers apart."""
+"""Files and folders that appear whole or not at all, and locks that keep two writers apart."""
 
 from __future__ import annotations
 
@@ -7,69 +7,87 @@ import json
 import math
 import os
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from modcog.errors import ModcogError
 
-if sys.platform != "win32":  # there, two writers are not kept apart
-    import fcntl
-
+_NO_FLUSH = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.EPERM}
+"""Errors of a system that cannot flush this kind of file."""
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-"""What a file system without locks says, as some of clusters are."""
+"""Errors of a file system without locks, as some clusters have."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; when the block ends without an error it becomes ``path``, flushed to disk."""
+def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
+    """Yield a temporary name to write to; when the block ends without an error it becomes ``path``, flushed to disk.
+
+    The block may make a folder under that name too; it then replaces the folder ``path``.
+
+    Args:
+        path: of the file; folders that it needs are made.
+        flushed: False leaves it to the caller to call ``flush``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove(part)
     try:
         yield part
-        flush(part)
+        for file in [part, *part.rglob("*")] if flushed else ():
+            flush(file)
+        if part.is_dir() and path.is_dir():
+            shutil.rmtree(path)
         part.replace(path)
-        flush(path.parent)
+        if flushed:
+            flush(path.parent)
     finally:
-        part.unlink(missing_ok=True)
+        remove(part)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what the block puts into the temporary one appears under ``path`` at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
+    """Yield a temporary folder; when the block ends without an error, all that is in it appears under ``path``."""
+    with whole_file(path) as part:
+        part.mkdir()
         yield part
-        for file in part.iterdir():
-            flush(file)
-        if path.exists():
-            shutil.rmtree(path)
-        part.replace(path)
-        flush(path.parent)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def flush(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Flush a file or folder to the disk, as far as the system can."""
+    # Windows refuses to flush folders, and files that were opened for reading only.
+    writable = path.is_file() and os.access(path, os.W_OK)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, whole or not at all; a number that is not finite becomes null."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str, allow_nan=False)
-    with whole_file(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    """Write ``value`` as indented JSON, whole or not at all; numbers that are not finite become null."""
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n")
 
 
 def _finite(value: Any) -> Any:
@@ -81,33 +99,26 @@ def _finite(value: Any) -> Any:
 
 
 @contextmanager
-def locked(path: Path, busy: str, wait: float = 0.0, *, shared: bool = False) -> Iterator[None]:
-    """Hold a lock that ends with the process, whatever ends that; on a file system without locks, hold nothing.
+def locked(path: Path, busy: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock for the block, or until the process ends; do without on a file system that has no locks.
 
     Args:
-        path: of the lock, a file that is made if it is not there.
-        busy: what to say if somebody else holds it.
-        wait: s, for how long to try.
-        shared: hold it together with others that do the same.
+        path: lock file; made if it is not there, and left there.
+        busy: message of the error if another process holds the lock.
+        wait: seconds to wait for it.
 
     Raises:
-        ModcogError: if somebody else holds it for longer than ``wait``.
+        ModcogError: if another process holds it for longer than ``wait``.
     """
-    if sys.platform == "win32":
+    lock = FileLock(path, timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ModcogError(busy) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
         yield
-        return
-    with path.open("a") as file:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise ModcogError(busy) from None
-                time.sleep(0.05)
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-                break
-        yield
+    finally:
+        lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -137,9 +138,16 @@ def _free(path: Path) -> bool:
         return False
 
 
-def test_a_lock_can_be_shared(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock", "", shared=True), locked(tmp_path / "lock", "", shared=True):
-        assert not _free(tmp_path / "lock")
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_used_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(error, "")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path / "lock", ""), locked(tmp_path / "lock", ""):
+        pass
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
@@ -159,3 +167,43 @@ def test_flush_takes_files_folders_and_read_only_ones(tmp_path: Path) -> None:
     flush(tmp_path)
     with pytest.raises(FileNotFoundError):
         flush(tmp_path / "none")
+
+
+def test_flush_takes_what_windows_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens no folder, and flushes no file that was opened for reading only."""
+    import fcntl
+
+    real_open, real_fsync, flushed = os.open, os.fsync, []
+
+    def refuse_folders(path: Path, *more: int) -> int:
+        if Path(path).is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(path, *more)
+
+    def refuse_readers(handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        real_fsync(handle)
+        flushed.append(handle)
+
+    monkeypatch.setattr(os, "open", refuse_folders)
+    monkeypatch.setattr(os, "fsync", refuse_readers)
+    with whole_folder(tmp_path / "run") as part:
+        (part / "a").write_text("x")
+        (part / "b").write_text("x")
+        (part / "b").chmod(stat.S_IRUSR)
+    assert sorted(os.listdir(tmp_path / "run")) == ["a", "b"]
+    assert flushed
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
+    with pytest.raises(OSError, match="28"):
+        flush(tmp_path / "run" / "a")
+
+
+def test_a_block_may_make_a_folder_which_replaces_only_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(IsADirectoryError), whole_file(tmp_path / "kept") as part:
+        part.write_text("x")
+    with whole_file(tmp_path / "kept") as part:
+        part.mkdir()
+        (part / "new").touch()
+    assert os.listdir(tmp_path / "kept") == ["new"]

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.data.columns import ARRAYS, OWN_COLUMNS
+from modcog.battery import Battery
 from modcog.data.config import ExportConfig
-from modcog.data.formats import Format, get_format
-from modcog.data.manifest import Manifest, ShardEntry
+from modcog.data.formats import get_format
+from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry
 from modcog.errors import ModcogError, unknown
-from modcog.trials.arrays import Trials
+from modcog.tasks.condition import Condition
+from modcog.trials.arrays import Trials, ranges, span, write_rule_input
 
 if TYPE_CHECKING:
-    from modcog.battery import Battery
     from modcog.data.torch import ExportedItems
 
 
@@ -42,7 +42,7 @@ def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
         try:
             size = (folder / file.path).stat().st_size
         except OSError:
-            raise ModcogError(f"{folder / file.path} is missing; modcog verify tells all that is") from None
+            raise ModcogError(f"{folder / file.path} is missing; modcog verify names all that is") from None
         if size != file.bytes:
             raise ModcogError(f"{folder / file.path} has {size} bytes instead of {file.bytes}; verify tells more")
     return DataSet(folder, manifest, rule_input)
@@ -53,16 +53,18 @@ class DataSet(Mapping[str, "Split"]):
 
     Attributes:
         path: its folder.
-        manifest: all that is known of it.
+        manifest: its contents.
         layout: ``trials`` or ``stream``.
         format: of its files.
-        rule_input: whether ``Trials`` and torch data sets get one one-hot column per task.
+        unit: name of its items, ``trials`` or ``sequences``.
+        rule_input: ``Trials`` and torch data sets get one one-hot column per task.
     """
 
     def __init__(self, path: Path, manifest: Manifest, rule_input: bool | None = None) -> None:
         self.path, self.manifest = path, manifest
         stored = manifest.identity.config
         self.layout, self.format, self._padded = stored["layout"], stored["format"], stored["padded"]
+        self.unit = "trials" if self.layout == "trials" else "sequences"
         self.rule_input = bool(stored["rule_input"] if rule_input is None else rule_input)
         get_format(self.format)  # now rather than in a worker process
         self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
@@ -72,17 +74,12 @@ class DataSet(Mapping[str, "Split"]):
         """The task names; ``trials.task`` indexes them."""
         return self.manifest.tasks
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(self._splits)
-
     @cached_property
     def config(self) -> ExportConfig:
         """The settings it was made with.
 
         Raises:
-            UnknownNameError: if one of its tasks is built on a base task of a user's own that is not known here.
+            UnknownNameError: if a task is built on a user's own base task that is not known here.
         """
         return self.manifest.config
 
@@ -93,18 +90,10 @@ class DataSet(Mapping[str, "Split"]):
         Raises:
             UnknownNameError: as ``config``.
         """
-        from modcog.battery import Battery
-
         return Battery.from_config(self.config.battery_settings()).replace(rule_input=self.rule_input)
 
-    def torch(
-        self, split: str = "train", *, rule_input: bool | None = None, batch_first: bool = False
-    ) -> ExportedItems:
-        """A split as a torch data set; see ``Split.torch``."""
-        return self[split].torch(rule_input=rule_input, batch_first=batch_first)
-
     def __getitem__(self, name: str) -> Split:
-        """A split.
+        """Return a split.
 
         Raises:
             UnknownNameError: if there is none of that name.
@@ -121,11 +110,7 @@ class DataSet(Mapping[str, "Split"]):
 
     def __repr__(self) -> str:
         amounts = ", ".join(f"{name}: {len(split):,}" for name, split in self.items())
-        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self._items})"
-
-    @property
-    def _items(self) -> str:
-        return "trials" if self.layout == "trials" else "sequences"
+        return f"DataSet({str(self.path)!r}, {len(self.tasks)} tasks, {amounts} {self.unit})"
 
 
 class Split:
@@ -141,81 +126,87 @@ class Split:
         self.dataset, self.name, self.n_shards = dataset, name, len(entries)
         self._entries = entries
         self._first = np.cumsum([0, *(entry.items for entry in entries)])
-        self._forget()
+        self._columns = [name for name in entries[0].arrays if name not in ARRAYS]
 
     def __len__(self) -> int:
-        """Number of items."""
+        """Return the number of items."""
         return int(self._first[-1])
 
     def arrays(self, shard: int) -> Mapping[str, Any]:
-        """Arrays and columns of one shard as they are stored, by name: memory maps for ``npy``, read when indexed."""
+        """Return arrays and columns of one shard as stored, by name: memory maps in ``npy``, else read when indexed."""
         return self._open(range(self.n_shards)[shard]).stored
 
     def shards(self) -> Iterator[Trials]:
-        """The trials of each shard; for ``npy`` their observations are memory maps, unless the rule input is added."""
+        """Yield the trials of each shard; in ``npy`` as memory maps, unless padded or with rule input."""
         for first, stop in zip(self._first[:-1], self._first[1:], strict=True):
             yield self[int(first) : int(stop)]
 
     def __getitem__(self, index: int | slice) -> Trials:
-        """The trials of one item or of a contiguous slice of items; views of memory maps where that can be.
+        """Return the trials of one item or of a contiguous slice of items; views of memory maps where that can be.
 
         Raises:
             IndexError: if the index is outside, or the slice has a step.
         """
-        start, stop, step = _bounds(index, len(self))
+        start, stop, step = span(index, len(self))
         if step != 1:
             raise IndexError("items can be sliced contiguously only; take(indices) picks any")
-        parts = [self._open(k).read(a, b, self._columns) for k, a, b in self._pieces(start, stop)]
-        return self._trials(_joined(parts)) if parts else self[0:1][0:0]
+        return self.take(range(start, stop))
 
     def take(self, indices: Iterable[int]) -> Trials:
-        """The trials of any items, in the order asked for.
+        """Return the trials of any items, in the order asked for.
 
         Raises:
             IndexError: if an index is outside.
         """
-        return self._trials(self.gather(indices, self._columns))
+        return self._trials(self.read(indices, self._columns))
 
-    def gather(
-        self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), room: int = 0
+    def read(
+        self, indices: Iterable[int], columns: Sequence[str] = ("task", "length"), more_channels: int = 0
     ) -> dict[str, NDArray[Any]]:
-        """Copies of what some items hold, one item after the other.
+        """Read some items, one after the other.
 
         Args:
             indices: (n,) of the items, in any order.
-            columns: those that are wanted, a value for each trial.
-            room: channels of zeros to add to the observations.
+            columns: names of those that are wanted, with a value for each trial.
+            more_channels: channels of zeros to add to the observations.
 
         Returns:
-            dict: ``observations`` (S, C + room) float32, ``labels`` (S,) int64, ``steps`` (n,) of each item, and the
-                columns.
+            dict: ``observations`` (S, C + more_channels) float32, ``labels`` (S,) int64, ``steps`` (n,) of each item,
+                and the columns. Copies, but for contiguous items of one shard without more channels.
 
         Raises:
             IndexError: if an index is outside.
         """
-        wanted = np.fromiter(indices, np.int64)
-        if np.any((wanted < -len(self)) | (wanted >= len(self))):
-            raise IndexError(f"items {wanted.min()} to {wanted.max()} of {len(self)}")
-        wanted %= len(self)
-        shard = np.searchsorted(self._first, wanted, side="right") - 1
-        item = wanted - self._first[shard]
-        groups = [(int(k), np.flatnonzero(shard == k)) for k in np.unique(shard)]  # every shard is opened once
-        steps, trials = np.zeros((2, len(wanted)), np.int64)
-        for k, place in groups:
-            steps[place], trials[place] = self._open(k).sizes(item[place])
-        n_steps, n_trials, entries = int(steps.sum()), int(trials.sum()), self._entries[0].arrays
-        found: dict[str, NDArray[Any]] = {
-            "observations": np.zeros((n_steps, entries["observations"].shape[-1] + room), np.float32),
-            "labels": np.empty(n_steps, np.int64),
-            **{name: np.empty(n_trials, entries[name].dtype) for name in columns},
-        }
-        first_step, first_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
-        for k, place in groups:
-            self._open(k).copy(item[place], found, first_step[place], first_trial[place])
-        return {**found, "steps": steps}
+        items = np.fromiter(indices, np.int64)
+        if np.any((items < -len(self)) | (items >= len(self))):
+            raise IndexError(f"items {items.min()} to {items.max()} of {len(self)}")
+        items %= len(self)
+        number = np.searchsorted(self._first, items, side="right") - 1
+        # Each shard is opened once, and its items go to the places that they have in the result.
+        places = {int(k): np.flatnonzero(number == k) for k in np.unique(number)}
+        parts = [(place, self._open(k).read(items[place] - self._first[k], columns)) for k, place in places.items()]
+        if len(parts) == 1 and not more_channels:
+            return {**parts[0][1], "labels": parts[0][1]["labels"].astype(np.int64)}
+        steps, trials = np.zeros((2, len(items)), np.int64)
+        for place, part in parts:
+            steps[place], trials[place] = part["steps"], part["trials"]
+        at_step, at_trial = np.cumsum(steps) - steps, np.cumsum(trials) - trials
+        stored = self._entries[0].arrays
+        observations = np.zeros((int(steps.sum()), stored["observations"].shape[-1] + more_channels), np.float32)
+        labels = np.empty(len(observations), np.int64)
+        found: dict[str, NDArray[Any]] = {"observations": observations, "labels": labels, "steps": steps}
+        found |= {name: np.empty(int(trials.sum()), stored[name].dtype) for name in columns}
+        for place, part in parts:
+            rows = ranges(at_step[place], steps[place])
+            observations[rows, : stored["observations"].shape[-1]] = part["observations"]
+            labels[rows] = part["labels"]
+            rows = ranges(at_trial[place], trials[place])
+            for name in columns:
+                found[name][rows] = part[name]
+        return found
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
+        """Return a column of all trials, e.g. ``"task"`` or ``"direction"``, (n,).
 
         Raises:
             UnknownNameError: if there is no such column.
@@ -225,37 +216,27 @@ class Split:
         return np.concatenate([self._open(k).column(name) for k in range(self.n_shards)])
 
     def torch(self, *, rule_input: bool | None = None, batch_first: bool = False) -> ExportedItems:
-        """The split as a map-style ``torch.utils.data.Dataset`` of items, with a collate function that pads.
+        """Return the split as a map-style ``torch.utils.data.Dataset`` of items, with a collate function that pads.
 
         Args:
-            rule_input: append the one-hot columns of the tasks; None: as ``load`` was told.
+            rule_input: append the one-hot columns of the tasks; None: as in ``load``.
             batch_first: the collate function gives (B, T, …) instead of (T, B, …).
 
         Examples:
             >>> dataset = data["train"].torch(rule_input=True)  # doctest: +SKIP
             >>> loader = DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)  # doctest: +SKIP
         """
-        from modcog.data.torch import ExportedItems
+        from modcog.data.torch import ExportedItems  # imports torch
 
-        wanted = self.dataset.rule_input if rule_input is None else rule_input
-        return ExportedItems(self, rule_input=wanted, batch_first=batch_first)
-
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Shard, first and last + 1 item in it, of every shard that items start … stop − 1 touch."""
-        for k in range(self.n_shards):
-            a, b = max(start, int(self._first[k])), min(stop, int(self._first[k + 1]))
-            if a < b:
-                yield k, a - int(self._first[k]), b - int(self._first[k])
-
-    @property
-    def _columns(self) -> list[str]:
-        return [name for name in self._entries[0].arrays if name not in ARRAYS]
+        rules = self.dataset.rule_input if rule_input is None else rule_input
+        n_rules, one_task = len(self.dataset.tasks) if rules else 0, self.dataset.layout == "trials"
+        return ExportedItems(self.read, len(self), n_rules=n_rules, one_task=one_task, batch_first=batch_first)
 
     def _trials(self, found: dict[str, NDArray[Any]]) -> Trials:
         manifest, length = self.dataset.manifest, found["length"]
         trials = Trials(
             found["observations"],
-            found["labels"].astype(np.int64, copy=False),
+            found["labels"],
             np.concatenate([[0], np.cumsum(length, dtype=np.int64)]),
             found["task"].astype(np.int64),
             found["decision_start"].astype(np.int64),
@@ -264,152 +245,87 @@ class Split:
             manifest.dt,
             tuple(manifest.periods[task] for task in manifest.tasks),
             manifest.identity.config["dim_ring"],
-            (),
+            tuple(Condition(**declared) for declared in manifest.conditions),
         )
-        return with_rule_input(trials) if self.dataset.rule_input else trials
+        if not self.dataset.rule_input:
+            return trials
+        n_steps, channels = trials.packed_observations.shape
+        observations = np.zeros((n_steps, channels + len(trials.tasks)), np.float32)
+        observations[:, :channels] = trials.packed_observations
+        write_rule_input(observations[:, channels:], trials.task, trials.lengths)
+        return replace(trials, packed_observations=observations)
 
     def _open(self, k: int) -> _Shard:
-        if self._process != os.getpid():  # a forked worker must not share file handles with its parent
-            self._forget()
-        if k not in self._shards:
-            fmt = get_format(self.dataset.format)
-            while len(self._shards) >= fmt.OPEN_SHARDS:
-                self._shards.popitem(last=False)
-            self._shards[k] = _Shard(self.dataset, self._entries[k], fmt)
-        self._shards.move_to_end(k)
-        return self._shards[k]
+        return self._opened(k, os.getpid())  # a forked worker must not share file handles with its parent
 
-    def _forget(self) -> None:
-        self._process = os.getpid()
-        self._shards: OrderedDict[int, _Shard] = OrderedDict()
+    @cached_property
+    def _opened(self) -> Callable[[int, int], _Shard]:
+        most = get_format(self.dataset.format).OPEN_SHARDS
+        return lru_cache(most)(lambda k, process: _Shard(self.dataset, self._entries[k]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the open shards: a worker process opens its own."""
-        return {**self.__dict__, "_shards": OrderedDict()}
+        """Return the state without the open shards: a worker process opens its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
 
     def __repr__(self) -> str:
-        return f"Split({self.name!r}, {len(self):,} {self.dataset._items}, {self.n_shards} shards)"
+        return f"Split({self.name!r}, {len(self):,} {self.dataset.unit}, {self.n_shards} shards)"
 
 
 class _Shard:
-    """An open shard: from what is stored to trials, whatever the layout."""
+    """An open shard, whose arrays are read step by step, whatever the layout.
 
-    def __init__(self, dataset: DataSet, entry: ShardEntry, fmt: Format) -> None:
-        self.dataset, self.entry = dataset, entry
-        self.stream, self.padded = dataset.layout == "stream", dataset._padded
-        self.stored = fmt.open_shard(dataset.path / entry.path)
+    Packed, item i has the steps from ``start[i]`` on. Padded and in sequences, the arrays have a row of ``width`` steps
+    for each item; laid one after the other, item i has the steps from ``i · width`` on.
+    """
+
+    def __init__(self, dataset: DataSet, entry: ShardEntry) -> None:
+        self.entry, self.stream = entry, dataset.layout == "stream"
+        self.width = entry.arrays["labels"].shape[1] if self.stream or dataset._padded else 0
+        self.stored = get_format(dataset.format).open_shard(dataset.path / entry.path)
         if missing := [name for name in entry.arrays if name not in self.stored]:
-            raise ModcogError(f"{entry.path} does not hold {missing[0]}; modcog verify tells what is damaged")
+            raise ModcogError(f"{entry.path} does not hold {missing[0]}; modcog verify names all that is damaged")
         self._columns: dict[str, NDArray[Any]] = {}
 
     def column(self, name: str) -> NDArray[Any]:
+        """Return a column, which is read once."""
         if name not in self._columns:
             self._columns[name] = np.asarray(self.stored[name][:])
         return self._columns[name]
 
-    def read(self, start: int, stop: int, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Steps and columns of items start … stop − 1, one after the other; views where that can be."""
-        rows = slice(start, stop)
+    def read(self, items: NDArray[np.int64], columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return steps and columns of items, and the numbers of ``steps`` and ``trials`` of each."""
+        first: NDArray[Any] = items * self.width if self.width else self.column("start")[items]
+        steps: NDArray[Any]
         if self.stream:
-            rows = slice(int(self._first_trial[start]), int(self._first_trial[stop]))
-        found = {name: self._steps(name, start, stop) for name in ARRAYS}
-        return found | {name: self.column(name)[rows] for name in columns}
+            steps = np.full(len(items), self.width)
+            trial, n_trials = self._first_trial[items], np.diff(self._first_trial)[items]
+        else:
+            steps = self.column("length")[items].astype(np.int64)
+            trial, n_trials = items, np.ones_like(items)
+        found = {name: self._steps(name, first, steps) for name in ARRAYS}
+        contiguous = np.array_equal(trial[1:], (trial + n_trials)[:-1])
+        rows: Any = slice(trial[0], trial[-1] + n_trials[-1]) if contiguous else ranges(trial, n_trials)
+        return {**found, **{name: self.column(name)[rows] for name in columns}, "steps": steps, "trials": n_trials}
 
-    def sizes(self, items: NDArray[np.int64]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-        """Steps and trials of each of some items, (n,)."""
-        if self.stream:
-            return np.full(len(items), self.entry.arrays["labels"].shape[1]), np.diff(self._first_trial)[items]
-        return self.column("length")[items], np.ones(len(items), np.int64)
+    def _steps(self, name: str, first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[Any]:
+        """Return, for each i, count[i] steps from first[i] on, one after the other; a view if they are adjacent."""
+        if np.array_equal(first[1:], (first + count)[:-1]):
+            return self._flat(name, int(first[0]), int(first[-1] + count[-1]))
+        if isinstance(self.stored[name], np.ndarray) and not self.stream:  # many short pieces: all at once
+            total = self.entry.arrays[name].shape[0] * max(self.width, 1)
+            return self._flat(name, 0, total)[ranges(first, count)]
+        pieces = zip(first.tolist(), (first + count).tolist(), strict=True)
+        return np.concatenate([self._flat(name, start, stop) for start, stop in pieces])
 
-    def copy(
-        self,
-        items: NDArray[np.int64],
-        out: Mapping[str, NDArray[Any]],
-        first_step: NDArray[np.int64],
-        first_trial: NDArray[np.int64],
-    ) -> None:
-        """Copy some items to ``out``, item i to the steps from first_step[i] on, its trials from first_trial[i] on."""
-        steps, trials = self.sizes(items)
-        channels = self.entry.arrays["observations"].shape[-1]
-        self._copy_steps("observations", items, steps, out["observations"][:, :channels], first_step)
-        self._copy_steps("labels", items, steps, out["labels"], first_step)
-        rows = ranges(self._first_trial[items], trials) if self.stream else items
-        places = ranges(first_trial, trials) if self.stream else first_trial
-        for name in out.keys() - ARRAYS.keys():
-            out[name][places] = self.column(name)[rows]
-
-    def _copy_steps(
-        self,
-        name: str,
-        items: NDArray[np.int64],
-        steps: NDArray[np.integer],
-        out: NDArray[Any],
-        first: NDArray[np.int64],
-    ) -> None:
-        stored, packed = self.stored[name], not (self.stream or self.padded)
-        if isinstance(stored, np.ndarray) and not self.stream:  # many short pieces: all at once
-            start = self.column("start")[items] if packed else items * stored.shape[1]
-            flat = stored if packed else stored.reshape(-1, *stored.shape[2:])
-            out[ranges(first, steps)] = flat[ranges(start, steps)]
-            return
-        for item, count, place in zip(items.tolist(), steps.tolist(), first.tolist(), strict=True):
-            if packed:
-                start = int(self.column("start")[item])
-                out[place : place + count] = stored[start : start + count]
-            else:
-                out[place : place + count] = stored[item, :count]
+    def _flat(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Return the steps start … stop − 1 of an array, its rows laid one after the other."""
+        if not self.width:
+            return np.asarray(self.stored[name][start:stop])
+        first = start // self.width
+        rows = np.asarray(self.stored[name][first : -(-stop // self.width)])
+        return rows.reshape(-1, *rows.shape[2:])[start - first * self.width : stop - first * self.width]
 
     @cached_property
     def _first_trial(self) -> NDArray[np.integer]:
         """(n + 1,) sequence i holds the trials _first_trial[i] … _first_trial[i + 1] − 1."""
         return np.searchsorted(self.column("sequence"), np.arange(self.entry.items + 1))
-
-    def _steps(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """The steps of items start … stop − 1 of an array, one after the other."""
-        stored = self.stored[name]
-        if self.stream:
-            found = np.asarray(stored[start:stop])
-            return found.reshape(-1, *found.shape[2:])
-        length = self.column("length")
-        if self.padded:
-            found = np.asarray(stored[start:stop])
-            return found[np.arange(found.shape[1]) < length[start:stop, None]]
-        first = self.column("start")
-        return np.asarray(stored[int(first[start]) : int(first[stop - 1]) + int(length[stop - 1])])
-
-
-def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The whole numbers start[i] … start[i] + count[i] − 1 for each i, one after the other; both (n,)."""
-    before = np.cumsum(count) - count
-    return np.repeat(start - before, count) + np.arange(int(count.sum()))
-
-
-def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def with_rule_input(trials: Trials) -> Trials:
-    """The same trials with one one-hot column per task after their observations."""
-    from dataclasses import replace
-
-    n, channels = trials.packed_observations.shape
-    observations = np.zeros((n, channels + len(trials.tasks)), np.float32)
-    observations[:, :channels] = trials.packed_observations
-    set_rule_input(observations[:, channels:], trials.task, trials.lengths)
-    return replace(trials, packed_observations=observations)
-
-
-def set_rule_input(rule: NDArray[np.float32], task: NDArray[np.integer], length: NDArray[np.integer]) -> None:
-    """Write the rule input of trials that follow one another into zeros, (S, n_tasks)."""
-    rule[np.arange(len(rule)), np.repeat(task, length)] = 1
-
-
-def _bounds(index: int | slice, n: int) -> tuple[int, int, int]:
-    if isinstance(index, slice):
-        start, stop, step = index.indices(n)
-        return start, max(start, stop), step
-    if not -n <= index < n:
-        raise IndexError(f"item {index} of {n}")
-    return index % n, index % n + 1, 1

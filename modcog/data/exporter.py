@@ -1,38 +1,54 @@
-"""Export: make the shards of a data set in any number of processes, then what describes it, then its manifest."""
+"""Export: make the shards of a data set in any number of processes, then what describes it, then its manifest.
+
+A shard is written under a temporary name, recorded with its hash, and only then gets its name. Whoever exports again
+keeps every shard that agrees with its record, so a process may be killed, or the power fail, at any moment.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from modcog.checks import check_count
-from modcog.data.columns import meanings
+from modcog.data.card import PICTURE, card, picture
 from modcog.data.config import ExportConfig
+from modcog.data.croissant import croissant
+from modcog.data.dataset import DataSet, load
 from modcog.data.formats import get_format
-from modcog.data.journal import Journal
-from modcog.data.manifest import MANIFEST, ArrayEntry, Identity, Manifest, ShardEntry, file_entries, file_entry
-from modcog.data.plan import Plan, Shard
-from modcog.data.progress import Progress
+from modcog.data.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    ArrayEntry,
+    Identity,
+    Manifest,
+    ShardEntry,
+    file_entries,
+    meanings,
+)
+from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
-from modcog.experiments.workers import spread
-from modcog.files import whole_file
+from modcog.files import flush, locked, remove, whole_file, write_text
+from modcog.processes import spread
+from modcog.progress import ProgressBar
 from modcog.tasks.base import Base
 from modcog.tasks.names import TASKS, parse
 from modcog.tasks.table import BASES
-from modcog.version import __version__
 
-if TYPE_CHECKING:
-    from modcog.data.dataset import DataSet
+_PATIENCE = 600.0  # s, for a worker of a killed export to finish the shard that it is making
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_AGAIN = "run the same export again to finish it"
+_ADVICE = f"{_AGAIN}, with fewer jobs or a smaller shard_mb if it happens again"
 
 
 def export(
@@ -41,13 +57,14 @@ def export(
     *,
     jobs: int = 1,
     dask: str | None = None,
-    progress: bool = False,
+    progress: bool | None = False,
     **settings: Any,
 ) -> DataSet:
     """Write a data set, or finish one that was interrupted.
 
-    The bytes of every file depend on the settings and the package version alone (and, for formats other than
-    ``npy``, on the version of the library that writes them): not on ``jobs``, the machine or an interruption.
+    The bytes of every file but the picture depend on the settings and the package version alone (and, for formats
+    other than ``npy``, on the version of the library that writes them): not on ``jobs``, the machine or an
+    interruption.
 
     Args:
         out: folder of the data set; an unfinished export in it with the same settings is finished.
@@ -55,7 +72,7 @@ def export(
         jobs: worker processes on this machine.
         dask: address of a dask scheduler whose workers make the shards instead; they must see ``out`` under the
             same path.
-        progress: show a bar with rate and time left on standard error.
+        progress: show a bar with rate and time left on standard error; None: if that is a terminal.
         **settings: the fields of ``ExportConfig``: those of ``Battery``, and ``trials_per_task``, ``splits``,
             ``format``, ``layout``, ``padded``, ``sequences``, ``seq_len``, ``seed``, ``shard_mb``.
 
@@ -64,8 +81,8 @@ def export(
 
     Raises:
         UnknownNameError: for a setting, task, format or layout that does not exist.
-        ModcogError: for a wrong value, a folder that cannot be written or holds something else, a full disk, or an
-            optional package that is not installed.
+        ModcogError: for a wrong value, a folder that cannot be written, holds something else or is being written by
+            another export, a full disk, or an optional package that is not installed.
 
     Examples:
         >>> data = export("rings", tasks="yang19", trials_per_task=10)  # doctest: +SKIP
@@ -77,22 +94,23 @@ def export(
     config = config or ExportConfig.of(**settings)
     check_count("jobs", jobs)
     job = Job.of(config, Path(out).absolute())
-    with _system_errors(job.out), job.journal().opened(job.identity):
-        _make(job, _missing(job), jobs, dask, progress)
-        _finish(job)
-    from modcog.data.dataset import load
-
+    with _system_errors(job.out):
+        if not job.is_done():
+            with job.only_writer():
+                if not job.is_done():
+                    _write(job, jobs, dask, progress)
+            shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     return load(out)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is told.
+    """An export as its workers receive it.
 
     Attributes:
         out: folder of the data set.
-        identity: the settings, and the versions that the worker must have.
-        bases: rows of the user's own base tasks, which the worker may not know.
+        identity: the settings, and the versions that a worker must have.
+        bases: rows of the user's own base tasks, which a worker may not know.
     """
 
     out: Path
@@ -101,23 +119,67 @@ class Job:
 
     @classmethod
     def of(cls, config: ExportConfig, out: Path) -> Job:
-        """The job of an export."""
-        identity = Identity(
-            version=__version__, library=get_format(config.format).library(), config=config.model_dump(mode="json")
-        )
+        """Return the job of an export."""
         known = {parse(task).base for task in TASKS}
-        own = {base: None for task in config.tasks if (base := parse(task).base) not in known}
-        return cls(out, identity, tuple(BASES[base] for base in own))
+        own = dict.fromkeys(base for task in config.tasks if (base := parse(task).base) not in known)
+        return cls(out, Identity.here(config.model_dump(mode="json")), tuple(BASES[base] for base in own))
+
+    def inside(self, name: str | int) -> Path:
+        """Return a file that an unfinished export needs: settings, locks, and by number the entry of each shard."""
+        return self.out / UNFINISHED / (name if isinstance(name, str) else f"{name:05d}.json")
 
     def plan(self) -> Plan:
-        """The plan of the data set; compiled once a process."""
+        """Return the plan of the data set; compiled once a process."""
         for row in self.bases:
             BASES.setdefault(row.name, row)
         return _plan(self.identity.model_dump_json())
 
-    def journal(self) -> Journal:
-        """The journal of the data set."""
-        return Journal(self.out, get_format(self.identity.config["format"]).ENDING)
+    def is_done(self) -> bool:
+        """Tell whether the folder holds the whole data set, hashes aside.
+
+        Raises:
+            ModcogError: if it holds an export with other settings, or something else.
+        """
+        manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
+        settings = self.inside("settings.json")
+        if manifest is None and not settings.exists():
+            if self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
+                raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
+            return False
+        try:
+            there = manifest.identity if manifest else Identity.model_validate_json(settings.read_bytes())
+        except ValidationError:
+            raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
+        if difference := self.identity.difference(there):
+            raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
+        sizes = [(self.out / file.path, file.bytes) for file in manifest.all_files()] if manifest else []
+        whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+        return manifest is not None and whole and (self.out / PICTURE).exists()
+
+    def finished(self, index: int) -> ShardEntry | None:
+        """Return the entry of a shard that is there as it is recorded, hashes and all, or None."""
+        try:
+            entry = ShardEntry.model_validate_json(self.inside(index).read_bytes())
+            return entry if file_entries(self.out / entry.path, entry.path) == entry.files else None
+        except (OSError, ValidationError):
+            return None
+
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """Hold the folder for the block.
+
+        Raises:
+            ModcogError: if another export is writing to it.
+        """
+        with ExitStack() as held:
+            while True:
+                (self.out / UNFINISHED).mkdir(parents=True, exist_ok=True)
+                try:
+                    held.enter_context(locked(self.inside("lock"), _busy(self)))
+                    break
+                except FileNotFoundError:  # an export that has just finished has removed the folder in between
+                    continue
+            yield
 
 
 @lru_cache(maxsize=2)
@@ -125,188 +187,107 @@ def _plan(identity: str) -> Plan:
     return Plan(Identity.model_validate_json(identity).config_checked())
 
 
-@dataclass(frozen=True)
-class Written:
-    """A shard that is written, under a temporary name.
-
-    Attributes:
-        name: of the shard.
-        part: where it stands.
-        entry: its record.
-    """
-
-    name: str
-    part: Path
-    entry: ShardEntry
+def _busy(job: Job) -> str:
+    return f"out: another export is writing to {job.out}"
 
 
-def make_shard(job: Job, index: int) -> int:
-    """Make one shard, to the end. Returns its size in bytes."""
-    with job.journal().at_work():
-        return finish_shard(job, write_shard(job, index))
+def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None:
+    """Make what is missing of a data set."""
+    plan, path, ending = job.plan(), job.out / MANIFEST, get_format(job.identity.config["format"]).ENDING
+    write_text(job.inside("settings.json"), job.identity.model_dump_json())
+    if path.exists():  # it has lost files since, and is an unfinished export again
+        listed = {shard.path: shard for shard in Manifest.read(job.out).shards()}
+        for index, shard in enumerate(plan.shards):
+            job.inside(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
+        path.unlink()
+    entries: dict[int, ShardEntry] = {}
+    n_items, unit = sum(shard.n_items for shard in plan.shards), "trials" if plan.seq_len == 0 else "sequences"
+    # Beside making shards: the disk takes as long as a processor, and the picture a second.
+    with ThreadPoolExecutor(4) as beside, ProgressBar(job.out.name, unit, n_items, show=progress) as bar:
+        drawn = beside.submit(picture, plan.battery, plan.config.seed)
+        flushed = []
+        for index, entry in spread(partial(make_shard, job), range(len(plan.shards)), jobs, dask, _ADVICE):
+            entries[index] = entry
+            flushed.append(beside.submit(_flush_shard, job.out / entry.path))
+            bar.advance(entry.items, bytes=sum(file.bytes for file in entry.files))
+        for done in flushed:
+            done.result()
+    for part in list(job.out.rglob(".*.part")):  # of processes that were killed
+        remove(part)
+    manifest = _manifest(job, plan, entries)
+    with whole_file(job.out / PICTURE) as part:
+        part.write_bytes(drawn.result())
+    texts = {"croissant.json": croissant(manifest), "README.md": card(manifest)}
+    for name, text in texts.items():
+        write_text(job.out / name, text)
+    files = tuple(file for name in texts for file in file_entries(job.out / name, name))
+    write_text(path, manifest.signed(files).model_dump_json(indent=1) + "\n")
 
 
-def write_shard(job: Job, index: int) -> Written:
-    """Write one shard, but leave it to ``finish_shard`` to bring it to the disk and give it its name.
-
-    Raises:
-        ModcogError: if this process has other versions than the export.
-    """
-    fmt = get_format(job.identity.config["format"])
-    here = job.identity.model_copy(update={"version": __version__, "library": fmt.library()})
-    if difference := here.difference(job.identity):
-        raise ModcogError(f"a worker has other versions: {difference}")
-    plan, journal = job.plan(), job.journal()
-    shard = plan.shards[index]
-    data = plan.data(shard)
-    name = shard.name + fmt.ENDING
-    with journal.shard(shard.name) as part:
-        fmt.write(data, part, job.identity.model_dump_json())
-        trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
-        arrays = {
-            key: ArrayEntry(shape=array.shape, dtype=array.dtype.name)
-            for key, array in {**data.arrays, **data.columns}.items()
-        }
-        entry = ShardEntry(
-            path=name, items=shard.stop - shard.start, trials=tuple(trials.tolist()), arrays=arrays,
-            files=file_entries(part, name),
-        )  # fmt: skip
-    return Written(shard.name, part, entry)
+def _flush_shard(path: Path) -> None:
+    """Bring a shard to the disk, or remove it: after a refusal, the system may take a second attempt for a success."""
+    try:
+        for inner in (path, *path.rglob("*"), path.parent):
+            flush(inner)
+    except OSError:
+        remove(path)
+        raise
 
 
-def finish_shard(job: Job, written: Written) -> int:
-    """Bring a shard to the disk, record it and give it its name. Returns its size in bytes."""
-    job.journal().finish(written.name, written.part, written.entry)
-    return sum(file.bytes for file in written.entry.files)
-
-
-def _missing(job: Job) -> list[int]:
-    """Indices of the shards that are still to be made."""
-    plan, journal = job.plan(), job.journal()
-    manifest = Manifest.read(job.out) if (job.out / MANIFEST).exists() else None
-    listed = {entry.path: entry for entry in manifest.shards()} if manifest else {}
-    found = [journal.finished(shard.name, listed.get(shard.name + journal.ending)) for shard in plan.shards]
-    missing = [index for index, entry in enumerate(found) if entry is None]
-    if manifest and (missing or not _complete(job.out, manifest)):  # has lost files since: again an unfinished export
-        for shard, entry in zip(plan.shards, found, strict=True):
-            if entry is not None:
-                journal.record(shard.name, entry)
-        (job.out / MANIFEST).unlink()
-    return missing
-
-
-def _complete(out: Path, manifest: Manifest) -> bool:
-    """Whether the files that describe a finished data set are there in full length."""
-    files = [(out / file.path, file.bytes) for file in manifest.files]
-    return all(path.is_file() and path.stat().st_size == size for path, size in files)
-
-
-def _make(job: Job, missing: list[int], jobs: int, dask: str | None, progress: bool) -> None:
-    if not missing:
-        return
-    plan = job.plan()
-    n_items = sum(shard.stop - shard.start for shard in plan.shards)
-    done = n_items - sum(plan.shards[i].stop - plan.shards[i].start for i in missing)
-    unit = "trials" if plan.config.layout == "trials" else "sequences"
-    with Progress(job.out.name, unit, n_items, done, shown=progress) as bar:
-        if dask:
-            made = spread(partial(make_shard, job), missing, dask=dask, again=_AGAIN)
-        else:
-            written = spread(partial(write_shard, job), missing, jobs, again=_AGAIN, backend=_backend(jobs))
-            made = _finished(job, written)
-        for place, size in made:
-            shard = plan.shards[missing[place]]
-            bar.advance(shard.stop - shard.start, size)
-
-
-_AGAIN = "run the same export again to finish it, with fewer jobs or a smaller shard_mb if it happens again"
-
-
-def _backend(jobs: int) -> Any:
-    if jobs == 1:
-        return None
-    from modcog.data.forks import quick_backend  # imports joblib
-
-    return quick_backend()
-
-
-def _finished(job: Job, shards: Iterator[tuple[int, Written]]) -> Iterator[tuple[int, int]]:
-    """Finish shards while the next ones are made: the disk takes half as long as a worker."""
-    with ThreadPoolExecutor(_DISK) as beside:
-        finishing: deque[tuple[int, Future[int]]] = deque()
-        for place, written in shards:
-            finishing.append((place, beside.submit(finish_shard, job, written)))
-            if len(finishing) > _DISK:
-                first, size = finishing.popleft()
-                yield first, size.result()
-        yield from ((place, size.result()) for place, size in finishing)
-
-
-_DISK = 3
-"""Shards that are brought to the disk at the same time: records and folders of one wait while data of another goes."""
-
-
-def _finish(job: Job) -> None:
-    """Write what describes the data set, the manifest last, and remove the journal."""
-    plan, journal, path = job.plan(), job.journal(), job.out / MANIFEST
-    if not path.exists():
-        journal.clean()  # a dask worker may have been killed on the way
-        manifest = _manifest(job, plan, journal)
-        files = tuple(_describe(job.out, manifest, plan))
-        with whole_file(path) as part:
-            signed = manifest.model_copy(update={"files": files}).signed()
-            part.write_text(signed.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    journal.close()
-
-
-def _manifest(job: Job, plan: Plan, journal: Journal) -> Manifest:
-    tables = plan.battery.tables
-    splits: dict[str, list[ShardEntry]] = {}
-    for shard in plan.shards:
-        splits.setdefault(shard.split, []).append(journal.finished(shard.name) or _lost(journal, shard))
-    names = next(iter(splits.values()))[0].arrays
+def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
+    splits: dict[str, tuple[ShardEntry, ...]] = {}
+    for index, shard in enumerate(plan.shards):
+        splits[shard.split] = (*splits.get(shard.split, ()), entries[index])
+    tables, parts = plan.battery.tables, ("name", "kind", "meaning", "derived", "off_grid")
     return Manifest(
         identity=job.identity,
-        tasks=plan.battery.tasks,
-        periods={spec.name: tuple(timing) for spec, timing in zip(tables.specs, tables.timings, strict=True)},
+        tasks=tables.tasks,
+        periods=dict(zip(tables.tasks, tables.periods, strict=True)),
         dt=tables.settings.dt,
-        columns=meanings(names, tables.conditions),
-        splits={name: tuple(shards) for name, shards in splits.items()},
+        conditions=tuple({part: getattr(condition, part) for part in parts} for condition in tables.conditions),
+        columns=meanings(entries[0].arrays, tables.conditions),
+        splits=splits,
         files=(),
     )
 
 
-def _lost(journal: Journal, shard: Shard) -> ShardEntry:
-    raise ModcogError(f"{journal.place(shard.name)} has disappeared during the export; run the same export again")
+def make_shard(job: Job, index: int) -> tuple[int, ShardEntry]:
+    """Make one shard, unless it is there; return its index and entry.
+
+    Raises:
+        ModcogError: if this process has other versions than the export.
+    """
+    if difference := Identity.here(job.identity.config).difference(job.identity):
+        raise ModcogError(f"a worker has other versions: {difference}")
+    # A worker of a killed export may still be making the shard, and dask may run a task twice.
+    with locked(job.inside(f"{index:05d}.lock"), _busy(job), _PATIENCE):
+        return index, job.finished(index) or _write_shard(job, index)
 
 
-def _describe(out: Path, manifest: Manifest, plan: Plan) -> Iterable[Any]:
-    """Write croissant.json, the picture and the data card; yields their entries."""
-    from modcog.data import card, croissant, picture
-
-    contents = {
-        "croissant.json": croissant.croissant(manifest),
-        "trials.svg": picture.picture(plan.battery, manifest.config.seed),
-        "README.md": card.card(manifest),
-    }
-    for name, text in contents.items():
-        with whole_file(out / name) as part:
-            part.write_text(text, encoding="utf-8")
-        yield file_entry(out / name, name)
+def _write_shard(job: Job, index: int) -> ShardEntry:
+    plan, fmt = job.plan(), get_format(job.identity.config["format"])
+    shard, data = plan.shards[index], plan.data(plan.shards[index])
+    name = shard.name + fmt.ENDING
+    with whole_file(job.out / name, flushed=False) as part:
+        fmt.write(data, part, job.identity.model_dump_json())
+        trials = np.bincount(data.columns["task"], minlength=len(plan.battery.tasks))
+        entry = ShardEntry(
+            path=name,
+            items=shard.n_items,
+            trials=tuple(trials.tolist()),
+            arrays={key: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for key, array in data.all.items()},
+            files=file_entries(part, name),
+        )
+        job.inside(index).write_text(entry.model_dump_json(), encoding="utf-8")
+    return entry
 
 
 @contextmanager
 def _system_errors(out: Path) -> Iterator[None]:
-    """Turn what the operating system says into one line that names the folder."""
+    """Turn errors of the operating system into one line that names the folder."""
     try:
         yield
     except OSError as error:
-        if error.errno is None and not error.strerror:
-            reason = one_line(error)
-        else:
-            reason = os.strerror(error.errno) if error.errno else str(error.strerror)
-        again = "; free some space and run the same export again to finish it" if error.errno in _FULL else ""
+        reason = os.strerror(error.errno) if error.errno else error.strerror or one_line(error)
+        again = f"; free some space and {_AGAIN}" if error.errno in _FULL else ""
         raise ModcogError(f"out: cannot write to {out}: {reason}{again}") from None
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

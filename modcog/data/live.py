@@ -5,32 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
+from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.data.slots import Slots
-from modcog.data.torch import batch_of
+from modcog.data.torch import padded_batch
 from modcog.errors import ModcogError, unknown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.source import TrialSource
 from modcog.trials.stream import Stream
 
-if TYPE_CHECKING:
-    from modcog.battery import Battery
-
-LAYOUTS = ("stream", "trials")
+_ENDLESS = 2**63 - 1
+_MOST_WORKERS = 1024
 
 
 class LiveDataset(IterableDataset[Any]):
     """Endless training batches, made while they are used.
 
     An item is a whole batch: for layout ``stream`` the pair observations (T, B, C) float32 and labels (T, B) int64 of
-    ``Battery.stream``, for layout ``trials`` a padded ``Batch``. Batch i of the seed goes to rank i mod ``world_size``
-    and there to the worker whose turn it is, so what a rank sees does not depend on the number of workers, and no two
-    ranks see the same batch.
+    ``Battery.stream``, for layout ``trials`` a ``PaddedBatch``. Batch i of the seed goes to rank i mod
+    ``world_size``, so a rank sees the same whatever the number of workers, and no two ranks see the same batch.
+
+    However it is read, reading goes on where it was. Iteration and ``loader`` move ``position``, the number of the next
+    batch. The worker processes of any other ``DataLoader`` start there too, but nothing tells how many of their batches
+    were used, so after that the position is not known, and reading on is an error until it is set.
+    ``StatefulDataLoader`` of torchdata saves and restores the places of its workers.
 
     Args:
         battery: whose trials to make.
@@ -39,13 +41,10 @@ class LiveDataset(IterableDataset[Any]):
         seed: of all random numbers; None: from the operating system.
         layout: ``stream`` or ``trials``.
         batch_first: (B, T, …) instead of (T, B, …).
-        length: batches of an epoch; None: without end.
+        length: batches of an epoch; None: without end. Epoch e has the batches e · length … (e + 1) · length − 1; one
+            that was left early is finished by the next iteration.
         rank: of this process among those that train; None: from torch.distributed or the environment, else 0.
         world_size: their number; likewise, else 1.
-
-    Attributes:
-        position: number of the next batch of this rank. ``loader`` keeps it up to date; with a ``DataLoader`` of your
-            own, set it before iterating.
 
     Raises:
         UnknownNameError: for another layout.
@@ -71,8 +70,8 @@ class LiveDataset(IterableDataset[Any]):
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
-        if layout not in LAYOUTS:
-            raise unknown("layout", layout, LAYOUTS)
+        if layout not in ("stream", "trials"):
+            raise unknown("layout", layout, ("stream", "trials"))
         self.battery, self.layout, self.batch_first = battery, layout, batch_first
         self.batch_size, self.seq_len = check_count("batch_size", batch_size), check_count("seq_len", seq_len)
         self.length = None if length is None else check_count("length", length)
@@ -82,54 +81,82 @@ class LiveDataset(IterableDataset[Any]):
         if self.rank >= self.world_size:
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
         self.seed = check_seed(seed)
+        # Shared with worker processes: the position, how often it was set, and which setting each has started from.
+        self._shared = torch.zeros(2 + _MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._setting = 0
         self.position = 0
-        self._slots: Slots | None = None
+        self._place: tuple[int, int] | None = None  # in a worker process: its next batch, and the end of the epoch
+        self._saved: tuple[int, int] | None = None  # the same, as loaded and not yet used
+
+    @property
+    def position(self) -> int:
+        """Number of the next batch of this rank.
+
+        Raises:
+            ModcogError: when read, if it is not known.
+        """
+        if (self._shared[2:] == self._setting).any():
+            raise _unknown_position(int(self._shared[0]))
+        return int(self._shared[0])
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._shared[0] = check_count("position", value, at_least=0)
+        self._setting += 1
+        self._shared[1] = self._setting
 
     def batch(self, index: int) -> Any:
-        """Batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
-        index = self._of_all(index)
+        """Return batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
+        index = index * self.world_size + self.rank
         if self.layout == "stream":
             observations, labels = self._stream[index]
             return torch.from_numpy(observations), torch.from_numpy(labels)
-        source = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE))
-        return batch_of(source.block(index, n=self.batch_size), self.batch_first)
-
-    def _of_all(self, index: int) -> int:
-        """Number of a batch of this rank among those of all ranks."""
-        return index * self.world_size + self.rank
-
-    def _made(self, index: int, worker: int) -> Any:
-        """Batch ``index``, made in a worker process: in a slot, if there are slots and one is free."""
-        taken = self._slots.take(worker) if self._slots else None
-        if taken is None:
-            return self.batch(index)
-        sent, observations, labels = taken
-        index = self._of_all(index)
-        flat = observations.reshape(-1, self.battery.n_channels)
-        labels[:] = self._stream.paint(self._stream.draw(index), index, flat)[1]
-        return sent
+        trials = TrialSource(self.battery.tables, Seed.of(self.seed, Purpose.LIVE)).block(index, n=self.batch_size)
+        packed = (trials.packed_observations, trials.packed_labels, trials.task, trials.lengths)
+        return padded_batch(*packed, batch_first=self.batch_first)
 
     @cached_property
     def _stream(self) -> Stream:
-        """Kept, since it draws the trials of several batches at once."""
+        """The stream, kept since it draws the trials of several batches at once."""
         return self.battery.stream(self.batch_size, self.seq_len, self.seed, batch_first=self.batch_first)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the stream: a worker process makes its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
+    def rest(self, start: int) -> range:
+        """Return the numbers of the batches from ``start`` to the end of its epoch."""
+        return range(start, _ENDLESS if self.length is None else (start // self.length + 1) * self.length)
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches from ``position`` on; in a worker process, every n-th of them."""
+        """Iterate over the batches from ``position`` to the end of the epoch; in a worker process, its share of them.
+
+        Raises:
+            ModcogError: if the position is not known.
+        """
         worker = get_worker_info()
-        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        start = self.position  # the loader moves it on
-        index = first
-        while self.length is None or index < self.length:
-            yield self.batch(start + index) if worker is None else self._made(start + index, worker.id)
-            index += step
+        if worker is None:
+            return self._from_position()
+        # A process that starts late, when its loader is gone, has its own copy of the setting that it was started at.
+        start, setting = int(self._shared[0]), self._setting or int(self._shared[1])
+        again, self._setting, self._shared[2 + worker.id] = bool(self._shared[2 + worker.id] == setting), 0, setting
+        known = self._saved is not None or not again
+        self._place, self._saved = self._saved or (start + worker.id, self.rest(start).stop), None
+        return self._share(worker.num_workers, None if known else _unknown_position(start))
+
+    def _from_position(self) -> Iterator[Any]:
+        stop = self.rest(self.position).stop
+        while (index := self.position) < stop:
+            self.position += 1  # before the batch is handed out: the caller may ask for it then
+            yield self.batch(index)
+
+    def _share(self, workers: int, error: ModcogError | None) -> Iterator[Any]:
+        """Yield the batches of this worker process, one of several; raise ``error`` where torch reports it."""
+        if error is not None:
+            raise error
+        while self._place is not None and self._place[0] < self._place[1]:
+            index, stop = self._place
+            self._place = index + workers, stop
+            yield self.batch(index)
 
     def loader(self, num_workers: int = 0, **options: Any) -> LiveLoader:
-        """A ``DataLoader`` of these batches that keeps ``position`` up to date.
+        """Return a ``DataLoader`` of these batches that keeps ``position`` up to date.
 
         Args:
             num_workers: processes that make batches; 0: this one.
@@ -138,8 +165,12 @@ class LiveDataset(IterableDataset[Any]):
         return LiveLoader(self, num_workers, **options)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the data set is, and what it is, as plain values."""
-        return {"position": self.position, **self._what()}
+        """Return the position and the settings of the data set, as plain values; in a worker process, its place.
+
+        Raises:
+            ModcogError: if the position is not known.
+        """
+        return {**({"position": self.position} if get_worker_info() is None else {"place": self._place}), **self._what}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where ``state`` was taken.
@@ -147,19 +178,25 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: if it belongs to another data set; it names the first difference.
         """
-        position = check_count("position", state.get("position"), at_least=0)
-        for name, value in self._what().items():
+        here = get_worker_info() is None
+        position = check_count("position", state.get("position") if here else 0, at_least=0)
+        if not here and "place" not in state:
+            raise ModcogError("place: this position was not saved by a worker process")
+        for name, value in self._what.items():
             if state.get(name) != value:
                 raise ModcogError(f"{name}: the saved position is of {state.get(name)!r}, this data set has {value!r}")
-        self.position = position
+        if here:
+            self.position = position
+        else:
+            self._saved = state["place"]
 
+    @property
     def _what(self) -> dict[str, Any]:
         names = ("seed", "layout", "batch_size", "seq_len", "batch_first", "world_size", "rank")
-        settings = self.battery.config.model_dump(mode="json")
-        return {**{name: getattr(self, name) for name in names}, "battery": settings}
+        return {**{name: getattr(self, name) for name in names}, "battery": self.battery.config.model_dump(mode="json")}
 
     def __len__(self) -> int:
-        """Batches of an epoch.
+        """Return the batches of an epoch.
 
         Raises:
             TypeError: if there is no end.
@@ -168,45 +205,60 @@ class LiveDataset(IterableDataset[Any]):
             raise TypeError("a LiveDataset without length has no end")
         return self.length
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the stream: a worker process makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Share memory with worker processes again, if this is a copy."""
+        self.__dict__.update(state)
+        self._shared.share_memory_()
+
 
 class LiveLoader(DataLoader[Any]):
-    """A ``DataLoader`` of a ``LiveDataset``; each batch that it hands out moves the data set's ``position`` on."""
+    """A ``DataLoader`` of a ``LiveDataset``; each batch that it hands out moves the data set's ``position`` on.
 
-    def __init__(self, dataset: LiveDataset, num_workers: int = 0, **options: Any) -> None:
-        if options.get("persistent_workers"):
-            raise ModcogError("persistent_workers: workers start anew with each epoch, to know the position")
+    This process gives its workers the numbers of the batches, so they need not know the position.
+    """
+
+    def __init__(self, live: LiveDataset, num_workers: int = 0, **options: Any) -> None:
         options.setdefault("pin_memory", torch.cuda.is_available())
-        self._painted = num_workers > 0 and dataset.layout == "stream" and options.get("collate_fn") is None
-        super().__init__(dataset, batch_size=None, num_workers=num_workers, **options)
+        batches = _ByNumber(live)
+        super().__init__(batches, batch_size=None, sampler=batches, num_workers=num_workers, **options)
+        self.live = live
 
     def __iter__(self) -> Any:
-        """The batches from the data set's position on."""
-        dataset: LiveDataset = self.dataset  # type: ignore[assignment]
-        dataset._slots = slots = self._make_slots(dataset) if self._painted else None
-        try:
-            batches = super().__iter__()  # starts the workers
-        finally:
-            dataset._slots = None
-        try:
-            for batch in batches:
-                dataset.position += 1
-                yield batch
-        finally:
-            del batches  # and with it the workers, before the memory that they paint on
-            del slots
+        """Yield the batches from the data set's position on."""
+        for batch in super().__iter__():
+            self.live.position += 1
+            yield batch
 
-    def _make_slots(self, dataset: LiveDataset) -> Slots | None:
-        """For what each worker may make ahead, and the two batches that a loop holds while it takes the next."""
-        lanes, length = dataset.batch_size, dataset.seq_len
-        shape = (lanes, length) if dataset.batch_first else (length, lanes)
-        try:
-            return Slots((*shape, dataset.battery.n_channels), self.num_workers, 2 + (self.prefetch_factor or 0))
-        except RuntimeError:  # a container with little shared memory: batches then go one at a time
-            return None
+
+class _ByNumber(Dataset[Any]):
+    """Batches by number, and as the sampler of a loader, the numbers from the position to the end of the epoch."""
+
+    def __init__(self, live: LiveDataset) -> None:
+        self.live = live
+
+    def __getitem__(self, index: int) -> Any:
+        return self.live.batch(index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.live.rest(self.live.position))
+
+    def __len__(self) -> int:
+        return len(self.live)
+
+
+def _unknown_position(start: int) -> ModcogError:
+    return ModcogError(
+        f"position: worker processes of a DataLoader have read on from batch {start}, and it is not known how many "
+        "batches were used; set position, or read with live.loader(num_workers=…)"
+    )
 
 
 def _distributed() -> tuple[int, int]:
-    """Rank and number of the processes that train together."""
+    """Return rank and number of the processes that train together."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -1,28 +1,61 @@
-"""The manifest: what a data set holds, file by file. It is written last, so where it stands, the data set is whole."""
+"""The manifest: the contents of a data set, file by file. It comes last; where it stands, the data set is whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from modcog.data.config import ExportConfig
+from modcog.data.formats import get_format
 from modcog.errors import ModcogError
+from modcog.tasks.condition import Condition
+from modcog.version import __version__
 
 MANIFEST = "manifest.json"
-JOURNAL = ".export"
+UNFINISHED = ".export"
 """Folder of an export that is under way."""
 
-_READ = 1 << 20
+ARRAYS = {
+    "observations": "channels on the last axis: fixation cue, ring of modality 1, ring of modality 2",
+    "labels": "the right action at each step: 0 hold fixation, 1 + k respond in direction k; −100 in padding",
+}
+"""Arrays that are stored step by step, with their meanings."""
+
+OWN_COLUMNS = {
+    "task": "index into the task names",
+    "length": "steps of the trial; in a sequence, of the part that is in it",
+    "start": "first step of the trial, from the start of the shard's arrays or, in layout stream, of its sequence",
+    "sequence": "index in the shard of the sequence that the trial is in",
+    "decision_start": "step of the trial at which the decision begins; length, if the trial is cut before",
+}
+"""Columns with a value for each trial, beside the conditions."""
 
 
 class DamagedManifestError(ModcogError):
-    """A manifest that cannot be read, or is not what was written."""
+    """A manifest that cannot be read, or is not as it was written."""
+
+
+def meanings(names: Iterable[str], conditions: Iterable[Condition]) -> dict[str, str]:
+    """Return the meaning of each stored array and column."""
+    declared = {c.name: f"{c.meaning or c.name}; −1 or NaN where the task has no such thing" for c in conditions}
+    return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}
+
+
+def _inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or "\\" in value or not path.parts:
+        raise ValueError("must be a path inside the data set")
+    return value
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+"""A path relative to the data set, with forward slashes."""
 
 
 class _Model(BaseModel):
@@ -30,130 +63,92 @@ class _Model(BaseModel):
 
 
 class FileEntry(_Model):
-    """One file.
+    """One file."""
 
-    Attributes:
-        path: relative to the data set, with forward slashes.
-        bytes: its size.
-        sha256: of its content, in hexadecimal.
-    """
-
-    path: str
+    path: InsidePath
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-    @field_validator("path")
-    @classmethod
-    def _inside(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or "\\" in value or not path.parts:
-            raise ValueError("must be a path inside the data set")
-        return value
-
 
 class ArrayEntry(_Model):
-    """Shape and dtype of an array; where it is read as another dtype than stored, this is the stored one."""
+    """Shape and dtype of an array as it is stored."""
 
     shape: tuple[int, ...]
     dtype: str
 
 
 class ShardEntry(_Model):
-    """One shard.
+    """One shard."""
 
-    Attributes:
-        path: file or folder, relative to the data set.
-        items: trials or, in layout stream, sequences.
-        trials: trials of each task, in the order of the tasks; a trial cut at a sequence's end counts.
-        arrays: every array and column by name.
-        files: what it consists of.
-    """
-
-    path: str
-    items: int
-    trials: tuple[int, ...]
-    arrays: dict[str, ArrayEntry]
+    path: InsidePath  # of the file or folder
+    items: int  # trials or, in layout stream, sequences
+    trials: tuple[int, ...]  # of each task, in the order of the tasks; a trial cut at a sequence's end counts
+    arrays: dict[str, ArrayEntry]  # and columns, by name
     files: tuple[FileEntry, ...]
 
 
 class Identity(_Model):
-    """What decides the bytes of a data set.
+    """Everything that decides the bytes of a data set."""
 
-    Attributes:
-        version: of modcog.
-        library: name and version of the packages that wrote the shards; empty where only modcog decides the bytes.
-        config: the settings, all of them.
-    """
+    version: str  # of modcog
+    library: str  # name and version of the packages that wrote the shards; empty where only modcog decides the bytes
+    config: dict[str, Any]  # all settings
 
-    version: str
-    library: str
-    config: dict[str, Any]
+    @classmethod
+    def here(cls, config: dict[str, Any]) -> Identity:
+        """Return the identity of a data set that this process writes."""
+        return cls(version=__version__, library=get_format(config["format"]).library(), config=config)
 
     def config_checked(self) -> ExportConfig:
-        """The settings, checked again."""
+        """Return the settings, checked again."""
         return ExportConfig.of(**self.config)
 
-    def difference(self, other: Identity) -> str:
-        """What is not the same, as ``name: here … there …``, or an empty string."""
-        ours, theirs = self.flat(), other.flat()
-        pairs = {name: (theirs.get(name), ours.get(name)) for name in {**ours, **theirs}}
-        return "; ".join(
-            f"{name} is {_short(a)} there and {_short(b)} here" for name, (a, b) in pairs.items() if a != b
-        )
+    def difference(self, there: Identity) -> str:
+        """Return the differences as ``name is … there and … here; …``, or an empty string."""
+        here, other = self._flat(), there._flat()
+        names = [name for name in {**here, **other} if here.get(name) != other.get(name)]
+        pairs = [(name, *(_short(values.get(name)) for values in (other, here))) for name in names]
+        return "; ".join(f"{name} is {a} there and {b} here" for name, a, b in pairs)
 
-    def flat(self) -> dict[str, Any]:
-        """All of it as one mapping of JSON values."""
+    def _flat(self) -> dict[str, Any]:
         return json.loads(json.dumps({"version": self.version, "library": self.library, **self.config}))
 
 
 class Manifest(_Model):
-    """``manifest.json``.
+    """``manifest.json``."""
 
-    Attributes:
-        manifest: version of this schema.
-        identity: package version and settings.
-        tasks: names; the column ``task`` indexes them.
-        periods: of each task, in order.
-        dt: time step, ms.
-        columns: what each column means.
-        splits: shards of each split, in order.
-        files: the other files: metadata, data card and picture.
-        checksum: SHA-256 of the manifest without this field, as compact JSON with sorted keys.
-    """
-
-    manifest: Literal[1] = 1
+    manifest: Literal[1] = 1  # version of this schema
     identity: Identity
-    tasks: tuple[str, ...]
-    periods: dict[str, tuple[str, ...]]
-    dt: float
-    columns: dict[str, str]
-    splits: dict[str, tuple[ShardEntry, ...]]
-    files: tuple[FileEntry, ...]
-    checksum: str = ""
+    tasks: tuple[str, ...]  # names; the column ``task`` indexes them
+    periods: dict[str, tuple[str, ...]]  # of each task, in order
+    dt: float  # time step, ms
+    conditions: tuple[dict[str, Any], ...]  # name, kind and meaning of each, as ``Condition`` takes them
+    columns: dict[str, str]  # meaning of each array and column
+    splits: dict[str, tuple[ShardEntry, ...]]  # shards of each split, in order
+    files: tuple[FileEntry, ...]  # the other files: metadata and data card, but not the picture
+    checksum: str = ""  # SHA-256 of the manifest without this field, as compact JSON with sorted keys
 
     @property
     def config(self) -> ExportConfig:
         """The settings, checked again."""
         return self.identity.config_checked()
 
-    def all_files(self) -> Iterator[FileEntry]:
-        """Every file but the manifest."""
-        for shard in self.shards():
-            yield from shard.files
-        yield from self.files
+    def shards(self) -> list[ShardEntry]:
+        """Return every shard, split after split."""
+        return [shard for shards in self.splits.values() for shard in shards]
 
-    def shards(self) -> Iterator[ShardEntry]:
-        """Every shard, split after split."""
-        for shards in self.splits.values():
-            yield from shards
+    def all_files(self) -> list[FileEntry]:
+        """Return every file with a hash: all but the manifest and the picture."""
+        return [*(file for shard in self.shards() for file in shard.files), *self.files]
 
     def trials(self, split: str) -> list[int]:
-        """Trials of each task in a split."""
+        """Return the number of trials of each task in a split."""
         return [sum(counts) for counts in zip(*(shard.trials for shard in self.splits[split]), strict=True)]
 
-    def signed(self) -> Manifest:
-        """The same with its checksum."""
-        return self.model_copy(update={"checksum": self._checksum()})
+    def signed(self, files: tuple[FileEntry, ...]) -> Manifest:
+        """Return the same with the other files and its checksum."""
+        whole = self.model_copy(update={"files": files})
+        return whole.model_copy(update={"checksum": whole._checksum()})
 
     def _checksum(self) -> str:
         content = self.model_dump(mode="json", exclude={"checksum"})
@@ -168,54 +163,47 @@ class Manifest(_Model):
             DamagedManifestError: if it is not one, or has been changed.
         """
         path = folder / MANIFEST
+        if not folder.is_dir():
+            raise ModcogError(f"{folder}: there is no such folder")
+        if not path.exists() and (folder / UNFINISHED).is_dir():
+            raise ModcogError(f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again")
+        if not path.exists():
+            raise ModcogError(f"{folder} is not a data set: it has no {MANIFEST}")
         try:
             manifest = cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise ModcogError(_no_manifest(folder)) from None
         except OSError as error:
             raise DamagedManifestError(f"cannot read {path}: {error.strerror}") from None
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DamagedManifestError(f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise DamagedManifestError(f"{path} is damaged: {where}: {first['msg']}") from None
         if manifest.checksum != manifest._checksum():
             raise DamagedManifestError(f"{path} is damaged: its content does not match its checksum")
         return manifest
 
 
-def _no_manifest(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"{folder}: there is no such folder"
-    if (folder / JOURNAL).is_dir():
-        return f"{folder} holds an unfinished export: it has no {MANIFEST}; run the same export again to finish it"
-    return f"{folder} is not a data set: it has no {MANIFEST}"
-
-
 def file_entry(path: Path, name: str) -> FileEntry:
-    """The entry of a file that stands at ``path`` and will be called ``name``."""
-    digest, size = hashlib.sha256(), 0
-    buffer = bytearray(_READ)
-    view = memoryview(buffer)
+    """Return the entry of a file that stands at ``path`` and will be called ``name``."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
     with path.open("rb", buffering=0) as file:
-        while got := file.readinto(buffer):
-            digest.update(view[:got])
-            size += got
-    return FileEntry(path=name, bytes=size, sha256=digest.hexdigest())
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+        return FileEntry(path=name, bytes=file.tell(), sha256=digest.hexdigest())
 
 
 def file_entries(path: Path, name: str) -> tuple[FileEntry, ...]:
-    """The entries of a file, or of all files of a folder, sorted."""
+    """Return the entries of a file, or of all files of a folder, sorted."""
     if path.is_dir():
         return tuple(file_entry(file, f"{name}/{file.relative_to(path).as_posix()}") for file in files_in(path))
     return (file_entry(path, name),)
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files in a folder and below, sorted."""
+    """Return all files in a folder and below, sorted."""
     found = [Path(where) / file for where, _, files in os.walk(folder) for file in files]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _short(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) <= 60 else shown[:57] + "…"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -9,22 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modcog.checks import check_count
+from modcog.data.card import PICTURE
 from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
-from modcog.data.progress import Progress
+from modcog.progress import ProgressBar
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one file.
+    """A file that is not as it was exported."""
 
-    Attributes:
-        path: of the file, relative to the data set.
-        kind: ``missing``, ``truncated``, ``damaged``, ``swapped``, ``extra`` or ``unreadable``.
-        detail: one sentence.
-    """
-
-    path: str
-    kind: str
+    path: str  # relative to the data set
+    kind: str  # missing, truncated, damaged, swapped, extra or unreadable
     detail: str
 
     def __str__(self) -> str:
@@ -32,41 +27,34 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What ``verify`` found.
+class Verification:
+    """The findings of ``verify``; true if the data set is whole."""
 
-    Attributes:
-        path: the data set.
-        problems: none if it is whole.
-        n_files: files the manifest names, itself among them.
-        n_bytes: their size.
-    """
-
-    path: Path
-    problems: tuple[Problem, ...]
-    n_files: int
-    n_bytes: int
+    path: Path  # of the data set
+    problems: tuple[Problem, ...]  # none if it is whole
+    n_files: int  # that should be there, the manifest among them
+    n_bytes: int  # their size
 
     @property
     def ok(self) -> bool:
-        """Whether every file is there and is what it should be."""
+        """Every file is there and as it was exported."""
         return not self.problems
 
     def __bool__(self) -> bool:
         return self.ok
 
 
-def verify(path: str | Path, *, jobs: int | None = None, progress: bool = False) -> Report:
-    """Check every file of a data set, and that it has no others.
+def verify(path: str | Path, *, jobs: int | None = None, progress: bool | None = False) -> Verification:
+    """Check every file of a data set against the manifest, and that there are no others but the picture.
 
     Args:
         path: its folder.
         jobs: files read at the same time; None: as many as there are processors.
-        progress: show a bar with rate and time left on standard error.
+        progress: show a bar with rate and time left on standard error; None: if that is a terminal.
 
     Returns:
-        Report: with a ``Problem`` for every file that is missing, truncated, damaged, swapped with another, extra or
-            unreadable.
+        Verification: with a ``Problem`` for every file that is missing, truncated, damaged, swapped with another,
+            extra or unreadable.
 
     Raises:
         ModcogError: if the folder does not exist or is no whole data set, or jobs is not a whole number ≥ 1.
@@ -76,27 +64,30 @@ def verify(path: str | Path, *, jobs: int | None = None, progress: bool = False)
     try:
         manifest = Manifest.read(folder)
     except DamagedManifestError as error:
-        return Report(folder, (Problem(MANIFEST, "damaged", str(error)),), 1, 0)
+        return Verification(folder, (Problem(MANIFEST, "damaged", str(error)),), 1, 0)
     expected = {file.path: file for file in manifest.all_files()}
     there = {file.relative_to(folder).as_posix() for file in files_in(folder)}
-    missing, extra = expected.keys() - there, there - {*expected, MANIFEST}
+    missing, extra = expected.keys() - there, there - {*expected, MANIFEST, PICTURE}
     problems = [Problem(name, "missing", "the manifest names it, and it is not there") for name in missing]
     problems += [Problem(name, "extra", "the manifest does not name it") for name in extra]
     problems += _compare(folder, [file for name, file in expected.items() if name in there], jobs, progress)
     total = sum(file.bytes for file in expected.values()) + (folder / MANIFEST).stat().st_size
-    return Report(folder, tuple(sorted(problems, key=lambda problem: problem.path)), 1 + len(expected), total)
+    return Verification(folder, tuple(sorted(problems, key=lambda problem: problem.path)), 1 + len(expected), total)
 
 
-def _compare(folder: Path, files: list[FileEntry], jobs: int, progress: bool) -> Iterator[Problem]:
+def _compare(folder: Path, files: list[FileEntry], jobs: int, progress: bool | None) -> Iterator[Problem]:
     owner = {file.sha256: file.path for file in files}
-    bar = Progress(folder.name, "files", len(files), shown=progress)
-    with ThreadPoolExecutor(jobs) as pool, bar:
+    with ThreadPoolExecutor(jobs) as pool, ProgressBar(folder.name, "files", len(files), show=progress) as bar:
         for file, found in zip(files, pool.map(lambda file: _read(folder, file), files), strict=True):
-            bar.advance(1, file.bytes)
+            bar.advance(bytes=file.bytes)
             if isinstance(found, str):
                 yield Problem(file.path, "unreadable", found)
+            elif found.sha256 in owner and found.sha256 != file.sha256:
+                yield Problem(file.path, "swapped", f"its content is that of {owner[found.sha256]}")
+            elif found.bytes < file.bytes:
+                yield Problem(file.path, "truncated", f"it has {found.bytes} of {file.bytes} bytes")
             elif found.sha256 != file.sha256:
-                yield _difference(file, found, owner.get(found.sha256))
+                yield Problem(file.path, "damaged", "its content is not what was exported: the hash differs")
 
 
 def _read(folder: Path, file: FileEntry) -> FileEntry | str:
@@ -104,11 +95,3 @@ def _read(folder: Path, file: FileEntry) -> FileEntry | str:
         return file_entry(folder / file.path, file.path)
     except OSError as error:
         return str(error.strerror)
-
-
-def _difference(file: FileEntry, found: FileEntry, owner: str | None) -> Problem:
-    if owner is not None:
-        return Problem(file.path, "swapped", f"its content is that of {owner}")
-    if found.bytes < file.bytes:
-        return Problem(file.path, "truncated", f"it has {found.bytes} of {file.bytes} bytes")
-    return Problem(file.path, "damaged", "its content is not what was exported: the hash differs")

@@ -69,16 +69,12 @@ class Trials:
     @cached_property
     def observations(self) -> NDArray[np.float32]:
         """(n, T, C) float32, zero-padded; made when first asked for."""
-        padded = np.zeros((*self.mask.shape, self.packed_observations.shape[1]), np.float32)
-        padded[self.mask] = self.packed_observations
-        return padded
+        return pad(self.packed_observations, self.lengths, 0)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(n, T) int64, padded with −100; made when first asked for."""
-        padded = np.full(self.mask.shape, IGNORE, np.int64)
-        padded[self.mask] = self.packed_labels
-        return padded
+        return pad(self.packed_labels, self.lengths, IGNORE)
 
     def period_steps(self, trial: int) -> dict[str, int]:
         """Return the steps that each period of a trial lasts, in order."""
@@ -105,7 +101,7 @@ class Trials:
         Raises:
             IndexError: if the index is outside, or the slice has a step.
         """
-        start, stop, step = _span(index, len(self))
+        start, stop, step = span(index, len(self))
         if step != 1:
             raise IndexError("trials can be sliced contiguously only")
         steps = slice(int(self.offsets[start]), int(self.offsets[stop]))
@@ -129,7 +125,41 @@ def is_missing(column: NDArray[Any]) -> NDArray[np.bool_]:
     return column == -1 if column.dtype.kind in "iu" else np.isnan(column)
 
 
-def _span(index: int | slice, n: int) -> tuple[int, int, int]:
+def pad(packed: NDArray[Any], lengths: NDArray[np.integer], fill: float, length: int | None = None) -> NDArray[Any]:
+    """Pad packed steps at the end of each trial.
+
+    Args:
+        packed: (S, …) steps of n trials, one after the other.
+        lengths: (n,) steps of each.
+        fill: value of padding.
+        length: steps T that trials are padded to; None: those of the longest.
+
+    Returns:
+        (n, T, …).
+    """
+    length = int(lengths.max(initial=0)) if length is None else length
+    padded = np.full((len(lengths), length, *packed.shape[1:]), fill, packed.dtype)
+    padded[np.arange(length) < lengths[:, None]] = packed
+    return padded
+
+
+def write_rule_input(columns: NDArray[np.float32], task: NDArray[np.integer], lengths: NDArray[np.integer]) -> None:
+    """Write the rule input of packed trials into ``columns``, (S, n_tasks) zeros; ``task`` and ``lengths`` are (n,)."""
+    columns[np.arange(len(columns)), np.repeat(task, lengths)] = 1
+
+
+def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the whole numbers start[i] … start[i] + count[i] − 1 of each i, one after the other; both are (n,)."""
+    before = np.cumsum(count) - count
+    return np.repeat(start - before, count) + np.arange(int(count.sum()))
+
+
+def span(index: int | slice, n: int) -> tuple[int, int, int]:
+    """Return start, stop and step of one of n trials, or of a slice of them.
+
+    Raises:
+        IndexError: if the index is outside.
+    """
     if isinstance(index, slice):
         start, stop, step = index.indices(n)
         return start, max(start, stop), step

@@ -1,8 +1,8 @@
 """How fast data sets are written, beside generating the same trials and writing the same arrays with ``np.save``.
 
 Run with ``python tests/benchmarks/export.py``. Every run is a process of its own, timed after its imports; the kinds
-take turns. Ours counts the start of its worker processes, the hashes, and bringing every file to the disk; plain
-``np.save`` does none of that. The peak of memory is that of the one process that makes all shards.
+take turns. Ours counts the start of its worker processes, the hashes, the picture, and bringing every file to the disk;
+plain ``np.save`` does none of that. The peak of memory is that of the one process that makes all shards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from modcog.data import load
 FORMATS = ("npy", "hdf5", "zarr", "parquet")
 OURS = r"""
 import re, sys, time
-import modcog.data, modcog.data.exporter, modcog.data.forks
+import joblib, matplotlib.backends.backend_agg, matplotlib.figure
+import modcog.data, modcog.data.exporter
 from modcog.data.formats import get_format
 out, amount, form, jobs = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 get_format(form)

@@ -7,9 +7,9 @@ import json
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +18,10 @@ from small_data import FORMATS, LAYOUTS, TASKS, hashes
 
 import modcog
 from modcog.data import DataSet
+from modcog.data.card import picture
 from modcog.data.manifest import Manifest
-from modcog.data.picture import picture
+from modcog.plot import plot_trials
+from modcog.trials.arrays import Trials
 
 Made = Callable[..., DataSet]
 
@@ -30,7 +32,8 @@ def test_the_manifest_says_what_is_there(made: Made, kind: str, form: str) -> No
     data = made(kind, form)
     manifest = Manifest.read(data.path)
     there = hashes(data.path)
-    there.pop("manifest.json")
+    assert {"manifest.json", "trials.png"} <= there.keys()
+    del there["manifest.json"], there["trials.png"]
     assert {file.path: file.sha256 for file in manifest.all_files()} == there
     assert manifest.identity.version == modcog.__version__
     assert manifest.config == data.config
@@ -114,13 +117,21 @@ def test_the_card(made: Made, form: str) -> None:
     assert eval(call, {library: __import__(library)}).shape[0] > 1
 
 
-def test_the_picture_shows_a_trial_of_each_family() -> None:
-    tree = ET.fromstring(picture(modcog.Battery(), 0))
-    texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
-    assert [text for text in texts if text in modcog.TASKS] == ["go", "dm1", "dms", "gointlseql"]
-    assert {"fixation", "modality 1", "modality 2", "response"} <= set(texts)
+@pytest.mark.parametrize("options", [{"tasks": "modcog132"}, {"tasks": ["dm1"], "dt": 1}])
+def test_the_picture_is_a_small_png_that_the_same_settings_repeat(options: dict[str, Any]) -> None:
+    drawn, again = (picture.__wrapped__(modcog.Battery(**options), 3) for _ in range(2))
+    assert drawn == again
+    assert drawn.startswith(b"\x89PNG")
+    assert len(drawn) < 300_000
 
 
-def test_the_picture_of_long_trials_stays_small() -> None:
-    assert len(picture(modcog.Battery("modcog132", dt=1), 0)) < 3e6
-    assert picture(modcog.Battery(["dm1"]), 3) == picture(modcog.Battery(["dm1"]), 3)
+def test_the_picture_shows_a_trial_of_each_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def plot(trials: Trials) -> Any:
+        shown.extend(trials.tasks[task] for task in trials.task)
+        return plot_trials(trials)
+
+    monkeypatch.setattr("modcog.data.card.plot_trials", plot)
+    picture.__wrapped__(modcog.Battery(), 0)
+    assert shown == ["go", "dm1", "dms", "gointlseql"]

@@ -13,16 +13,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from small_data import FORMATS, hashes, small
 
 import modcog
-from modcog.data import DataSet, ExportConfig, export, exporter, journal, load, verify
+from modcog import files
+from modcog.data import DataSet, ExportConfig, export, exporter, load, manifest, verify
 
 Made = Callable[..., DataSet]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -33,11 +35,20 @@ def temporary(folder: Path) -> list[str]:
     return [name for name in hashes(folder) if name.startswith(".") or "/." in name]
 
 
+@contextmanager
+def begun(job: exporter.Job) -> Iterator[None]:
+    """An export that has just started to write."""
+    with job.only_writer():
+        job.inside("settings.json").write_text(job.identity.model_dump_json())
+        yield
+
+
 def child(settings: dict[str, Any], before: str = "") -> subprocess.Popen[str]:
     """An export in a process of its own; ``before`` runs first."""
     code = f"import json, sys, modcog.data\n{before}\nmodcog.data.export(**json.loads(sys.argv[1]))"
     command = [sys.executable, "-c", code, json.dumps({**settings, "out": str(settings["out"])})]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.mark.parametrize(("kind", "form"), [("ragged", "npy"), ("stream", "parquet")])
@@ -51,7 +62,7 @@ def test_two_workers_write_the_same_bytes(made: Made, tmp_path: Path, kind: str,
 def test_the_order_of_shards_does_not_matter(made: Made, tmp_path: Path, form: str) -> None:
     config = ExportConfig.of(**small("ragged", form))
     job = exporter.Job.of(config, tmp_path)
-    with job.journal().opened(job.identity):
+    with begun(job):
         for index in (3, 0):
             exporter.make_shard(job, index)
     export(tmp_path, config)
@@ -82,7 +93,7 @@ def test_an_export_of_a_whole_data_set_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("lost", ["train/00001", "README.md", "croissant.json", "train/00000/labels.npy"])
+@pytest.mark.parametrize("lost", ["train/00001", "README.md", "croissant.json", "trials.png", "train/00000/labels.npy"])
 def test_what_has_been_lost_is_made_again(made: Made, tmp_path: Path, lost: str) -> None:
     shutil.copytree(made("ragged").path, tmp_path / "x")
     path = tmp_path / "x" / lost
@@ -118,7 +129,7 @@ def test_other_settings_are_refused(made: Made, tmp_path: Path, change: dict[str
 
 def test_other_settings_are_refused_while_it_is_unfinished(tmp_path: Path) -> None:
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
-    with job.journal().opened(job.identity):
+    with begun(job):
         exporter.make_shard(job, 0)
         with pytest.raises(modcog.ModcogError, match="another export is writing to"):
             export(tmp_path, **small("ragged"))
@@ -129,7 +140,7 @@ def test_other_settings_are_refused_while_it_is_unfinished(tmp_path: Path) -> No
 
 
 def test_another_version_is_refused(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "__version__", "99")
+    monkeypatch.setattr(manifest, "__version__", "99")
     with pytest.raises(modcog.ModcogError, match=f'version is "{modcog.__version__}" there and "99" here'):
         export(made("ragged").path, **small("ragged"))
 
@@ -171,19 +182,21 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_before: int
 ) -> None:
     """File systems that allocate late accept what is written, and refuse it then; the next shard is under way."""
-    flush, numbers = journal.flush_all, count()
+    flush, kept = exporter.flush, set[Path]()
 
     def refuse(path: Path) -> None:
-        if next(numbers) >= shards_before:
+        shard = path.parent if path.suffix else path
+        if shard.name.isdigit() and shard not in kept and len(kept) == shards_before:
             raise OSError(errno.ENOSPC, "")
+        kept.update([shard] if shard.name.isdigit() else [])
         flush(path)
 
-    monkeypatch.setattr(journal, "flush_all", refuse)
+    monkeypatch.setattr(exporter, "flush", refuse)
     with pytest.raises(modcog.ModcogError, match="No space left on device; free some space"):
         export(tmp_path, **small("ragged"))
     monkeypatch.undo()
-    assert len(list(tmp_path.glob("*/0*"))) == shards_before
-    assert not list(tmp_path.glob("*/.0*"))
+    assert len(list(tmp_path.glob("[!.]*/0*"))) == shards_before
+    assert not list(tmp_path.rglob("*.part"))
     export(tmp_path, **small("ragged"))
     assert hashes(tmp_path) == hashes(made("ragged").path)
 
@@ -226,10 +239,10 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_killed_at_a_shard(made: Made, tmp_path: Path, kind: str, jobs: int) -> None:
     """SIGKILL to the exporter once it has finished a shard; many more kills are in tests/benchmarks/kill_export.py."""
     settings = {**small(kind), "out": tmp_path / "x", "jobs": jobs}
-    slow = "import modcog.data.journal as j, time; f = j.flush; j.flush = lambda p: (time.sleep(0.05), f(p))"
+    slow = "import modcog.files as m, time; f = m.flush; m.flush = lambda p: (time.sleep(0.05), f(p))"
     process = child(settings, slow if jobs == 1 else "")
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "x").glob("*/0*")) and process.poll() is None and time.monotonic() < deadline:
+    while not list((tmp_path / "x").glob("[!.]*/0*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -246,7 +259,7 @@ def test_killed_at_a_shard(made: Made, tmp_path: Path, kind: str, jobs: int) -> 
 
 @linux
 def test_a_killed_worker_is_reported(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "write_shard", kill_this_process)
+    monkeypatch.setattr(exporter, "make_shard", kill_this_process)
     with pytest.raises(modcog.ModcogError, match=r"a worker process was killed, .* run the same export again"):
         export(tmp_path, **small("ragged"), jobs=2)
     monkeypatch.undo()
@@ -261,8 +274,8 @@ def kill_this_process(*_: object) -> None:
 
 def test_a_worker_with_another_version_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
-    with job.journal().opened(job.identity):
-        monkeypatch.setattr(exporter, "__version__", "99")
+    with begun(job):
+        monkeypatch.setattr(manifest, "__version__", "99")
         with pytest.raises(modcog.ModcogError, match="a worker has other versions: version"):
             exporter.make_shard(job, 0)
 
@@ -279,17 +292,17 @@ def test_a_worker_of_a_dask_cluster_is_killed_midway(tmp_path: Path) -> None:
         assert os.getpid() not in victims
         killed: list[int] = []
 
-        class Bar(exporter.Progress):
+        class Bar(exporter.ProgressBar):
             """Kills a worker when the first shard is ready."""
 
-            def advance(self, count: int, size: int) -> None:
+            def advance(self, n: int = 1, **stats: Any) -> None:
                 if not killed:
                     os.kill(victims[0], signal.SIGKILL)
                     killed.append(self._count)
-                super().advance(count, size)
+                super().advance(n, **stats)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(exporter, "Progress", Bar)
+            patch.setattr(exporter, "ProgressBar", Bar)
             data = export(tmp_path / "cluster", **settings, dask=cluster.scheduler_address)
         assert killed == [0]
         assert victims[0] not in [worker.pid for worker in cluster.workers.values()]
@@ -298,11 +311,11 @@ def test_a_worker_of_a_dask_cluster_is_killed_midway(tmp_path: Path) -> None:
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modcog.experiments.workers.DASK_WAIT", "0.2s")
+    monkeypatch.setattr("modcog.processes.DASK_TIMEOUT", "0.2s")
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(modcog.ModcogError, match=r"dask needs the package distributed; .*'modcog\[dask\]'"):
+    with pytest.raises(modcog.ModcogError, match=r"a dask cluster needs the package distributed: .*'modcog\[dask\]'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
 
 
@@ -337,13 +350,70 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
 
 def test_what_a_lost_worker_left_is_removed(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker of a cluster that is killed while the export goes on leaves a shard half-written."""
-    write_shard = exporter.write_shard
+    make_shard = exporter.make_shard
 
-    def leave_something(job: exporter.Job, index: int) -> exporter.Written:
+    def leave_something(job: exporter.Job, index: int) -> Any:
         (job.out / "train").mkdir(exist_ok=True)
-        (job.out / "train" / f".0000{index}.0123456789ab.part").write_text("half")
-        return write_shard(job, index)
+        (job.out / "train" / f".0000{index}.0123.part").write_text("half")
+        return make_shard(job, index)
 
-    monkeypatch.setattr(exporter, "write_shard", leave_something)
+    monkeypatch.setattr(exporter, "make_shard", leave_something)
+    export(tmp_path, **small("ragged"))
+    assert hashes(tmp_path) == hashes(made("ragged").path)
+
+
+def test_a_worker_waits_for_one_that_a_killed_export_has_left_at_the_same_shard(made: Made, tmp_path: Path) -> None:
+    """And takes over what that one has made."""
+    job = exporter.Job.of(ExportConfig.of(**small("ragged")), tmp_path)
+    with begun(job):
+        orphan = Thread(target=exporter.make_shard, args=(job, 0))
+        with files.locked(job.inside("00000.lock"), ""):
+            orphan.start()
+            orphan.join(0.3)
+            assert orphan.is_alive()
+            _, entry = exporter.make_shard(replace(job), 1)
+        orphan.join()
+    stat = (tmp_path / "train" / "00000").stat()
+    export(tmp_path, **small("ragged"))
+    assert (tmp_path / "train" / "00000").stat().st_ino == stat.st_ino
+    assert hashes(tmp_path) == hashes(made("ragged").path)
+    assert entry.path == "train/00001"
+
+
+def test_exports_that_start_together(made: Made, tmp_path: Path) -> None:
+    """One writes; every other says so in one line, or finds the data set finished. Never anything else."""
+    expected, said = hashes(made("ragged").path), []
+    for attempt in range(4):
+        settings = {**small("ragged"), "out": tmp_path / str(attempt)}
+        ready = "print('ready', flush=True); sys.stdin.readline()"
+        processes = [child(settings, ready) for _ in range(3)]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        errors = [process.communicate()[1] for process in processes]
+        said += [error.splitlines()[-1] for error in errors if error]
+        assert 0 in [process.returncode for process in processes]
+        assert hashes(settings["out"]) == expected
+    assert set(said) <= {
+        f"modcog.errors.ModcogError: out: another export is writing to {tmp_path / str(attempt)}"
+        for attempt in range(4)
+    }
+
+
+def test_an_export_that_finds_the_folder_of_the_lock_removed_makes_it_again(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the export that was writing finishes at that moment."""
+    locked, removed = exporter.locked, []
+
+    def remove_first(path: Path, *more: Any) -> Any:
+        if not removed:
+            removed.append(path)
+            shutil.rmtree(path.parent)
+        return locked(path, *more)
+
+    monkeypatch.setattr(exporter, "locked", remove_first)
     export(tmp_path, **small("ragged"))
     assert hashes(tmp_path) == hashes(made("ragged").path)

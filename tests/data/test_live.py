@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import traceback
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 from small_data import TASKS
+from torch.utils.data import DataLoader
 
 import modcog
 from modcog.data import LiveDataset
@@ -125,8 +129,133 @@ def test_wrong_arguments(wrong: dict[str, Any], message: str) -> None:
         live(**wrong)
 
 
-def test_persistent_workers_would_not_know_the_position() -> None:
-    with pytest.raises(modcog.ModcogError, match="persistent_workers"):
-        live().loader(num_workers=1, persistent_workers=True)
+def test_a_loader_without_end_has_no_length() -> None:
     with pytest.raises(TypeError, match="has no end"):
-        len(live())
+        len(live().loader())
+
+
+# --- every way of reading goes on where it was, or says that it cannot know ---------------------
+
+
+def numbers(batches: Iterable[Any]) -> list[int]:
+    """The number of each batch, found by its content."""
+    return [next(i for i, known in enumerate(ALONE) if torch.equal(first(batch), known)) for batch in batches]
+
+
+def refuses(read: Callable[[], Any], message: str) -> None:
+    """Expect an error, and let go of the loader: torch takes 5 s a worker to end those that are garbage-collected."""
+    with pytest.raises(modcog.ModcogError, match=message) as caught:
+        read()
+    traceback.clear_frames(caught.tb)
+    del caught
+
+
+ALONE = [first(live().batch(i)) for i in range(24)]
+
+
+@pytest.mark.parametrize("how", ["plainly", "DataLoader", "loader", "2 workers", "2 that stay"])
+def test_epochs_go_on(how: str) -> None:
+    """One read to its end, one left early, one that begins where that was left."""
+    dataset = live(length=4)
+    readers: dict[str, Callable[[], Iterable[Any]]] = {
+        "plainly": lambda: dataset,
+        "DataLoader": lambda: DataLoader(dataset, batch_size=None),
+        "loader": dataset.loader,
+        "2 workers": lambda: dataset.loader(2),
+        "2 that stay": lambda: dataset.loader(2, persistent_workers=True),
+    }
+    reader = readers[how]()
+    assert numbers(reader) == [0, 1, 2, 3]
+    assert numbers(islice(reader, 1)) == [4]
+    assert dataset.position == 5
+    assert numbers(reader) == [5, 6, 7]
+    assert numbers(readers[how]()) == [8, 9, 10, 11]
+    dataset.position = 2
+    assert numbers(reader) == [2, 3]
+
+
+@pytest.mark.parametrize("stay", [False, True])
+@pytest.mark.parametrize("left_early", [False, True])
+def test_workers_of_another_loader_read_once_from_a_position(stay: bool, left_early: bool) -> None:
+    dataset = live(length=6)
+    assert numbers(islice(dataset, 2)) == [0, 1]
+    loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=stay)
+    assert numbers(islice(loader, 1 if left_early else None)) == [2, 3, 4, 5][: 1 if left_early else None]
+    for read in (lambda: next(iter(loader)), lambda: next(iter(dataset)), dataset.state_dict, lambda: dataset.position):
+        refuses(read, "have read on from batch 2, and it is not known how many")
+    refuses(lambda: next(iter(dataset.loader())), "set position, or read with")
+    dataset.position = 6
+    assert numbers(loader) == [6, 7, 8, 9, 10, 11]
+    dataset.position = 12
+    assert numbers(dataset.loader()) == [12, 13, 14, 15, 16, 17]
+
+
+def test_three_epochs_of_another_loader_with_its_position_set() -> None:
+    dataset = live(length=4)
+    loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=True)
+    seen = []
+    for epoch in range(3):
+        dataset.position = 4 * epoch
+        seen += numbers(loader)
+    assert seen == list(range(12))
+
+
+def test_workers_that_are_started_afresh_know_the_position() -> None:
+    """They get the data set by pickle; so does a copy, whose position is its own."""
+    dataset = live(length=3)
+    dataset.position = 3
+    loader = DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    twin = copy.deepcopy(dataset)
+    assert numbers(loader) == [3, 4, 5]
+    refuses(lambda: next(iter(dataset)), "not known")
+    assert twin.position == 3
+    assert numbers(DataLoader(twin, batch_size=None, num_workers=2)) == [3, 4, 5]
+    refuses(lambda: twin.position, "not known")
+
+
+def test_two_loops_at_once_share_the_batches() -> None:
+    dataset = live(length=6)
+    pairs = [numbers(pair) for pair in zip(dataset, dataset, strict=True)]
+    assert pairs == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("length", "read"), [(None, 3), (7, 0), (7, 3), (7, 6), (7, 7)])
+def test_torchdata_goes_on_exactly_where_it_was(workers: int, length: int | None, read: int) -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    dataset = live(length=length)
+    dataset.position = 7
+    loader = stateful(dataset, batch_size=None, num_workers=workers)
+    batches = iter(loader)
+    assert numbers(islice(batches, read)) == list(range(7, 7 + read))
+    state = loader.state_dict()
+    after = live(length=length)
+    loader = stateful(after, batch_size=None, num_workers=workers)
+    loader.load_state_dict(json.loads(json.dumps(state)))
+    if read < 7 or workers:
+        expected = list(range(7 + read, 14 if length else 12))
+        assert numbers(islice(loader, None if length else 5 - read)) == expected
+    if workers:
+        refuses(lambda: next(iter(loader)), "not known")
+    elif length:
+        assert numbers(loader) == list(range(14, 21))
+
+
+def test_torchdata_with_other_settings_is_refused() -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    loader = stateful(live(), batch_size=None, num_workers=1)
+    next(iter(loader))
+    state = loader.state_dict()
+    for other in (live(seed=6), live(world_size=2)):
+        refused = stateful(other, batch_size=None, num_workers=1)
+        refused.load_state_dict(state)
+        refuses(lambda loader=refused: next(iter(loader)), "the saved position is of")
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_batch_stays_what_it_is_for_as_long_as_it_is_held(batch_first: bool) -> None:
+    alone = [live(batch_first=batch_first).batch(i) for i in range(8)]
+    kept = list(live(batch_first=batch_first, length=8).loader(num_workers=1))
+    for (observations, labels), (expected, right) in zip(kept, alone, strict=True):
+        assert_array_equal(observations, expected)
+        assert_array_equal(labels, right)

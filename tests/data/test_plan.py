@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.testing import assert_array_equal
 from small_data import LAYOUTS, small
 
 import modcog
+from modcog.data import export
 from modcog.data.config import ExportConfig
-from modcog.data.plan import Plan, longest_trial
+from modcog.data.plan import Plan
+from modcog.tasks.go import CONDITIONS, draw
 
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
@@ -51,7 +54,7 @@ def test_no_trial_is_longer_than_the_longest(rules: str, more: dict[str, Any]) -
     for task in tasks:
         battery = modcog.Battery([task], rules=rules, **more)
         lengths = battery.sample(2000, seed=0).lengths
-        longest = longest_trial(battery.tables)
+        longest = Plan(ExportConfig.of(tasks=[task], rules=rules, **more)).longest
         assert lengths.max() <= longest
         if rules == "corrected":  # the published rules draw some durations once for all trials
             assert longest <= lengths.max() + 2
@@ -64,8 +67,13 @@ def test_every_shard_has_every_task() -> None:
         assert counts.max() - counts.min() <= 1
 
 
-def test_a_condition_must_not_be_called_as_a_column() -> None:
-    from modcog.data.plan import _with_conditions
-
-    with pytest.raises(modcog.ModcogError, match="a condition is called 'length'"):
-        _with_conditions({}, {"length": np.zeros(1)})
+def test_a_condition_must_not_be_called_as_a_column(tmp_path: Path) -> None:
+    conditions = (*CONDITIONS, modcog.Condition("length", "count", values=(1, 2)))
+    periods = {"fixation": 300, "stimulus": 300, "decision": 300}
+    wave = modcog.Base("wave", "go", "Wave back.", periods, ("stimulus",), conditions, draw, params={"anti": False})
+    modcog.add_base(wave)
+    try:
+        with pytest.raises(modcog.ModcogError, match="a condition is called 'length'"):
+            export(tmp_path, tasks=["wave"], trials_per_task=10)
+    finally:
+        modcog.remove_base("wave")

@@ -14,7 +14,8 @@ from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import unknown
+from modcog.extras import missing_extra
 
 FORMATS: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 """The names that ``format`` takes."""
@@ -22,7 +23,7 @@ FORMATS: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_m
 
 @dataclass(frozen=True)
 class ShardData:
-    """What one shard holds.
+    """The contents of one shard.
 
     Attributes:
         arrays: ``observations`` and ``labels``; their first axis runs over the shard's items (trials, or sequences),
@@ -37,9 +38,14 @@ class ShardData:
     array_offsets: NDArray[Any] | None = None
     column_offsets: NDArray[Any] | None = None
 
+    @property
+    def all(self) -> dict[str, NDArray[Any]]:
+        """Arrays and columns."""
+        return {**self.arrays, **self.columns}
+
 
 class Format(Protocol):
-    """What a format module provides."""
+    """Contents of a format module."""
 
     ENDING: str
     """Of a shard's name; a shard is a file, or a folder of files."""
@@ -47,17 +53,17 @@ class Format(Protocol):
     """How many shards a reader may keep open at once."""
 
     def library(self) -> str:
-        """Name and version of the package whose version decides the bytes; empty if none does."""
+        """Return name and version of the package whose version decides the bytes; empty if none does."""
 
     def write(self, shard: ShardData, path: Path, about: str) -> None:
-        """Write a shard under ``path``; the same shard gives the same bytes. ``about`` is JSON: what this is."""
+        """Write a shard under ``path``; the same shard gives the same bytes. ``about`` is JSON: the data's identity."""
 
     def open_shard(self, path: Path) -> Mapping[str, Any]:
-        """Arrays and columns by name; each is read when it is indexed."""
+        """Return arrays and columns by name; each is read when it is indexed."""
 
 
 def get_format(name: str) -> Format:
-    """The module of a format.
+    """Return the module of a format.
 
     Raises:
         UnknownNameError: if there is no such format.
@@ -68,10 +74,4 @@ def get_format(name: str) -> Format:
     try:
         return cast(Format, importlib.import_module(f"{__name__}.{name}"))
     except ImportError as error:
-        raise missing_extra(f"format {name!r}", error, name) from None
-
-
-def missing_extra(what: str, error: ImportError, extra: str) -> ModcogError:
-    """The error for an optional package that is not there, or too old to have what is imported from it."""
-    package = (error.name or extra).split(".")[0]
-    return ModcogError(f"{what} needs the package {package}; install it with: pip install 'modcog[{extra}]'")
+        raise missing_extra(name, f"format {name!r}", (error.name or name).split(".")[0]) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,16 @@ _VERSION = ("v110", "v110")  # of the file format, so that the bytes do not depe
 
 
 def library() -> str:
-    """The packages that write the bytes."""
+    """Return the packages that write the bytes."""
     return f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}"
 
 
 def write(shard: ShardData, path: Path, about: str) -> None:
     """Write a file without time stamps; ``about`` is its attribute ``modcog``."""
     # HDF5 reports a full disk late and at length, so it writes to memory, and the image goes to the disk in one piece.
-    with h5py.File(os.fspath(path), "w", libver=_VERSION, driver="core", backing_store=False) as file:
+    with h5py.File(str(path), "w", libver=_VERSION, driver="core", backing_store=False) as file:
         file.attrs["modcog"] = about
-        for name, array in {**shard.arrays, **shard.columns}.items():
+        for name, array in shard.all.items():
             file.create_dataset(name, data=array, track_times=False)
         file.flush()
         image = file.id.get_file_image()
@@ -34,6 +33,6 @@ def write(shard: ShardData, path: Path, about: str) -> None:
 
 
 def open_shard(path: Path) -> Mapping[str, Any]:
-    """The file's datasets."""
+    """Return the file's datasets."""
     file = h5py.File(path, "r")
     return {name: file[name] for name in file}

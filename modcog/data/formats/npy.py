@@ -16,36 +16,28 @@ _TRIALS = "trials"  # all columns in one file: a record for each trial
 
 
 def library() -> str:
-    """Nothing but modcog decides the bytes."""
+    """Return nothing: only modcog decides the bytes."""
     return ""
 
 
 def write(shard: ShardData, path: Path, about: str) -> None:
     """Write ``observations.npy``, ``labels.npy``, and ``trials.npy`` with a record for each trial."""
     path.mkdir()
-    for name, array in shard.arrays.items():
-        _save(path / f"{name}.npy", array)
-    table = np.empty(len(next(iter(shard.columns.values()))), [(name, c.dtype) for name, c in shard.columns.items()])
+    dtype = [(name, column.dtype) for name, column in shard.columns.items()]
+    table = np.empty(len(next(iter(shard.columns.values()))), dtype)
     for name, column in shard.columns.items():
         table[name] = column
-    _save(path / f"{_TRIALS}.npy", table)
-
-
-def _save(path: Path, array: np.ndarray[Any, Any]) -> None:
-    """``np.save``, except that a full disk is reported as one: NumPy's own writing loses the reason."""
-    array = np.ascontiguousarray(array)
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))  # type: ignore[no-untyped-call]
-        file.write(array.data)
+    for name, array in {**shard.arrays, _TRIALS: table}.items():
+        array = np.ascontiguousarray(array)
+        with (path / f"{name}.npy").open("wb") as file:  # np.save, when the disk is full, loses the reason
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))  # type: ignore[no-untyped-call]
+            file.write(array.data)
 
 
 def open_shard(path: Path) -> Mapping[str, Any]:
-    """Memory-mapped arrays, and a view of each column of the records."""
-    arrays = {file.stem: _map(file) for file in sorted(path.glob("*.npy"))}
+    """Return memory-mapped arrays, and a view of each column of the records."""
+    # As plain views of the memory maps: indexing the subclass costs five times as much.
+    maps = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(path.glob("*.npy"))}
+    arrays = {name: np.asarray(array) for name, array in maps.items()}
     table = arrays.pop(_TRIALS)
     return {**arrays, **{name: table[name] for name in table.dtype.names or ()}}
-
-
-def _map(file: Path) -> np.ndarray[Any, Any]:
-    # A plain view of the memory map: indexing the subclass costs five times as much.
-    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))

@@ -22,7 +22,7 @@ _ROW_GROUP_BYTES = 8 << 20
 
 
 def library() -> str:
-    """The package that writes the bytes."""
+    """Return the package that writes the bytes."""
     return f"pyarrow {pa.__version__}"
 
 
@@ -39,21 +39,18 @@ def write(shard: ShardData, path: Path, about: str) -> None:
 
 
 def _lists(array: NDArray[Any], offsets: NDArray[Any] | None) -> pa.Array:
-    """An Arrow array with an element for each item: fixed-size lists for the inner axes, then ragged ones."""
+    """Return an Arrow array with an element for each item: fixed-size lists for the inner axes, then ragged ones."""
     found = pa.array(np.ascontiguousarray(array).reshape(-1))
     for size in reversed(array.shape[1:]):
         found = pa.FixedSizeListArray.from_arrays(found, size)
-    if offsets is None:
-        return found
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), found)
+    return found if offsets is None else pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), found)
 
 
 class _Columns(Mapping[str, Any]):
     """The columns of a file, each read when it is first asked for, as one NumPy array."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._names = pq.read_schema(path).names
+        self._path, self._names = path, pq.read_schema(path).names
         self._read: dict[str, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
@@ -69,7 +66,7 @@ class _Columns(Mapping[str, Any]):
 
 
 def _flat(column: pa.ChunkedArray) -> NDArray[Any]:
-    """The inverse of ``_lists``."""
+    """Return the inverse of ``_lists``."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # what a column of no or one chunk combines to differs between versions
         array = array.chunk(0)
@@ -82,6 +79,4 @@ def _flat(column: pa.ChunkedArray) -> NDArray[Any]:
     return array.to_numpy(zero_copy_only=False).reshape(-1, *shape)
 
 
-def open_shard(path: Path) -> Mapping[str, Any]:
-    """The file's columns."""
-    return _Columns(path)
+open_shard = _Columns

@@ -8,51 +8,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from modcog.data.formats import ShardData
 from modcog.errors import ModcogError
 
 if sys.version_info < (3, 11):  # the extra installs nothing there: zarr 3 is for later ones
     raise ModcogError("format 'zarr' needs Python 3.11 or later")
 
+import numcodecs
 import zarr
 from zarr.codecs import ZstdCodec
 
 ENDING = ".zarr"
 OPEN_SHARDS = 1024
-CHUNK_BYTES = 1 << 19
-_LEVEL = 1
+_CHUNK_BYTES = 1 << 19
 
 
 def library() -> str:
-    """The packages that write the bytes."""
-    import numcodecs
-
+    """Return the packages that write the bytes."""
     return f"zarr {zarr.__version__}, numcodecs {numcodecs.__version__}"
 
 
 def write(shard: ShardData, path: Path, about: str) -> None:
     """Write a group; ``about`` is its attribute ``modcog``."""
     group = zarr.create_group(store=path, zarr_format=3, attributes={"modcog": json.loads(about)})
-    for name, array in {**shard.arrays, **shard.columns}.items():
-        rows = _rows_of_chunk(array)
+    for name, array in shard.all.items():
+        rows = min(max(_CHUNK_BYTES // max(array[:1].nbytes, 1), 1), len(array))
+        whole = (rows * -(-len(array) // rows), *array.shape[1:])
         target = group.create_array(
-            name,
-            shape=array.shape,
-            dtype=array.dtype,
-            chunks=(rows, *array.shape[1:]),
-            shards=(rows * -(-len(array) // rows), *array.shape[1:]) if name in shard.arrays else None,
-            compressors=ZstdCodec(level=_LEVEL),
-        )
+            name, shape=array.shape, dtype=array.dtype, chunks=(rows, *array.shape[1:]),
+            shards=whole if name in shard.arrays else None, compressors=ZstdCodec(level=1),
+        )  # fmt: skip
         target[...] = array
 
 
-def _rows_of_chunk(array: NDArray[Any]) -> int:
-    row = max(array[:1].nbytes, 1)
-    return min(max(CHUNK_BYTES // row, 1), len(array))
-
-
 def open_shard(path: Path) -> Mapping[str, Any]:
-    """The group's arrays."""
+    """Return the group's arrays."""
     return dict(zarr.open_group(store=path, mode="r", zarr_format=3).arrays())

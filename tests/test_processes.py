@@ -1,4 +1,4 @@
-"""Forked workers end with the process that forked them, whatever they were at."""
+"""Worker processes end with the process that started them, whatever they were at."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ import time
 import psutil
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
-
 PARENT = """
 import os, time
-from modcog.data.forks import Forks
+from modcog.processes import spread
 
-forks = Forks()
-forks.configure(2)
-forks.submit(os.getpid).result()  # one task for two workers: one of them never has any
-print(*forks._pool._processes, flush=True)
+print(*{result for result in spread(pid, range(6), 2)}, flush=True)
 time.sleep(60)
+"""
+PID = """
+import os, time
+
+def pid(_):
+    time.sleep(0.2)
+    return os.getpid()
 """
 
 
-def test_idle_workers_end_when_their_parent_is_killed() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not told that its parent has ended")
+def test_workers_end_when_their_parent_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PID + PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     workers = [psutil.Process(int(word)) for word in parent.stdout.readline().split()]
     assert len(workers) == 2
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while any(map(lives, workers)):
         assert time.monotonic() < deadline, "workers live on"
         time.sleep(0.05)
