@@ -25,7 +25,7 @@ def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (data.tasks, data.config.dt, data.config.seed, data.format) == (("go", "dmcintr"), 50, 3, "npy")
     assert main(["verify", str(out)]) == 0
     shown = capsys.readouterr()
-    assert "is whole: 10 files" in shown.out
+    assert "is whole: 9 files" in shown.out
     assert "files/s" in shown.err
     (out / "a" / "00000" / "labels.npy").unlink()
     (out / "more.txt").touch()
@@ -96,7 +96,7 @@ def test_the_program_itself(tmp_path: Path) -> None:
     done = subprocess.run([program, *ARGS, "--out", str(tmp_path / "x")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "x" / "manifest.json").read_text())["tasks"] == ["go", "dmcintr"]
-    (tmp_path / "x" / "trials.svg").write_text("")
+    (tmp_path / "x" / "README.md").write_text("")
     done = subprocess.run([program, "verify", str(tmp_path / "x")], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stdout.startswith("truncated: trials.svg: it has 0 of ")
+    assert done.stdout.startswith("truncated: README.md: it has 0 of ")

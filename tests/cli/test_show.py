@@ -26,7 +26,8 @@ def test_words_about_a_task_with_both_extensions(run) -> None:
         assert part in text
 
 
-def test_the_examples_are_the_trials_of_that_seed(run) -> None:
+def test_the_examples_are_the_trials_of_that_seed(run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal would wrap the labels
     _, out, _ = run("show", "dmsintr", "--seed", "5", "--trials", "4", "--dt", "50")
     trials = modcog.Battery(["dmsintr"], dt=50).sample(4, seed=5)
     labels = re.findall(r"labels of the decision: ([\d ]+)", out)
