@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import numbers
 from modcog.models.cells import GatedRNN, MaskedRNN
@@ -44,19 +43,6 @@ def open_network(network: Network) -> Any:
     from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
 
     return load_model(network)
-
-
-def battery_for(model: Any, battery: Battery | None) -> Battery:
-    """Return the battery to analyse a network with; None: the one it was trained on, which networks of runs know.
-
-    Raises:
-        ModcogError: if there is none.
-    """
-    battery = getattr(model, "battery", None) if battery is None else battery
-    if not isinstance(battery, Battery):
-        given = "none" if battery is None else type(battery).__name__
-        raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
-    return battery
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
@@ -91,27 +77,23 @@ class Recurrent:
 
     Args:
         module: a module that follows the protocol above.
+        exact: True: without private noise, in double precision on the CPU, an LSTM's cells in its state.
 
     Raises:
         ModcogError: if its forward does not take ``return_states``.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, exact: bool = False) -> None:
         if not accepted_options(module.forward, {"return_states": True}):
             raise ModcogError(f"network: {type(module).__name__} returns no hidden states; {PROTOCOL}")
+        if exact and isinstance(module, GatedRNN) and module.kind == "lstm":
+            module = _LSTM(module)
         self.module = copy.deepcopy(module).eval()
         self.batch_first = is_batch_first(module)
-
-    @classmethod
-    def whole(cls, module: nn.Module) -> Recurrent:
-        """Return the system without private noise, in double precision on the CPU, an LSTM's cells in its state."""
-        if isinstance(module, GatedRNN) and module.kind == "lstm":
-            module = _LSTM(module)
-        system = cls(module)
-        system.module = system.module.cpu().double()
-        if isinstance(system.module, MaskedRNN):
-            system.module.noise = 0.0
-        return system
+        if exact:
+            self.module.cpu().double()
+            if isinstance(self.module, MaskedRNN):
+                self.module.noise = 0.0
 
     def states(self, observations: NDArray[np.float32]) -> NDArray[Any]:
         """Return the states (n, T, N) for observations (n, T, C), from the network's own initial state."""
@@ -146,7 +128,7 @@ class _LSTM(nn.Module):
 
     def __init__(self, model: GatedRNN) -> None:
         super().__init__()
-        self.hidden, self.recurrent = model.hidden, model.recurrent
+        self.hidden, self.recurrent, self.battery = model.hidden, model.recurrent, getattr(model, "battery", None)
 
     def forward(self, x: Tensor, h0: Tensor | None = None, return_states: bool = True) -> tuple[None, Tensor]:
         """Return the states (T, B, 2N) for x (T, B, C)."""

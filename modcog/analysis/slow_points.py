@@ -11,19 +11,19 @@ with the time constant −dt / ln |λ|, persists where |λ| = 1 and grows where 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modcog.analysis.network import Network, Recurrent, battery_for, open_network
+from modcog.analysis.network import Network, Recurrent, open_network
 from modcog.analysis.pca import principal
-from modcog.analysis.states import HiddenStates, hidden_states
-from modcog.analysis.style import panel
+from modcog.analysis.states import Floats, hidden_states
+from modcog.analysis.style import STYLE
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
@@ -60,13 +60,13 @@ class FixedPoints:
         dt: time step, ms.
     """
 
-    points: NDArray[np.float64]
-    speed: NDArray[np.float64]
+    points: Floats
+    speed: Floats
     scale: float
-    distance: NDArray[np.float64]
+    distance: Floats
     eigenvalues: NDArray[np.complex128]
-    input: NDArray[np.float64]
-    visited: NDArray[np.float64]
+    input: Floats
+    visited: Floats
     n_starts: int
     dt: float
 
@@ -95,7 +95,7 @@ class FixedPoints:
         return np.where(self.n_unstable > 0, "unstable", np.where(self.n_marginal > 0, "marginal", "stable"))
 
     @property
-    def time_constants(self) -> NDArray[np.float64]:
+    def time_constants(self) -> Floats:
         """(P, N) −dt / ln |λ| in ms: positive where deviations decay, negative where they grow."""
         with np.errstate(divide="ignore"):
             return -self.dt / np.log(np.abs(self.eigenvalues))
@@ -136,16 +136,21 @@ def fixed_points(
     model = open_network(network)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
-    battery, system = battery_for(model, battery), Recurrent.whole(model)
+    system = Recurrent(model, exact=True)
     states = hidden_states(system.module, battery, tasks=[task], n_trials=n_trials, seed=seed)
-    _check_whole(system, states)
+    observations = states.trials.packed_observations
+    h, after = torch.from_numpy(states.packed[:2])
+    if not torch.allclose(system.step(h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
+        raise ModcogError(
+            "network: a step from its first state does not lead to its second; states must be its whole state"
+        )
     steps = states.steps(task, period)
-    steps, trials = steps[steps >= 0], states.trials
-    if x is None and np.ptp(trials.packed_observations[steps], axis=0).any():
+    steps = steps[steps >= 0]
+    if x is None and np.ptp(observations[steps], axis=0).any():
         raise ModcogError(f"x: the input in the {period} of {task} varies; give one input, (C,)")
-    constant = np.array(trials.packed_observations[steps[0]] if x is None else x, np.float64)
-    if constant.shape != (battery.n_channels,):
-        raise ModcogError(f"x: got shape {constant.shape}, must be (C,) = ({battery.n_channels},)")
+    constant = np.array(observations[steps[0]] if x is None else x, np.float64)
+    if constant.shape != (observations.shape[1],):
+        raise ModcogError(f"x: got shape {constant.shape}, must be (C,) = ({observations.shape[1]},)")
     visited = states.packed[steps]
     rng = Seed.of(seed, Purpose.SEARCH).rng()
     starts = visited[rng.permutation(len(visited))[: check_count("n_starts", n_starts)]]
@@ -154,17 +159,18 @@ def fixed_points(
     found = search(system, torch.from_numpy(starts), inputs, scale)
     speed, points = _change(system, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
     kept = distinct(points / scale, speed, slow, apart)
-    distance = np.linalg.norm(points - starts, axis=1) / scale
+    jacobians = np.array([system.jacobian(h, inputs).numpy() for h in found[kept]])
+    values = np.linalg.eigvals(jacobians.reshape(-1, *points.shape[1:] * 2)).astype(np.complex128)
     return FixedPoints(
         points=points[kept],
         speed=speed[kept],
         scale=scale,
-        distance=distance[kept],
-        eigenvalues=eigenvalues(system, found[kept], inputs),
+        distance=np.linalg.norm(points - starts, axis=1)[kept] / scale,
+        eigenvalues=np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1),
         input=constant,
         visited=visited,
         n_starts=len(starts),
-        dt=battery.settings.dt,
+        dt=states.trials.dt,
     )
 
 
@@ -180,25 +186,20 @@ def search(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
     # Gradient descent alone, the usual way, takes thousands of steps towards a fixed point and never quite arrives.
     # This is a least-squares problem: Levenberg–Marquardt finds a fixed point up to rounding in a few steps, and along
     # a line of fixed points it stops at a near one. But it gets stuck at the kinks of q, of which relu makes many,
-    # where a unit is about to fall silent. Adam slides along those, so it goes on from where no fixed point was found.
+    # where a unit is about to fall silent. Adam (Kingma and Ba 2015) slides along those, so it takes over where no
+    # fixed point was found.
     found = torch.stack([levenberg_marquardt(system, start, x, scale) for start in h])
     moving = _change(system, found, x).norm(dim=1) >= AT_REST * scale
     if moving.any():
-        lower = descend(system, found[moving], x, scale)
-        found[moving] = torch.stack([levenberg_marquardt(system, start, x, scale) for start in lower])
+        h = found[moving].requires_grad_()
+        optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
+        for _ in range(_STEPS):
+            (h.grad,) = torch.autograd.grad(((system.step(h, x) - h) ** 2).sum() / 2, h)
+            optimizer.step()
+            schedule.step()
+        found[moving] = torch.stack([levenberg_marquardt(system, start, x, scale) for start in h.detach()])
     return found
-
-
-def descend(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """Return the states (V, N) that Adam (Kingma and Ba 2015) reaches from the states h (V, N); see ``search``."""
-    h = h.clone().requires_grad_()
-    optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
-    for _ in range(_STEPS):
-        (h.grad,) = torch.autograd.grad(((system.step(h, x) - h) ** 2).sum() / 2, h)
-        optimizer.step()
-        schedule.step()
-    return h.detach()
 
 
 def levenberg_marquardt(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
@@ -226,7 +227,7 @@ def _change(system: Recurrent, h: Tensor, x: Tensor) -> Tensor:
         return system.step(h, x) - h
 
 
-def distinct(points: NDArray[np.float64], speed: NDArray[np.float64], slow: float, apart: float) -> list[int]:
+def distinct(points: Floats, speed: Floats, slow: float, apart: float) -> list[int]:
     """Return the indices of slow points among (P, N), the slowest first, each at least ``apart`` from those before."""
     kept: list[int] = []
     for i in np.argsort(speed, kind="stable").tolist():
@@ -235,48 +236,26 @@ def distinct(points: NDArray[np.float64], speed: NDArray[np.float64], slow: floa
     return kept
 
 
-def eigenvalues(system: Recurrent, h: Tensor, x: Tensor) -> NDArray[np.complex128]:
-    """Return the eigenvalues of the Jacobian at the states h (P, N), (P, N), the largest |λ| first."""
-    values = np.zeros(tuple(h.shape), np.complex128)
-    for i, point in enumerate(h):
-        values[i] = np.linalg.eigvals(system.jacobian(point, x).numpy())
-    return np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1)
-
-
-def _check_whole(system: Recurrent, states: HiddenStates) -> None:
-    """Raise an error if a step from the network's first state does not lead to its second."""
-    first, second = (torch.from_numpy(h) for h in states.packed[:2])
-    x = torch.from_numpy(states.trials.packed_observations[1].astype(np.float64))
-    if not torch.allclose(first + _change(system, first[None], x)[0], second, rtol=1e-5, atol=1e-8):
-        raise ModcogError(
-            "network: a step from its first state does not lead to its second; states must be its whole state"
-        )
-
-
+@rc_context(STYLE)
 def plot_fixed_points(result: FixedPoints) -> Figure:
     """Draw the points and the visited states in the latter's principal components, and the eigenvalues."""
-    figure = Figure(figsize=(9.5, 4), layout="constrained")
+    figure = Figure(figsize=(9.5, 4))
     space, plane = figure.subplots(1, 2)
     mean, components, _ = principal(result.visited)
     visited, points = ((h - mean) @ components[:2].T for h in (result.visited, result.points))
     space.plot(*visited.T, ".", color=PALE, markersize=3, label="visited")
+    plane.add_patch(Circle((0, 0), 1, fill=False, edgecolor=PALE))
     for kind, colour in COLOURS.items():
         for fixed, marker in ((True, "o"), (False, "x")):
             some = points[(result.kind == kind) & (result.fixed == fixed)]
             if len(some):
                 name = f"{'fixed' if fixed else 'slow'}, {kind} ({len(some)})"
                 space.plot(*some.T, marker, color=colour, markersize=6, markerfacecolor="none", label=name)
-    space.legend(frameon=False, fontsize=8)
-    space.set(xlabel="component 1", ylabel="component 2", aspect="equal", adjustable="datalim")
-    panel(space, f"{len(result)} distinct points from {result.n_starts} starts")
-    _draw_eigenvalues(plane, result)
-    return figure
-
-
-def _draw_eigenvalues(axes: Any, result: FixedPoints) -> None:
-    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=PALE))
-    for kind, colour in COLOURS.items():
         values = result.eigenvalues[result.kind == kind].ravel()
-        axes.plot(values.real, values.imag, ".", color=colour, markersize=4, alpha=0.6)
-    axes.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", adjustable="datalim")
-    panel(axes, "eigenvalues of the Jacobian, and the unit circle")
+        plane.plot(values.real, values.imag, ".", color=colour, markersize=4, alpha=0.6)
+    space.legend()
+    space.set(xlabel="component 1", ylabel="component 2", aspect="equal", adjustable="datalim")
+    space.set_title(f"{len(result)} distinct points from {result.n_starts} starts")
+    plane.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", adjustable="datalim")
+    plane.set_title("eigenvalues of the Jacobian, and the unit circle")
+    return figure

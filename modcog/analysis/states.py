@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network, battery_for, open_network, states_of
+from modcog.analysis.network import Network, open_network, states_of
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
@@ -22,6 +22,8 @@ from modcog.trials.source import per_task
 
 CHUNK = 512
 """Largest number of trials that a network runs at once."""
+
+Floats = NDArray[np.float64]
 
 APART = 16
 """Number of trials that are run again beside others, to see whether that makes a difference."""
@@ -104,7 +106,7 @@ class HiddenStates:
             raise ModcogError(f"period: {period!r} of {task} lasts no step in these trials")
         return np.where(step < length[:, None], first[:, None] + step, -1)
 
-    def aligned(self, task: str, period: str | None = None) -> NDArray[np.float64]:
+    def aligned(self, task: str, period: str | None = None) -> Floats:
         """Return a task's states aligned at the start of a period, (m, T, N); NaN where ``steps`` has −1."""
         steps = self.steps(task, period)
         return np.where(steps[:, :, None] < 0, np.nan, self.packed[steps].astype(np.float64))
@@ -166,7 +168,10 @@ def hidden_states(
     if isinstance(network, HiddenStates):
         return network
     model = open_network(network)
-    battery = battery_for(model, battery)
+    battery = getattr(model, "battery", None) if battery is None else battery
+    if not isinstance(battery, Battery):
+        given = "none" if battery is None else type(battery).__name__
+        raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
     index = [battery.index(task) for task in (battery.tasks if tasks is None else tasks)]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
@@ -175,12 +180,9 @@ def hidden_states(
 
 
 def mean_by_direction(
-    aligned: NDArray[np.float64], label: NDArray[np.integer], directions: Sequence[int] | NDArray[np.integer]
-) -> NDArray[np.float64]:
+    aligned: Floats, label: NDArray[np.integer], directions: Sequence[int] | NDArray[np.integer]
+) -> Floats:
     """Return the mean of states (m, T, N) over each direction's trials, (D, T, N); NaN at steps without a trial."""
-    means = np.full((len(directions), *aligned.shape[1:]), np.nan)
-    for mean, direction in zip(means, directions, strict=True):
-        some = aligned[label == direction]
-        lasts = np.isfinite(some[:, :, 0]).any(axis=0)  # np.nanmean warns of steps without a trial
-        mean[lasts] = np.nanmean(some[:, lasts], axis=0)
-    return means
+    member = (label == np.asarray(directions)[:, None]).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # 0 / 0 at steps without a trial
+        return np.tensordot(member, np.nan_to_num(aligned), 1) / (member @ np.isfinite(aligned[:, :, 0]))[..., None]

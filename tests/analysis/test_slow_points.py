@@ -104,7 +104,7 @@ def test_points_of_any_network_stay_where_they_are(architecture: str) -> None:
     found = fixed_points(network, BATTERY, task="dms", n_trials=20, n_starts=6)
     assert found.fixed.any()
     assert found.points.shape[1] == (20 if architecture == "lstm" else 10)
-    system, x = Recurrent.whole(network), torch.from_numpy(found.input)
+    system, x = Recurrent(network, exact=True), torch.from_numpy(found.input)
     h = torch.from_numpy(found.points[found.fixed])
     for _ in range(5):
         h = system.step(h, x)
@@ -123,7 +123,7 @@ def test_slow_and_distinct_points_are_kept_the_slowest_first() -> None:
 def test_jacobians_agree_with_differences(architecture: str) -> None:
     options = {"activation": "tanh", "tau": 250.0} if architecture == "lm-rnn" else {}
     network = models.build(architecture, BATTERY.n_channels, BATTERY.n_actions, hidden=6, **options)
-    system = Recurrent.whole(network)
+    system = Recurrent(network, exact=True)
     rng = np.random.default_rng(2)
     h = torch.from_numpy(rng.normal(size=12 if architecture == "lstm" else 6))
     x = torch.from_numpy(rng.normal(size=BATTERY.n_channels))
