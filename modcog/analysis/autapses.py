@@ -21,8 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network, open_network
-from modcog.analysis.states import Floats
+from modcog.analysis.states import Floats, Network, open_network
 from modcog.analysis.style import STYLE
 from modcog.colours import BLUE, PALE, VERMILLION
 from modcog.errors import ModcogError

@@ -11,8 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network
-from modcog.analysis.states import Floats, HiddenStates, hidden_states, mean_by_direction
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states, mean_by_direction
 from modcog.analysis.style import CYCLE, STYLE
 from modcog.battery import Battery
 from modcog.checks import check_count

@@ -10,6 +10,7 @@ with the time constant −dt / ln |λ|, persists where |λ| = 1 and grows where 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,14 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modcog.analysis.network import Network, Recurrent, open_network
 from modcog.analysis.pca import principal
-from modcog.analysis.states import Floats, hidden_states
+from modcog.analysis.states import Floats, Network, hidden_states, open_network, run_module
 from modcog.analysis.style import STYLE
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
 
 AT_REST = 1e-8
@@ -118,7 +119,7 @@ def fixed_points(
 
     Args:
         network: a run's folder, a reference network, or any torch module that takes an initial state and returns its
-            whole state; see ``modcog.analysis.network``.
+            whole state; see ``modcog.analysis.states``.
         battery: the battery that has the task; None: the one that the network was trained on.
         task: the task whose trials give the initial states and the input.
         period: the period of these trials.
@@ -136,11 +137,11 @@ def fixed_points(
     model = open_network(network)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
-    system = Recurrent(model, exact=True)
-    states = hidden_states(system.module, battery, tasks=[task], n_trials=n_trials, seed=seed)
+    exact = exact_copy(model)
+    states = hidden_states(exact, battery, tasks=[task], n_trials=n_trials, seed=seed)
     observations = states.trials.packed_observations
     h, after = torch.from_numpy(states.packed[:2])
-    if not torch.allclose(system.step(h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
+    if not torch.allclose(step(exact, h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
         raise ModcogError(
             "network: a step from its first state does not lead to its second; states must be its whole state"
         )
@@ -156,10 +157,10 @@ def fixed_points(
     starts = visited[rng.permutation(len(visited))[: check_count("n_starts", n_starts)]]
     scale = float(np.sqrt((visited**2).sum(axis=1).mean())) or 1.0
     inputs = torch.from_numpy(constant)
-    found = search(system, torch.from_numpy(starts), inputs, scale)
-    speed, points = _change(system, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
+    found = search(exact, torch.from_numpy(starts), inputs, scale)
+    speed, points = _change(exact, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
     kept = distinct(points / scale, speed, slow, apart)
-    jacobians = np.array([system.jacobian(h, inputs).numpy() for h in found[kept]])
+    jacobians = np.array([jacobian(exact, h, inputs).numpy() for h in found[kept]])
     values = np.linalg.eigvals(jacobians.reshape(-1, *points.shape[1:] * 2)).astype(np.complex128)
     return FixedPoints(
         points=points[kept],
@@ -174,44 +175,37 @@ def fixed_points(
     )
 
 
-def search(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """Return the minima (V, N) of ½ |F(h, x) − h|² (Sussillo and Barak 2013) reached from the states h (V, N).
-
-    Args:
-        system: F.
-        h: initial states.
-        x: input (C,).
-        scale: size |h| of the states.
-    """
+def search(network: nn.Module, h: Tensor, x: Tensor, scale: float) -> Tensor:
+    """Return the minima (V, N) of ½ |F(h, x) − h|² reached from states h (V, N), of size |h| about ``scale``."""
     # Gradient descent alone, the usual way, takes thousands of steps towards a fixed point and never quite arrives.
     # This is a least-squares problem: Levenberg–Marquardt finds a fixed point up to rounding in a few steps, and along
     # a line of fixed points it stops at a near one. But it gets stuck at the kinks of q, of which relu makes many,
     # where a unit is about to fall silent. Adam (Kingma and Ba 2015) slides along those, so it takes over where no
     # fixed point was found.
-    found = torch.stack([levenberg_marquardt(system, start, x, scale) for start in h])
-    moving = _change(system, found, x).norm(dim=1) >= AT_REST * scale
+    found = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h])
+    moving = _change(network, found, x).norm(dim=1) >= AT_REST * scale
     if moving.any():
         h = found[moving].requires_grad_()
         optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
         for _ in range(_STEPS):
-            (h.grad,) = torch.autograd.grad(((system.step(h, x) - h) ** 2).sum() / 2, h)
+            (h.grad,) = torch.autograd.grad(((step(network, h, x) - h) ** 2).sum() / 2, h)
             optimizer.step()
             schedule.step()
-        found[moving] = torch.stack([levenberg_marquardt(system, start, x, scale) for start in h.detach()])
+        found[moving] = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h.detach()])
     return found
 
 
-def levenberg_marquardt(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
+def levenberg_marquardt(network: nn.Module, h: Tensor, x: Tensor, scale: float) -> Tensor:
     """Return the minimum (N,) that damped least squares (Marquardt 1963) reach from a state h (N,); see ``search``."""
     # scipy.optimize.least_squares reaches the same minima, but 5 to 30 times slower at 256 units.
-    damping, r, identity = _DAMPING, _change(system, h[None], x)[0], torch.eye(len(h), dtype=h.dtype)
+    damping, r, identity = _DAMPING, _change(network, h[None], x)[0], torch.eye(len(h), dtype=h.dtype)
     for _ in range(_ITERATIONS):
-        slope = system.jacobian(h, x) - identity
+        slope = jacobian(network, h, x) - identity
         normal, gradient, before = slope.T @ slope, slope.T @ r, r.norm()
         while damping <= _MOST:
             move = torch.linalg.solve(normal + damping * identity, -gradient)
-            after = _change(system, (h + move)[None], x)[0]
+            after = _change(network, (h + move)[None], x)[0]
             if after.norm() < before:
                 h, r, damping = h + move, after, max(damping / 10, _LEAST)
                 break
@@ -221,10 +215,48 @@ def levenberg_marquardt(system: Recurrent, h: Tensor, x: Tensor, scale: float) -
     return h
 
 
-def _change(system: Recurrent, h: Tensor, x: Tensor) -> Tensor:
+def exact_copy(network: nn.Module) -> nn.Module:
+    """Return a network without private noise, in double precision on the CPU, with an LSTM's cells in its state."""
+    network = copy.deepcopy(_LSTM(network) if isinstance(network, GatedRNN) and network.kind == "lstm" else network)
+    if isinstance(network, MaskedRNN):
+        network.noise = 0.0
+    return network.eval().cpu().double()
+
+
+def step(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
+    """Return F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""
+    return run_module(network, x.expand(1, len(h), -1), h)[0]
+
+
+def jacobian(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
+    """Return ∂F/∂h at a state h (N,) under an input x (C,), (N, N)."""
+    # One backward pass over N copies of the state instead of N passes; torch.func cannot do this for nn.GRU.
+    rows = h.expand(len(h), -1).clone().requires_grad_()
+    return torch.autograd.grad(step(network, rows, x), rows, torch.eye(len(h), dtype=h.dtype))[0]
+
+
+class _LSTM(nn.Module):
+    """An LSTM whose states are hidden and cell states side by side, so that they are its whole state."""
+
+    def __init__(self, model: GatedRNN) -> None:
+        super().__init__()
+        self.hidden, self.recurrent, self.battery = model.hidden, model.recurrent, getattr(model, "battery", None)
+
+    def forward(self, x: Tensor, h0: Tensor | None = None, return_states: bool = True) -> tuple[None, Tensor]:
+        """Return the states (T, B, 2N) for x (T, B, C)."""
+        h0 = x.new_zeros(x.shape[1], 2 * self.hidden) if h0 is None else h0
+        state = tuple(part.contiguous()[None] for part in (h0[:, : self.hidden], h0[:, self.hidden :]))
+        steps = []
+        for now in x:
+            _, state = self.recurrent(now[None], state)
+            steps.append(torch.cat([part[0] for part in state], dim=1))
+        return None, torch.stack(steps)
+
+
+def _change(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
     """Return F(h, x) − h of states h (V, N)."""
     with torch.no_grad():
-        return system.step(h, x) - h
+        return step(network, h, x) - h
 
 
 def distinct(points: Floats, speed: Floats, slow: float, apart: float) -> list[int]:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from modcog.analysis.network import Network
-from modcog.analysis.states import Floats, HiddenStates, hidden_states
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
 from modcog.analysis.style import STYLE
 from modcog.battery import Battery
 from modcog.colours import VERMILLION
