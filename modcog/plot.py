@@ -31,14 +31,11 @@ def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
     """Draw each trial: the fixation cue, the two rings, and the correct answer, with lines where a period ends.
 
     In the lowest panel a filled cell is the correct action at a step. Where the interval extension has moved the
-    answer, a circle marks where it would have been, and an arrow leads from there.
+    answer, a circle marks where it would have been, and an arrow leads from there. ``save`` writes the figure.
 
     Args:
         trials: n ≥ 1 trials of any tasks; take a few of a sample with ``trials[:4]``.
         columns: number of trials in a row of panels.
-
-    Returns:
-        A matplotlib figure; ``save`` or its own ``savefig`` writes it.
 
     Raises:
         ModcogError: if there is no trial, or there are more than 64, or no columns.

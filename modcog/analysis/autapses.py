@@ -22,8 +22,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from modcog.analysis.states import Floats, Network, open_network
-from modcog.analysis.style import STYLE
-from modcog.colours import BLUE, PALE, VERMILLION
+from modcog.colours import BLUE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels import DiagonalKernel

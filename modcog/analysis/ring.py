@@ -19,14 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states, mean_by_direction
-from modcog.analysis.style import CYCLE, STYLE
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import PALE, VERMILLION
+from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
 
@@ -105,7 +105,7 @@ def ringness(
     n_shuffles = check_count("n_shuffles", n_shuffles)
     states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed)
     aligned, label = states.aligned(task, period), states.directions(task, by)
-    directions = range(states.trials.dim_ring)
+    directions = np.arange(states.trials.dim_ring)
     lasting = np.isfinite(aligned[:, 0, 0])
     for direction in directions:
         if direction not in label[lasting]:
@@ -154,10 +154,10 @@ def plot_ring(result: Ring) -> Figure:
     """Draw the mean states in the plane of the circle, ringness with its null distribution, and ringness over time."""
     figure = Figure(figsize=(10.5, 3.4))
     plane, null, over_time = figure.subplots(1, 3)
-    n = len(result.coordinates)
+    n, colours = len(result.coordinates), LinearSegmentedColormap.from_list("cycle", CYCLE)
     plane.add_patch(Circle((0, 0), result.radius, fill=False, edgecolor=PALE))
     plane.plot(*np.vstack([result.coordinates, result.coordinates[:1]]).T, color="black", linewidth=0.6)
-    plane.scatter(*result.coordinates.T, c=np.arange(n), cmap=CYCLE, vmin=0, vmax=n, s=40, zorder=2)
+    plane.scatter(*result.coordinates.T, c=np.arange(n), cmap=colours, vmin=0, vmax=n, s=40, zorder=2)
     for k in range(0, n, max(1, n // 8)):
         plane.annotate(str(k), result.coordinates[k], (4, 4), textcoords="offset points", fontsize=7)
     plane.set(xlabel="along cos θ", ylabel="along sin θ", aspect="equal", adjustable="datalim")

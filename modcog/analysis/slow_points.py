@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from modcog.analysis.pca import principal
 from modcog.analysis.states import Floats, Network, hidden_states, open_network, run_module
-from modcog.analysis.style import STYLE
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
+from modcog.colours import BLUE, ORANGE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
@@ -142,9 +141,7 @@ def fixed_points(
     observations = states.trials.packed_observations
     h, after = torch.from_numpy(states.packed[:2])
     if not torch.allclose(step(exact, h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
-        raise ModcogError(
-            "network: a step from its first state does not lead to its second; states must be its whole state"
-        )
+        raise ModcogError("network: a step from its first state misses its second; states must be its whole state")
     steps = states.steps(task, period)
     steps = steps[steps >= 0]
     if x is None and np.ptp(observations[steps], axis=0).any():

@@ -42,9 +42,6 @@ Floats = NDArray[np.float64]
 Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 """A run's folder, a torch module, or a function from observations (n, T, C) to states (n, T, N)."""
 
-APART = 16
-"""Number of trials that are run again beside others, to see whether that makes a difference."""
-
 PROTOCOL = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
 
 
@@ -76,7 +73,7 @@ class HiddenStates:
             torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
             packed = [states_of(network, part.observations)[part.mask] for part in parts]
-            first = parts[0][: min(len(parts[0]), APART)]
+            first = parts[0][:16]  # these run again beside other trials, which must make no difference
             check_independence(partial(states_of, network), first, states_of(network, first.observations), "network")
             return cls(trials, np.concatenate(packed))
 
@@ -177,12 +174,10 @@ def hidden_states(
         n_trials: number of trials of each task.
         seed: seed of the trials and of the network's noise.
 
-    Returns:
-        The states, (S, N) for S steps in all.
-
     Raises:
-        ModcogError: if the network returns no states, or there is no battery.
+        ModcogError: if the network returns no states, or there is no such run, or no battery.
         UnknownNameError: if one of ``tasks`` is not in the battery.
+        ImportError: for a run, if the packages of the extra ``train`` are not installed.
     """
     if isinstance(network, HiddenStates):
         return network
@@ -199,12 +194,7 @@ def hidden_states(
 
 
 def open_network(network: Network) -> Any:
-    """Return the network itself, loaded if it is the folder of a run.
-
-    Raises:
-        ModcogError: if there is no such run.
-        ImportError: for a run, if the packages of the extra ``train`` are not installed.
-    """
+    """Return the network itself, loaded if it is the folder of a run."""
     if not isinstance(network, str | Path):
         return network
     from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
@@ -213,11 +203,7 @@ def open_network(network: Network) -> Any:
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
-    """Return the states of a network, (n, T, N), for observations (n, T, C).
-
-    Raises:
-        ModcogError: if it returns none, or states of another shape.
-    """
+    """Return the states of a network, (n, T, N), for observations (n, T, C), and refuse a network that has none."""
     if isinstance(network, nn.Module):
         if not accepted_options(network.forward, {"return_states": True}):
             raise ModcogError(f"network: {type(network).__name__} returns no hidden states; {PROTOCOL}")
@@ -245,11 +231,7 @@ def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def run_module(module: nn.Module, x: Tensor, h0: Tensor | None = None) -> Tensor:
-    """Return the states (T, B, N) of a torch module for x (T, B, C), from the initial state h0 (B, N), or its own.
-
-    Raises:
-        ModcogError: if it fails or returns none.
-    """
+    """Return the states (T, B, N) of a torch module for x (T, B, C), from the initial state h0 (B, N), or its own."""
     start = {} if h0 is None else {"h0": h0}
     given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}{' and h0 (B, N)' if start else ''}"
     batch_first = is_batch_first(module)
@@ -261,10 +243,8 @@ def run_module(module: nn.Module, x: Tensor, h0: Tensor | None = None) -> Tensor
     return states.transpose(0, 1) if batch_first else states
 
 
-def mean_by_direction(
-    aligned: Floats, label: NDArray[np.integer], directions: Sequence[int] | NDArray[np.integer]
-) -> Floats:
+def mean_by_direction(aligned: Floats, label: NDArray[np.integer], directions: NDArray[np.integer]) -> Floats:
     """Return the mean of states (m, T, N) over each direction's trials, (D, T, N); NaN at steps without a trial."""
-    member = (label == np.asarray(directions)[:, None]).astype(np.float64)
+    member = (label == directions[:, None]).astype(np.float64)
     with np.errstate(invalid="ignore"):  # 0 / 0 at steps without a trial
         return np.tensordot(member, np.nan_to_num(aligned), 1) / (member @ np.isfinite(aligned[:, :, 0]))[..., None]

@@ -13,9 +13,8 @@ from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
-from modcog.analysis.style import STYLE
 from modcog.battery import Battery
-from modcog.colours import VERMILLION
+from modcog.colours import STYLE, VERMILLION
 from modcog.errors import ModcogError
 
 SILENT = 1e-3
