@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from modcog.checks import check_count
 from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
-from modcog.tasks.names import TaskSpec, parse, summary
+from modcog.tasks.names import parse, summary
 from modcog.trials.arrays import Trials
 
 MOST_TRIALS = 64
@@ -32,14 +31,11 @@ def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
     """Draw each trial: the fixation cue, the two rings, and the correct answer, with lines where a period ends.
 
     In the lowest panel a filled cell is the correct action at a step. Where the interval extension has moved the
-    answer, a circle marks where it would have been, and an arrow leads from there.
+    answer, a circle marks where it would have been, and an arrow leads from there. ``save`` writes the figure.
 
     Args:
         trials: n ≥ 1 trials of any tasks; take a few of a sample with ``trials[:4]``.
         columns: number of trials in a row of panels.
-
-    Returns:
-        A matplotlib figure; ``save`` or its own ``savefig`` writes it.
 
     Raises:
         ModcogError: if there is no trial, or there are more than 64, or no columns.
@@ -50,9 +46,12 @@ def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
     rows = -(-len(trials) // columns)
     figure = Figure(figsize=(0.5 + _WIDTH * columns, _HEIGHT * rows), layout="constrained")
     top = max(1.0, float(trials.packed_observations[:, 1 : 1 + 2 * trials.dim_ring].max()))
+    texts = [fill(summary(parse(trials.tasks[task])), 56) for task in trials.task]
+    blank = "\n" * max(text.count("\n") for text in texts) + " "  # captions of equally many lines: panels stand level
     cells = figure.subfigures(rows, columns, squeeze=False).flat
-    for place, (cell, caption) in enumerate(zip(cells, _captions(trials), strict=False)):
-        _draw_trial(cell, trials[place], caption, top)
+    for i, (cell, text) in enumerate(zip(cells, texts, strict=False)):
+        repeated = i > 0 and trials.task[i] == trials.task[i - 1]
+        _draw_trial(cell, trials[i], blank if repeated else text + blank[text.count("\n") :], top)
     return figure
 
 
@@ -70,53 +69,54 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(part, format=kind, dpi=150)
 
 
-def _captions(trials: Trials) -> list[str]:
-    """Return the task's summary for the first of each run of trials of a task; all have equally many lines."""
-    texts = [fill(summary(parse(trials.tasks[task])), 56) for task in trials.task]
-    lines = max(text.count("\n") for text in texts)
-    blank = "\n" * lines + " "
-    new = np.diff(trials.task, prepend=-1) != 0
-    return [text + blank[text.count("\n") :] if first else blank for text, first in zip(texts, new, strict=True)]
-
-
 def _draw_trial(cell: Any, trial: Trials, caption: str, top: float) -> None:
     """Draw one trial in one cell of the figure; the time axis is in ms."""
-    spec, ring = parse(trial.tasks[trial.task[0]]), trial.dim_ring
-    ends = [trial.dt * end for end in (0, *accumulate(trial.period_steps(0).values()))]
+    periods, ring, observations = trial.period_steps(0), trial.dim_ring, trial.packed_observations.T
+    ends = [trial.dt * end for end in (0, *accumulate(periods.values()))]
+    ticks = [ring * quarter // 4 for quarter in range(4)]
     axes = cell.subplots(4, 1, sharex=True, height_ratios=_HEIGHTS)
-    observations = trial.packed_observations.T
-    parts = (observations[:1], observations[1 : 1 + ring], observations[1 + ring : 1 + 2 * ring])
-    for axis, values, colour, most in zip(axes, parts, (BLACK, BLUE, VERMILLION), (1.4, top, top), strict=False):
+    inputs = (
+        ("cue", BLACK, 1.4, (), observations[:1]),
+        ("modality 1", BLUE, top, ticks, observations[1 : 1 + ring]),
+        ("modality 2", VERMILLION, top, ticks, observations[1 + ring : 1 + 2 * ring]),
+    )
+    for axis, (name, colour, most, places, values) in zip(axes, inputs, strict=False):
         axis.imshow(
             values, cmap=LinearSegmentedColormap.from_list(colour, ["#FFFFFF", colour]), vmin=0, vmax=most,
             aspect="auto", origin="lower", interpolation="nearest", extent=(0, ends[-1], -0.5, len(values) - 0.5),
         )  # fmt: skip
-    _draw_answer(axes[3], trial, spec)
+        axis.set_yticks(places)
+        axis.set_ylabel(name, color=colour, fontsize=8)
+    _draw_answer(axes[3], trial)
+    axes[3].set_yticks([_HOLD, *ticks], ["hold", *map(str, ticks)])
+    axes[3].set_ylabel("correct answer", color=GREEN, fontsize=8)
+    axes[3].set_xlabel("time (ms)", fontsize=8)
+    axes[3].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axis in axes:
         for end in ends[1:-1]:
             axis.axvline(end, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
         axis.tick_params(length=2, labelsize=7)
         axis.set_xlim(0, ends[-1])
-    _label(cell, axes, trial, caption, ends)
+    for name, first, last in zip(periods, ends, ends[1:], strict=False):
+        if last > first:
+            axes[0].text((first + last) / 2, 0.65, name, ha="center", va="bottom", fontsize=7)
+    axes[0].set_title(caption, fontsize=7.5, pad=14, loc="left")
+    cell.suptitle(trial.tasks[trial.task[0]], fontsize=11, fontweight="bold")
+    cell.align_ylabels()
 
 
-def _draw_answer(axis: Any, trial: Trials, spec: TaskSpec) -> None:
-    """Draw the correct action at each step."""
-    labels, start = trial.packed_labels, int(trial.decision_start[0])
-    rows = np.where(labels == 0, _HOLD, labels - 1)
-    for step, row in enumerate(rows.tolist()):
-        colour = GREY if row == _HOLD else GREEN
-        axis.add_patch(Rectangle((step * trial.dt, row - 0.5), trial.dt, 1, facecolor=colour, linewidth=0))
+def _draw_answer(axis: Any, trial: Trials) -> None:
+    """Draw the correct action at each step, and how the interval extension moved the answer round the ring."""
+    labels, dt, ring, drawn = trial.packed_labels, trial.dt, trial.dim_ring, trial.rows[0]
+    colours = np.where(labels == 0, GREY, GREEN).tolist()
+    bottoms = np.where(labels == 0, _HOLD, labels - 1) - 0.5
+    axis.bar(dt * np.arange(len(labels)), 1, dt, bottoms, align="edge", color=colours, linewidth=0)
     axis.axhline(-0.5, color=GREY, linewidth=0.5)
-    axis.set_ylim(_HOLD - 0.8, trial.dim_ring - 0.5)
-    if spec.interval and rows[start] != _HOLD:
-        _draw_move(axis, trial, start * trial.dt, spec.interval, int(rows[start]))
-
-
-def _draw_move(axis: Any, trial: Trials, start: float, sign: int, now: int) -> None:
-    """Mark the answer without the interval extension, with an arrow round the ring to the answer ``now``."""
-    drawn, length, ring = trial.rows[0], len(trial.packed_labels) * trial.dt, trial.dim_ring
-    before, x = drawn["target"], start - 0.02 * length
+    axis.set_ylim(_HOLD - 0.8, ring - 0.5)
+    start, sign = int(trial.decision_start[0]), parse(trial.tasks[trial.task[0]]).interval
+    if not sign or labels[start] == 0:
+        return
+    before, now, x = drawn["target"], int(labels[start]) - 1, dt * (start - 0.02 * len(labels))
     arrow = {"arrowstyle": "-|>", "color": BLACK, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
     leave, enter = (ring - 0.5, -0.5) if sign > 0 else (-0.5, ring - 0.5)
     passes_edge = (now - before) * sign < 0
@@ -126,24 +126,4 @@ def _draw_move(axis: Any, trial: Trials, start: float, sign: int, now: int) -> N
         axis.annotate("", (x, now), (x, enter if passes_edge else before), arrowprops=arrow)
     axis.plot(x, before, "o", markersize=5, markerfacecolor="white", markeredgecolor=BLACK, zorder=4)
     note = {"ha": "right", "va": "center", "fontsize": 7.5, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 1}}
-    axis.text(x - 0.03 * length, before, f"T = {drawn['interval_ms']:g} ms", **note)
-
-
-def _label(cell: Any, axes: Any, trial: Trials, caption: str, ends: list[float]) -> None:
-    """Name the task, the periods and the axes."""
-    cell.suptitle(trial.tasks[trial.task[0]], fontsize=11, fontweight="bold")
-    axes[0].set_title(caption, fontsize=7.5, pad=14, loc="left")
-    for name, first, last in zip(trial.period_steps(0), ends, ends[1:], strict=False):
-        if last > first:
-            axes[0].text((first + last) / 2, 0.65, name, ha="center", va="bottom", fontsize=7)
-    ticks = [trial.dim_ring * quarter // 4 for quarter in range(4)]
-    axes[0].set_yticks([])
-    for axis in axes[1:3]:
-        axis.set_yticks(ticks)
-    axes[3].set_yticks([_HOLD, *ticks], ["hold", *map(str, ticks)])
-    axes[3].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes[3].set_xlabel("time (ms)", fontsize=8)
-    names = (("cue", BLACK), ("modality 1", BLUE), ("modality 2", VERMILLION), ("correct answer", GREEN))
-    for axis, (name, colour) in zip(axes, names, strict=True):
-        axis.set_ylabel(name, color=colour, fontsize=8)
-    cell.align_ylabels()
+    axis.text(x - 0.03 * dt * len(labels), before, f"T = {drawn['interval_ms']:g} ms", **note)

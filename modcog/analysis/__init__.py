@@ -4,31 +4,20 @@ Each question is a function of a network (a module, or the folder of a run) that
 draws them.
 """
 
-from __future__ import annotations
-
-from modcog.analysis.autapses import SelfWeights, plot_self_weights, self_weights
-from modcog.analysis.pca import Trajectories, plot_trajectories, trajectories
-from modcog.analysis.ring import Ring, plot_ring, ringness
-from modcog.analysis.slow_points import FixedPoints, fixed_points, plot_fixed_points
-from modcog.analysis.states import HiddenStates, hidden_states
-from modcog.analysis.variance import TaskVariance, plot_task_variance, task_variance
-
-__all__ = [
-    "FixedPoints",
-    "HiddenStates",
-    "Ring",
-    "SelfWeights",
-    "TaskVariance",
-    "Trajectories",
-    "fixed_points",
-    "hidden_states",
-    "plot_fixed_points",
-    "plot_ring",
-    "plot_self_weights",
-    "plot_task_variance",
-    "plot_trajectories",
-    "ringness",
-    "self_weights",
-    "task_variance",
-    "trajectories",
-]
+from modcog.analysis.autapses import SelfWeights as SelfWeights
+from modcog.analysis.autapses import plot_self_weights as plot_self_weights
+from modcog.analysis.autapses import self_weights as self_weights
+from modcog.analysis.pca import Trajectories as Trajectories
+from modcog.analysis.pca import plot_trajectories as plot_trajectories
+from modcog.analysis.pca import trajectories as trajectories
+from modcog.analysis.ring import Ring as Ring
+from modcog.analysis.ring import plot_ring as plot_ring
+from modcog.analysis.ring import ringness as ringness
+from modcog.analysis.slow_points import FixedPoints as FixedPoints
+from modcog.analysis.slow_points import fixed_points as fixed_points
+from modcog.analysis.slow_points import plot_fixed_points as plot_fixed_points
+from modcog.analysis.states import HiddenStates as HiddenStates
+from modcog.analysis.states import hidden_states as hidden_states
+from modcog.analysis.variance import TaskVariance as TaskVariance
+from modcog.analysis.variance import plot_task_variance as plot_task_variance
+from modcog.analysis.variance import task_variance as task_variance

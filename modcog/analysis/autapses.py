@@ -14,16 +14,15 @@ below 1, r is the largest value of ∂h(t)/∂h(t−1) for w > 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network, open_network
-from modcog.analysis.style import panel
-from modcog.colours import BLUE, PALE, VERMILLION
+from modcog.analysis.states import Floats, Network, open_network
+from modcog.colours import BLUE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels import DiagonalKernel
@@ -43,13 +42,13 @@ class SelfWeights:
         alpha: α of the units.
     """
 
-    weight: NDArray[np.float64]
-    rate: NDArray[np.float64]
+    weight: Floats
+    rate: Floats
     dt: float
     alpha: float
 
     @property
-    def time_constant(self) -> NDArray[np.float64]:
+    def time_constant(self) -> Floats:
         """(N,) −dt / ln r in ms; infinite where r ≥ 1, 0 where r ≤ 0."""
         with np.errstate(divide="ignore"):
             return self.dt / np.abs(np.log(np.clip(self.rate, 0, 1)))
@@ -86,26 +85,20 @@ def self_weights(network: Network, dt: float | None = None) -> SelfWeights:
     return SelfWeights(weight, 1 - model.alpha + model.alpha * weight, float(dt), model.alpha)
 
 
+@rc_context(STYLE)
 def plot_self_weights(result: SelfWeights) -> Figure:
     """Draw the distribution of the self-weights, and of the time constants of the units that forget slowly."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    figure = Figure(figsize=(9, 3.2))
     weights, constants = figure.subplots(1, 2)
     parts = [result.weight[result.kind == kind] for kind in range(len(KINDS))]
     weights.hist(parts, bins=40, stacked=True, color=list(KINDS.values()))
-    weights.set(xlabel="self-weight w", ylabel="units")
-    panel(weights, f"{len(result.weight)} autapses")
-    shown = [Patch(color=colour, label=f"{name} ({result.kinds[name]})") for name, colour in KINDS.items()]
-    weights.legend(handles=shown, frameon=False, fontsize=8)
-    _draw_constants(constants, result)
-    return figure
-
-
-def _draw_constants(axes: Any, result: SelfWeights) -> None:
+    weights.set(xlabel="self-weight w", ylabel="units", title=f"{len(result.weight)} autapses")
+    weights.legend(handles=[Patch(color=KINDS[name], label=f"{name} ({n})") for name, n in result.kinds.items()])
+    constants.set(xlabel="time constant −dt / ln r (ms)", ylabel="units", title="no unit forgets slowly")
     slow = result.time_constant[result.kind == 1]
     if len(slow):
         low, high = np.log10(slow.min()), np.log10(slow.max())
-        axes.hist(slow, bins=np.logspace(low - 0.05, high + 0.05, 30), color=KINDS["forgets slowly"])
-        axes.axvline(np.median(slow), color="black", linestyle="--", linewidth=1)
-        axes.set_xscale("log")
-    axes.set(xlabel="time constant −dt / ln r (ms)", ylabel="units")
-    panel(axes, f"time constants, median {np.median(slow):,.0f} ms" if len(slow) else "no unit forgets slowly")
+        constants.hist(slow, bins=np.logspace(low - 0.05, high + 0.05, 30), color=KINDS["forgets slowly"])
+        constants.axvline(np.median(slow), color="black", linestyle="--", linewidth=1)
+        constants.set(xscale="log", title=f"time constants, median {np.median(slow):,.0f} ms")
+    return figure

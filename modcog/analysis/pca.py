@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from modcog.analysis.network import Network
-from modcog.analysis.states import HiddenStates, hidden_states, mean_by_direction
-from modcog.analysis.style import CYCLE, panel
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states, mean_by_direction
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import PALE, VERMILLION
+from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 
 
@@ -42,11 +40,11 @@ class Trajectories:
     by: str
     directions: NDArray[np.int64]
     dim_ring: int
-    time: NDArray[np.float64]
-    paths: NDArray[np.float64]
-    components: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    explained: NDArray[np.float64]
+    time: Floats
+    paths: Floats
+    components: Floats
+    mean: Floats
+    explained: Floats
 
     @property
     def participation_ratio(self) -> float:
@@ -100,17 +98,11 @@ def trajectories(
     )
 
 
-def principal(
-    points: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the principal components of points (S, N) (Pearson 1901).
+def principal(points: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the principal components of points (S, N), which must differ (Pearson 1901).
 
-    Returns:
-        Their mean (N,), the components (R, N) as unit vectors, and the variance along each (R,), falling; R is the
-        smaller of S and N.
-
-    Raises:
-        ModcogError: if all points are the same.
+    They are the points' mean (N,), the components (R, N) as unit vectors, and the variance along each (R,), falling; R
+    is the smaller of S and N.
     """
     mean = points.mean(axis=0)
     _, length, components = np.linalg.svd(points - mean, full_matrices=False)
@@ -119,34 +111,30 @@ def principal(
     return mean, components, length**2 / len(points)
 
 
+@rc_context(STYLE)
 def plot_trajectories(result: Trajectories) -> Figure:
     """Draw the first two components, coloured by direction and by time, and the explained variance."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    figure = Figure(figsize=(11, 3.6))
     by_direction, by_time, explained = figure.subplots(1, 3, width_ratios=(1.25, 1.25, 1))
     where = result.task if result.period is None else f"{result.task}, {result.period}"
-    shade = Normalize(0, result.dim_ring)
+    colours = ScalarMappable(Normalize(0, result.dim_ring), LinearSegmentedColormap.from_list("cycle", CYCLE))
     x, y = (result.paths[..., i] if result.paths.shape[-1] > i else np.zeros_like(result.paths[..., 0]) for i in (0, 1))
     for along, across, direction in zip(x, y, result.directions, strict=True):
-        colour = CYCLE(shade(direction))
+        colour = colours.to_rgba(direction)
         by_direction.plot(along, across, "-", color=colour, linewidth=1.2)
         last = np.isfinite(along).sum() - 1
         by_direction.plot(along[last], across[last], "o", color=colour, markersize=5)
         by_time.plot(along, across, "-", color=PALE, linewidth=0.7, zorder=1)
     points = by_time.scatter(x, y, c=np.broadcast_to(result.time, x.shape), cmap="viridis", s=12, zorder=2)
-    panel(by_direction, f"{where}: by {result.by.replace('_', ' ')}")
-    panel(by_time, f"{where}: by time")
-    figure.colorbar(ScalarMappable(shade, CYCLE), ax=by_direction, label="direction", pad=0.01)
+    figure.colorbar(colours, ax=by_direction, label="direction", pad=0.01)
     figure.colorbar(points, ax=by_time, label="time since the start (ms)", pad=0.01)
-    for axes in (by_direction, by_time):
+    for axes, by in ((by_direction, result.by.replace("_", " ")), (by_time, "time")):
         axes.set(xlabel="component 1", ylabel="component 2", aspect="equal", adjustable="datalim")
-    _draw_explained(explained, result)
-    return figure
-
-
-def _draw_explained(axes: Any, result: Trajectories) -> None:
+        axes.set_title(f"{where}: by {by}")
     total, ratio = np.concatenate([[0], np.cumsum(result.explained)])[:21], result.participation_ratio
-    axes.plot(range(len(total)), total, ".-", color="black", linewidth=1)
-    axes.axvline(ratio, color=VERMILLION, linestyle="--", linewidth=1)
-    axes.text(ratio + 0.3, 0.05, f"participation ratio {ratio:.1f}", color=VERMILLION, fontsize=8)
-    axes.set(xlabel="components", ylabel="share of the variance", ylim=(0, 1.03), xlim=(0, len(total) - 1))
-    panel(axes, "cumulative explained variance")
+    explained.plot(range(len(total)), total, ".-", color="black", linewidth=1)
+    explained.axvline(ratio, color=VERMILLION, linestyle="--", linewidth=1)
+    explained.text(ratio + 0.3, 0.05, f"participation ratio {ratio:.1f}", color=VERMILLION, fontsize=8)
+    explained.set(xlabel="components", ylabel="share of the variance", ylim=(0, 1.03), xlim=(0, len(total) - 1))
+    explained.set_title("cumulative explained variance")
+    return figure

@@ -16,23 +16,19 @@ have 1, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from numpy.typing import NDArray
 
-from modcog.analysis.network import Network
-from modcog.analysis.states import HiddenStates, hidden_states, mean_by_direction
-from modcog.analysis.style import CYCLE, panel
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states, mean_by_direction
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import PALE, VERMILLION
+from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +68,8 @@ class Ring:
     @property
     def angle_error(self) -> float:
         """Mean error of the directions' angles in the plane, degrees."""
-        error = (self.coordinates @ [1, 1j]) * np.exp(-1j * _angles(len(self.coordinates)))
+        expected = np.linspace(0, 2 * np.pi, len(self.coordinates), endpoint=False)
+        error = (self.coordinates @ [1, 1j]) * np.exp(-1j * expected)
         return float(np.degrees(np.abs(np.angle(error))).mean())
 
 
@@ -108,7 +105,7 @@ def ringness(
     n_shuffles = check_count("n_shuffles", n_shuffles)
     states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed)
     aligned, label = states.aligned(task, period), states.directions(task, by)
-    directions = range(states.trials.dim_ring)
+    directions = np.arange(states.trials.dim_ring)
     lasting = np.isfinite(aligned[:, 0, 0])
     for direction in directions:
         if direction not in label[lasting]:
@@ -142,7 +139,7 @@ def fit_circle(means: Floats) -> tuple[float, float, Floats, float]:
         Ringness; the share of the first Fourier pair; the plane (N, 2), in which direction k belongs at 2πk/n; and the
         circle's radius. All 0 if the means are all the same.
     """
-    angles = _angles(len(means))
+    angles = np.linspace(0, 2 * np.pi, len(means), endpoint=False)
     centred = means - means.mean(axis=0)
     total = len(means) * (centred**2).sum()
     if np.abs(centred).max() <= 1e-12 * np.abs(means).max():  # rounding alone makes them differ
@@ -152,33 +149,25 @@ def fit_circle(means: Floats) -> tuple[float, float, Floats, float]:
     return float(s.sum() ** 2 / total), float(2 * (s**2).sum() / total), left @ right, float(radius)
 
 
-def _angles(n: int) -> Floats:
-    """Return 2πk/n, (n,)."""
-    return 2 * np.pi * np.arange(n) / n
-
-
+@rc_context(STYLE)
 def plot_ring(result: Ring) -> Figure:
     """Draw the mean states in the plane of the circle, ringness with its null distribution, and ringness over time."""
-    figure = Figure(figsize=(10.5, 3.4), layout="constrained")
+    figure = Figure(figsize=(10.5, 3.4))
     plane, null, over_time = figure.subplots(1, 3)
-    _draw_plane(plane, result)
+    n, colours = len(result.coordinates), LinearSegmentedColormap.from_list("cycle", CYCLE)
+    plane.add_patch(Circle((0, 0), result.radius, fill=False, edgecolor=PALE))
+    plane.plot(*np.vstack([result.coordinates, result.coordinates[:1]]).T, color="black", linewidth=0.6)
+    plane.scatter(*result.coordinates.T, c=np.arange(n), cmap=colours, vmin=0, vmax=n, s=40, zorder=2)
+    for k in range(0, n, max(1, n // 8)):
+        plane.annotate(str(k), result.coordinates[k], (4, 4), textcoords="offset points", fontsize=7)
+    plane.set(xlabel="along cos θ", ylabel="along sin θ", aspect="equal", adjustable="datalim")
+    plane.set_title(f"{result.task}, {result.period}: mean of each direction")
     null.hist(result.null, bins=30, color=PALE)
     null.axvline(result.ringness, color=VERMILLION, linewidth=2)
     null.set(xlim=(0, 1), xlabel="ringness", ylabel="shuffles")
-    panel(null, f"{result.ringness:.2f} (orange) and shuffled, p = {result.p_value:.2g}")
+    null.set_title(f"{result.ringness:.2f} (orange) and shuffled, p = {result.p_value:.2g}")
     over_time.plot(result.time, result.over_time, ".-", color="black", linewidth=1)
     over_time.axhspan(0, np.quantile(result.null, 0.95), color="#DDDDDD", linewidth=0)
     over_time.set(ylim=(0, 1.03), xlabel=f"time since the start of the {result.period} (ms)", ylabel="ringness")
-    panel(over_time, "at each step (grey: 95 % of shuffles)")
+    over_time.set_title("at each step (grey: 95 % of shuffles)")
     return figure
-
-
-def _draw_plane(axes: Any, result: Ring) -> None:
-    n = len(result.coordinates)
-    axes.add_patch(Circle((0, 0), result.radius, fill=False, edgecolor=PALE))
-    axes.plot(*np.vstack([result.coordinates, result.coordinates[:1]]).T, color="black", linewidth=0.6)
-    axes.scatter(*result.coordinates.T, c=np.arange(n), cmap=CYCLE, vmin=0, vmax=n, s=40, zorder=2)
-    for k in range(0, n, max(1, n // 8)):
-        axes.annotate(str(k), result.coordinates[k], (4, 4), textcoords="offset points", fontsize=7)
-    axes.set(xlabel="along cos θ", ylabel="along sin θ", aspect="equal", adjustable="datalim")
-    panel(axes, f"{result.task}, {result.period}: mean of each direction")

@@ -10,24 +10,24 @@ with the time constant −dt / ln |λ|, persists where |λ| = 1 and grows where 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modcog.analysis.network import Network, Recurrent, battery_for, open_network
 from modcog.analysis.pca import principal
-from modcog.analysis.states import HiddenStates, hidden_states
-from modcog.analysis.style import panel
+from modcog.analysis.states import Floats, Network, hidden_states, open_network, run_module
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import BLUE, ORANGE, PALE, VERMILLION
+from modcog.colours import BLUE, ORANGE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
 
 AT_REST = 1e-8
@@ -60,13 +60,13 @@ class FixedPoints:
         dt: time step, ms.
     """
 
-    points: NDArray[np.float64]
-    speed: NDArray[np.float64]
+    points: Floats
+    speed: Floats
     scale: float
-    distance: NDArray[np.float64]
+    distance: Floats
     eigenvalues: NDArray[np.complex128]
-    input: NDArray[np.float64]
-    visited: NDArray[np.float64]
+    input: Floats
+    visited: Floats
     n_starts: int
     dt: float
 
@@ -95,7 +95,7 @@ class FixedPoints:
         return np.where(self.n_unstable > 0, "unstable", np.where(self.n_marginal > 0, "marginal", "stable"))
 
     @property
-    def time_constants(self) -> NDArray[np.float64]:
+    def time_constants(self) -> Floats:
         """(P, N) −dt / ln |λ| in ms: positive where deviations decay, negative where they grow."""
         with np.errstate(divide="ignore"):
             return -self.dt / np.log(np.abs(self.eigenvalues))
@@ -118,7 +118,7 @@ def fixed_points(
 
     Args:
         network: a run's folder, a reference network, or any torch module that takes an initial state and returns its
-            whole state; see ``modcog.analysis.network``.
+            whole state; see ``modcog.analysis.states``.
         battery: the battery that has the task; None: the one that the network was trained on.
         task: the task whose trials give the initial states and the input.
         period: the period of these trials.
@@ -136,81 +136,73 @@ def fixed_points(
     model = open_network(network)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
-    battery, system = battery_for(model, battery), Recurrent.whole(model)
-    states = hidden_states(system.module, battery, tasks=[task], n_trials=n_trials, seed=seed)
-    _check_whole(system, states)
+    exact = exact_copy(model)
+    states = hidden_states(exact, battery, tasks=[task], n_trials=n_trials, seed=seed)
+    observations = states.trials.packed_observations
+    h, after = torch.from_numpy(states.packed[:2])
+    if not torch.allclose(step(exact, h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
+        raise ModcogError("network: a step from its first state misses its second; states must be its whole state")
     steps = states.steps(task, period)
-    steps, trials = steps[steps >= 0], states.trials
-    if x is None and np.ptp(trials.packed_observations[steps], axis=0).any():
+    steps = steps[steps >= 0]
+    if x is None and np.ptp(observations[steps], axis=0).any():
         raise ModcogError(f"x: the input in the {period} of {task} varies; give one input, (C,)")
-    constant = np.array(trials.packed_observations[steps[0]] if x is None else x, np.float64)
-    if constant.shape != (battery.n_channels,):
-        raise ModcogError(f"x: got shape {constant.shape}, must be (C,) = ({battery.n_channels},)")
+    constant = np.array(observations[steps[0]] if x is None else x, np.float64)
+    if constant.shape != (observations.shape[1],):
+        raise ModcogError(f"x: got shape {constant.shape}, must be (C,) = ({observations.shape[1]},)")
     visited = states.packed[steps]
     rng = Seed.of(seed, Purpose.SEARCH).rng()
     starts = visited[rng.permutation(len(visited))[: check_count("n_starts", n_starts)]]
     scale = float(np.sqrt((visited**2).sum(axis=1).mean())) or 1.0
     inputs = torch.from_numpy(constant)
-    found = search(system, torch.from_numpy(starts), inputs, scale)
-    speed, points = _change(system, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
+    found = search(exact, torch.from_numpy(starts), inputs, scale)
+    speed, points = _change(exact, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
     kept = distinct(points / scale, speed, slow, apart)
-    distance = np.linalg.norm(points - starts, axis=1) / scale
+    jacobians = np.array([jacobian(exact, h, inputs).numpy() for h in found[kept]])
+    values = np.linalg.eigvals(jacobians.reshape(-1, *points.shape[1:] * 2)).astype(np.complex128)
     return FixedPoints(
         points=points[kept],
         speed=speed[kept],
         scale=scale,
-        distance=distance[kept],
-        eigenvalues=eigenvalues(system, found[kept], inputs),
+        distance=np.linalg.norm(points - starts, axis=1)[kept] / scale,
+        eigenvalues=np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1),
         input=constant,
         visited=visited,
         n_starts=len(starts),
-        dt=battery.settings.dt,
+        dt=states.trials.dt,
     )
 
 
-def search(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """Return the minima (V, N) of ½ |F(h, x) − h|² (Sussillo and Barak 2013) reached from the states h (V, N).
-
-    Args:
-        system: F.
-        h: initial states.
-        x: input (C,).
-        scale: size |h| of the states.
-    """
+def search(network: nn.Module, h: Tensor, x: Tensor, scale: float) -> Tensor:
+    """Return the minima (V, N) of ½ |F(h, x) − h|² reached from states h (V, N), of size |h| about ``scale``."""
     # Gradient descent alone, the usual way, takes thousands of steps towards a fixed point and never quite arrives.
     # This is a least-squares problem: Levenberg–Marquardt finds a fixed point up to rounding in a few steps, and along
     # a line of fixed points it stops at a near one. But it gets stuck at the kinks of q, of which relu makes many,
-    # where a unit is about to fall silent. Adam slides along those, so it goes on from where no fixed point was found.
-    found = torch.stack([levenberg_marquardt(system, start, x, scale) for start in h])
-    moving = _change(system, found, x).norm(dim=1) >= AT_REST * scale
+    # where a unit is about to fall silent. Adam (Kingma and Ba 2015) slides along those, so it takes over where no
+    # fixed point was found.
+    found = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h])
+    moving = _change(network, found, x).norm(dim=1) >= AT_REST * scale
     if moving.any():
-        lower = descend(system, found[moving], x, scale)
-        found[moving] = torch.stack([levenberg_marquardt(system, start, x, scale) for start in lower])
+        h = found[moving].requires_grad_()
+        optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
+        for _ in range(_STEPS):
+            (h.grad,) = torch.autograd.grad(((step(network, h, x) - h) ** 2).sum() / 2, h)
+            optimizer.step()
+            schedule.step()
+        found[moving] = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h.detach()])
     return found
 
 
-def descend(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """Return the states (V, N) that Adam (Kingma and Ba 2015) reaches from the states h (V, N); see ``search``."""
-    h = h.clone().requires_grad_()
-    optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
-    for _ in range(_STEPS):
-        (h.grad,) = torch.autograd.grad(((system.step(h, x) - h) ** 2).sum() / 2, h)
-        optimizer.step()
-        schedule.step()
-    return h.detach()
-
-
-def levenberg_marquardt(system: Recurrent, h: Tensor, x: Tensor, scale: float) -> Tensor:
+def levenberg_marquardt(network: nn.Module, h: Tensor, x: Tensor, scale: float) -> Tensor:
     """Return the minimum (N,) that damped least squares (Marquardt 1963) reach from a state h (N,); see ``search``."""
     # scipy.optimize.least_squares reaches the same minima, but 5 to 30 times slower at 256 units.
-    damping, r, identity = _DAMPING, _change(system, h[None], x)[0], torch.eye(len(h), dtype=h.dtype)
+    damping, r, identity = _DAMPING, _change(network, h[None], x)[0], torch.eye(len(h), dtype=h.dtype)
     for _ in range(_ITERATIONS):
-        slope = system.jacobian(h, x) - identity
+        slope = jacobian(network, h, x) - identity
         normal, gradient, before = slope.T @ slope, slope.T @ r, r.norm()
         while damping <= _MOST:
             move = torch.linalg.solve(normal + damping * identity, -gradient)
-            after = _change(system, (h + move)[None], x)[0]
+            after = _change(network, (h + move)[None], x)[0]
             if after.norm() < before:
                 h, r, damping = h + move, after, max(damping / 10, _LEAST)
                 break
@@ -220,13 +212,51 @@ def levenberg_marquardt(system: Recurrent, h: Tensor, x: Tensor, scale: float) -
     return h
 
 
-def _change(system: Recurrent, h: Tensor, x: Tensor) -> Tensor:
+def exact_copy(network: nn.Module) -> nn.Module:
+    """Return a network without private noise, in double precision on the CPU, with an LSTM's cells in its state."""
+    network = copy.deepcopy(_LSTM(network) if isinstance(network, GatedRNN) and network.kind == "lstm" else network)
+    if isinstance(network, MaskedRNN):
+        network.noise = 0.0
+    return network.eval().cpu().double()
+
+
+def step(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
+    """Return F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""
+    return run_module(network, x.expand(1, len(h), -1), h)[0]
+
+
+def jacobian(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
+    """Return ∂F/∂h at a state h (N,) under an input x (C,), (N, N)."""
+    # One backward pass over N copies of the state instead of N passes; torch.func cannot do this for nn.GRU.
+    rows = h.expand(len(h), -1).clone().requires_grad_()
+    return torch.autograd.grad(step(network, rows, x), rows, torch.eye(len(h), dtype=h.dtype))[0]
+
+
+class _LSTM(nn.Module):
+    """An LSTM whose states are hidden and cell states side by side, so that they are its whole state."""
+
+    def __init__(self, model: GatedRNN) -> None:
+        super().__init__()
+        self.hidden, self.recurrent, self.battery = model.hidden, model.recurrent, getattr(model, "battery", None)
+
+    def forward(self, x: Tensor, h0: Tensor | None = None, return_states: bool = True) -> tuple[None, Tensor]:
+        """Return the states (T, B, 2N) for x (T, B, C)."""
+        h0 = x.new_zeros(x.shape[1], 2 * self.hidden) if h0 is None else h0
+        state = tuple(part.contiguous()[None] for part in (h0[:, : self.hidden], h0[:, self.hidden :]))
+        steps = []
+        for now in x:
+            _, state = self.recurrent(now[None], state)
+            steps.append(torch.cat([part[0] for part in state], dim=1))
+        return None, torch.stack(steps)
+
+
+def _change(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
     """Return F(h, x) − h of states h (V, N)."""
     with torch.no_grad():
-        return system.step(h, x) - h
+        return step(network, h, x) - h
 
 
-def distinct(points: NDArray[np.float64], speed: NDArray[np.float64], slow: float, apart: float) -> list[int]:
+def distinct(points: Floats, speed: Floats, slow: float, apart: float) -> list[int]:
     """Return the indices of slow points among (P, N), the slowest first, each at least ``apart`` from those before."""
     kept: list[int] = []
     for i in np.argsort(speed, kind="stable").tolist():
@@ -235,48 +265,26 @@ def distinct(points: NDArray[np.float64], speed: NDArray[np.float64], slow: floa
     return kept
 
 
-def eigenvalues(system: Recurrent, h: Tensor, x: Tensor) -> NDArray[np.complex128]:
-    """Return the eigenvalues of the Jacobian at the states h (P, N), (P, N), the largest |λ| first."""
-    values = np.zeros(tuple(h.shape), np.complex128)
-    for i, point in enumerate(h):
-        values[i] = np.linalg.eigvals(system.jacobian(point, x).numpy())
-    return np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1)
-
-
-def _check_whole(system: Recurrent, states: HiddenStates) -> None:
-    """Raise an error if a step from the network's first state does not lead to its second."""
-    first, second = (torch.from_numpy(h) for h in states.packed[:2])
-    x = torch.from_numpy(states.trials.packed_observations[1].astype(np.float64))
-    if not torch.allclose(first + _change(system, first[None], x)[0], second, rtol=1e-5, atol=1e-8):
-        raise ModcogError(
-            "network: a step from its first state does not lead to its second; states must be its whole state"
-        )
-
-
+@rc_context(STYLE)
 def plot_fixed_points(result: FixedPoints) -> Figure:
     """Draw the points and the visited states in the latter's principal components, and the eigenvalues."""
-    figure = Figure(figsize=(9.5, 4), layout="constrained")
+    figure = Figure(figsize=(9.5, 4))
     space, plane = figure.subplots(1, 2)
     mean, components, _ = principal(result.visited)
     visited, points = ((h - mean) @ components[:2].T for h in (result.visited, result.points))
     space.plot(*visited.T, ".", color=PALE, markersize=3, label="visited")
+    plane.add_patch(Circle((0, 0), 1, fill=False, edgecolor=PALE))
     for kind, colour in COLOURS.items():
         for fixed, marker in ((True, "o"), (False, "x")):
             some = points[(result.kind == kind) & (result.fixed == fixed)]
             if len(some):
                 name = f"{'fixed' if fixed else 'slow'}, {kind} ({len(some)})"
                 space.plot(*some.T, marker, color=colour, markersize=6, markerfacecolor="none", label=name)
-    space.legend(frameon=False, fontsize=8)
-    space.set(xlabel="component 1", ylabel="component 2", aspect="equal", adjustable="datalim")
-    panel(space, f"{len(result)} distinct points from {result.n_starts} starts")
-    _draw_eigenvalues(plane, result)
-    return figure
-
-
-def _draw_eigenvalues(axes: Any, result: FixedPoints) -> None:
-    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=PALE))
-    for kind, colour in COLOURS.items():
         values = result.eigenvalues[result.kind == kind].ravel()
-        axes.plot(values.real, values.imag, ".", color=colour, markersize=4, alpha=0.6)
-    axes.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", adjustable="datalim")
-    panel(axes, "eigenvalues of the Jacobian, and the unit circle")
+        plane.plot(values.real, values.imag, ".", color=colour, markersize=4, alpha=0.6)
+    space.legend()
+    space.set(xlabel="component 1", ylabel="component 2", aspect="equal", adjustable="datalim")
+    space.set_title(f"{len(result)} distinct points from {result.n_starts} starts")
+    plane.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", adjustable="datalim")
+    plane.set_title("eigenvalues of the Jacobian, and the unit circle")
+    return figure

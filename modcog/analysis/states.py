@@ -1,30 +1,48 @@
-"""Hidden states over trials of a battery, which all analyses read."""
+"""Hidden states of a network over trials of a battery, which all analyses read.
+
+The network is a reference network, the folder of a run, or any network that can return its states.
+
+A torch module follows the protocol of the reference networks: ``forward(x, h0=None, return_states=False)`` takes
+observations x (T, B, C) and an initial state (B, N), and with ``return_states=True`` returns (logits, states), the
+states after each step, (T, B, N). A true ``batch_first``, of the module or else of one of its parts, puts the batch
+first in all but h0. Only fixed points need ``h0``, and states that are the whole state: started from one of them, the
+network must continue as it did. Anything but a torch module is a function from observations (n, T, C) to states
+(n, T, N).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from modcog.analysis.network import Network, battery_for, open_network, states_of
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.network import check_independence
+from modcog.evaluation.scores import numbers
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
+from modcog.user_code import accepted_options, failures_as, is_batch_first
 
 CHUNK = 512
 """Largest number of trials that a network runs at once."""
 
-APART = 16
-"""Number of trials that are run again beside others, to see whether that makes a difference."""
+Floats = NDArray[np.float64]
+
+Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
+"""A run's folder, a torch module, or a function from observations (n, T, C) to states (n, T, N)."""
+
+PROTOCOL = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +62,7 @@ class HiddenStates:
         """Run a network over given trials, each from the network's initial state.
 
         Args:
-            network: a module or a function; see ``modcog.analysis.network``.
+            network: a module or a function; see ``modcog.analysis.states``.
             trials: trials of the battery that it was trained on.
             seed: seed of the network's private noise, if it has any.
 
@@ -55,7 +73,7 @@ class HiddenStates:
             torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
             packed = [states_of(network, part.observations)[part.mask] for part in parts]
-            first = parts[0][: min(len(parts[0]), APART)]
+            first = parts[0][:16]  # these run again beside other trials, which must make no difference
             check_independence(partial(states_of, network), first, states_of(network, first.observations), "network")
             return cls(trials, np.concatenate(packed))
 
@@ -104,7 +122,7 @@ class HiddenStates:
             raise ModcogError(f"period: {period!r} of {task} lasts no step in these trials")
         return np.where(step < length[:, None], first[:, None] + step, -1)
 
-    def aligned(self, task: str, period: str | None = None) -> NDArray[np.float64]:
+    def aligned(self, task: str, period: str | None = None) -> Floats:
         """Return a task's states aligned at the start of a period, (m, T, N); NaN where ``steps`` has −1."""
         steps = self.steps(task, period)
         return np.where(steps[:, :, None] < 0, np.nan, self.packed[steps].astype(np.float64))
@@ -149,24 +167,25 @@ def hidden_states(
 
     Args:
         network: the folder of a run; a reference network, or any torch module that returns its states on request; or a
-            function from observations (n, T, C) to states (n, T, N). See ``modcog.analysis.network``. States are
+            function from observations (n, T, C) to states (n, T, N). See ``modcog.analysis.states``. States are
             returned unchanged, whatever the other arguments are.
         battery: None: the one that the network was trained on.
         tasks: some of the battery's tasks, which keep their place in the rule input; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials and of the network's noise.
 
-    Returns:
-        The states, (S, N) for S steps in all.
-
     Raises:
-        ModcogError: if the network returns no states, or there is no battery.
+        ModcogError: if the network returns no states, or there is no such run, or no battery.
         UnknownNameError: if one of ``tasks`` is not in the battery.
+        ImportError: for a run, if the packages of the extra ``train`` are not installed.
     """
     if isinstance(network, HiddenStates):
         return network
     model = open_network(network)
-    battery = battery_for(model, battery)
+    battery = getattr(model, "battery", None) if battery is None else battery
+    if not isinstance(battery, Battery):
+        given = "none" if battery is None else type(battery).__name__
+        raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
     index = [battery.index(task) for task in (battery.tasks if tasks is None else tasks)]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
@@ -174,13 +193,58 @@ def hidden_states(
     return HiddenStates.of(model, join_by_task(trials), seed)
 
 
-def mean_by_direction(
-    aligned: NDArray[np.float64], label: NDArray[np.integer], directions: Sequence[int] | NDArray[np.integer]
-) -> NDArray[np.float64]:
+def open_network(network: Network) -> Any:
+    """Return the network itself, loaded if it is the folder of a run."""
+    if not isinstance(network, str | Path):
+        return network
+    from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
+
+    return load_model(network)
+
+
+def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
+    """Return the states of a network, (n, T, N), for observations (n, T, C), and refuse a network that has none."""
+    if isinstance(network, nn.Module):
+        if not accepted_options(network.forward, {"return_states": True}):
+            raise ModcogError(f"network: {type(network).__name__} returns no hidden states; {PROTOCOL}")
+        module = copy.deepcopy(network).eval()
+        x = torch.from_numpy(observations).to(next(module.parameters(), torch.empty(0)))
+        with torch.no_grad():
+            states = numbers(run_module(module, x.transpose(0, 1)).transpose(0, 1))
+    elif callable(network):
+        with failures_as(f"network: failed on observations of shape (n, T, C) = {observations.shape}"):
+            found = network(observations)
+        states = numbers(found, "a network must return states (n, T, N)")
+    else:
+        raise ModcogError(
+            f"network: got {type(network).__name__}, must be a torch module, the folder of a run, or a function from "
+            "observations (n, T, C) to states (n, T, N)"
+        )
+    if states.ndim != 3 or states.shape[:2] != observations.shape[:2] or states.dtype.kind != "f":
+        raise ModcogError(
+            f"network: returned {states.dtype} states of shape {states.shape}, must be (n, T, N) = "
+            f"({observations.shape[0]}, {observations.shape[1]}, N) and real"
+        )
+    if not np.isfinite(states).all():
+        raise ModcogError("network: its states are not finite")
+    return states
+
+
+def run_module(module: nn.Module, x: Tensor, h0: Tensor | None = None) -> Tensor:
+    """Return the states (T, B, N) of a torch module for x (T, B, C), from the initial state h0 (B, N), or its own."""
+    start = {} if h0 is None else {"h0": h0}
+    given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}{' and h0 (B, N)' if start else ''}"
+    batch_first = is_batch_first(module)
+    with failures_as(f"network: failed on {given}; {PROTOCOL}"):
+        output = module(x.transpose(0, 1) if batch_first else x, **start, return_states=True)
+    states = output[1] if isinstance(output, tuple) and len(output) == 2 else None
+    if not isinstance(states, Tensor) or states.ndim != 3:
+        raise ModcogError(f"network: returned no hidden states when asked for them; {PROTOCOL}")
+    return states.transpose(0, 1) if batch_first else states
+
+
+def mean_by_direction(aligned: Floats, label: NDArray[np.integer], directions: NDArray[np.integer]) -> Floats:
     """Return the mean of states (m, T, N) over each direction's trials, (D, T, N); NaN at steps without a trial."""
-    means = np.full((len(directions), *aligned.shape[1:]), np.nan)
-    for mean, direction in zip(means, directions, strict=True):
-        some = aligned[label == direction]
-        lasts = np.isfinite(some[:, :, 0]).any(axis=0)  # np.nanmean warns of steps without a trial
-        mean[lasts] = np.nanmean(some[:, lasts], axis=0)
-    return means
+    member = (label == directions[:, None]).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # 0 / 0 at steps without a trial
+        return np.tensordot(member, np.nan_to_num(aligned), 1) / (member @ np.isfinite(aligned[:, :, 0]))[..., None]

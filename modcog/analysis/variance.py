@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from modcog.analysis.network import Network
-from modcog.analysis.states import HiddenStates, hidden_states
-from modcog.analysis.style import panel
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
 from modcog.battery import Battery
-from modcog.colours import VERMILLION
+from modcog.colours import STYLE, VERMILLION
 from modcog.errors import ModcogError
 
 SILENT = 1e-3
@@ -41,11 +39,11 @@ class TaskVariance:
     """
 
     tasks: tuple[str, ...]
-    variance: NDArray[np.float64]
+    variance: Floats
     units: NDArray[np.intp]
-    normalised: NDArray[np.float64]
+    normalised: Floats
     cluster: NDArray[np.int64]
-    silhouette: NDArray[np.float64]
+    silhouette: Floats
     mean_silhouette: dict[int, float]
 
     @property
@@ -83,7 +81,13 @@ def task_variance(
     names = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
     if len(names) < 2:
         raise ModcogError(f"tasks: got {len(names)}, must be at least 2 to compare")
-    variance = np.stack([variance_in(states, task) for task in names], axis=1)
+    variance = np.empty((states.n_units, len(names)))
+    for k, task in enumerate(names):
+        periods = states.trials.periods[states.trials.tasks.index(task)]
+        # The stimulus is still to come in the fixation.
+        aligned = np.hstack([states.aligned(task, period) for period in periods if period != "fixation"])
+        count = np.isfinite(aligned[:, :, 0]).sum(axis=0)
+        variance[:, k] = np.average(np.nanvar(aligned, axis=0), axis=0, weights=count)
     largest = variance.max(axis=1)
     if not largest.max() > 0:
         raise ModcogError("states: no unit varies over the trials of any task")
@@ -93,21 +97,7 @@ def task_variance(
     return TaskVariance(names, variance, units[order], normalised[order], cluster[order], silhouette[order], tried)
 
 
-def variance_in(states: HiddenStates, task: str) -> NDArray[np.float64]:
-    """Return the task variance of each unit in one task (Yang et al. 2019), (N,)."""
-    total, weight = np.zeros(states.n_units), 0
-    for period in states.trials.periods[states.trials.tasks.index(task)]:
-        if period == "fixation":  # the stimulus is still to come
-            continue
-        count = (states.steps(task, period) >= 0).sum(axis=0)
-        total += count @ np.nanvar(states.aligned(task, period), axis=0)
-        weight += count.sum()
-    return total / weight
-
-
-def clusters(
-    points: NDArray[np.float64],
-) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64], dict[int, float]]:
+def clusters(points: Floats) -> tuple[NDArray[np.intp], NDArray[np.int64], Floats, dict[int, float]]:
     """Cluster points (U, K) by Ward's method (Ward 1963), into the number with the largest mean silhouette.
 
     Returns:
@@ -131,16 +121,11 @@ def clusters(
     return order, cluster, scores[best], means
 
 
-def silhouettes(distances: NDArray[np.float64], cluster: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the silhouette of each of n clustered points (Rousseeuw 1987).
+def silhouettes(distances: Floats, cluster: NDArray[np.integer]) -> Floats:
+    """Return the silhouettes (n,) of n points, given their distances (n, n) and clusters (n,) (Rousseeuw 1987).
 
-    Args:
-        distances: (n, n) between the points.
-        cluster: (n,) any numbers.
-
-    Returns:
-        (n,) (b − a) / max(a, b), with a the mean distance to the other points of the cluster, and b the smallest mean
-        distance to another cluster; 0 for a point alone in its cluster, or if there is one cluster.
+    A silhouette is (b − a) / max(a, b), with a the mean distance to the other points of the cluster, and b the smallest
+    mean distance to another cluster; 0 for a point alone in its cluster, or if there is one cluster.
     """
     _, index = np.unique(cluster, return_inverse=True)
     member = np.eye(index.max() + 1)[index]
@@ -153,25 +138,20 @@ def silhouettes(distances: NDArray[np.float64], cluster: NDArray[np.integer]) ->
     return np.divide(nearest - within, largest, out=np.zeros(len(index)), where=defined)
 
 
+@rc_context(STYLE)
 def plot_task_variance(result: TaskVariance) -> Figure:
     """Draw the normalised variance, units ordered by cluster, and the silhouette of each number of clusters."""
-    tried = len(result.mean_silhouette) > 0
-    figure = Figure(figsize=(9, max(3.2, 1.6 + 0.14 * len(result.tasks))), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(4, 1)) if tried else (figure.subplots(), None)
+    figure = Figure(figsize=(9, max(3.2, 1.6 + 0.14 * len(result.tasks))))
+    left, *right = figure.subplots(1, 2, width_ratios=(4, 1)) if result.mean_silhouette else [figure.subplots()]
+    left.spines[:].set_visible(True)
     picture = left.imshow(result.normalised.T, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(picture, ax=left, label="task variance\n(share of the unit's largest)", pad=0.01)
     left.set_yticks(range(len(result.tasks)), result.tasks, fontsize=7 if len(result.tasks) < 40 else 4)
     for edge in np.flatnonzero(np.diff(result.cluster)) + 0.5:
         left.axvline(edge, color="white", linewidth=0.8)
     left.set_xlabel(f"{len(result.units)} of {len(result.variance)} units, in {result.n_clusters} clusters")
-    if right is not None:
-        _draw_silhouettes(right, result)
+    for axes in right:
+        axes.plot(*zip(*result.mean_silhouette.items(), strict=True), ".-", color="black", linewidth=1)
+        axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color=VERMILLION)
+        axes.set(xlabel="clusters", ylabel="mean silhouette", title="number of clusters")
     return figure
-
-
-def _draw_silhouettes(axes: Any, result: TaskVariance) -> None:
-    number, score = zip(*result.mean_silhouette.items(), strict=True)
-    axes.plot(number, score, ".-", color="black", linewidth=1)
-    axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color=VERMILLION)
-    axes.set(xlabel="clusters", ylabel="mean silhouette")
-    panel(axes, "number of clusters")
