@@ -38,13 +38,8 @@ def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
     """
     folder = Path(path).absolute()
     manifest = Manifest.read(folder)
-    for file in manifest.all_files():
-        try:
-            size = (folder / file.path).stat().st_size
-        except OSError:
-            raise ModcogError(f"{folder / file.path} is missing; modcog verify names all that is") from None
-        if size != file.bytes:
-            raise ModcogError(f"{folder / file.path} has {size} bytes instead of {file.bytes}; verify tells more")
+    if lost := manifest.lost(folder):
+        raise ModcogError(f"{lost}; modcog verify names everything that is damaged")
     return DataSet(folder, manifest, rule_input)
 
 

@@ -26,16 +26,7 @@ from modcog.data.config import ExportConfig
 from modcog.data.croissant import croissant
 from modcog.data.dataset import DataSet, load
 from modcog.data.formats import get_format
-from modcog.data.manifest import (
-    MANIFEST,
-    UNFINISHED,
-    ArrayEntry,
-    Identity,
-    Manifest,
-    ShardEntry,
-    file_entries,
-    meanings,
-)
+from modcog.data.manifest import MANIFEST, UNFINISHED, ArrayEntry, Identity, Manifest, ShardEntry, file_entries
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
 from modcog.files import flush, locked, remove, whole_file, write_text
@@ -152,9 +143,7 @@ class Job:
             raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
         if difference := self.identity.difference(there):
             raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
-        sizes = [(self.out / file.path, file.bytes) for file in manifest.all_files()] if manifest else []
-        whole = all(path.is_file() and path.stat().st_size == size for path, size in sizes)
-        return manifest is not None and whole and (self.out / PICTURE).exists()
+        return manifest is not None and manifest.lost(self.out) is None and (self.out / PICTURE).exists()
 
     def finished(self, index: int) -> ShardEntry | None:
         """Return the entry of a shard that is there as it is recorded, hashes and all, or None."""
@@ -245,7 +234,7 @@ def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
         periods=dict(zip(tables.tasks, tables.periods, strict=True)),
         dt=tables.settings.dt,
         conditions=tuple({part: getattr(condition, part) for part in parts} for condition in tables.conditions),
-        columns=meanings(entries[0].arrays, tables.conditions),
+        columns=plan.meanings(entries[0].arrays),
         splits=splits,
         files=(),
     )

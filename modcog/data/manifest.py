@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
 from modcog.errors import ModcogError
-from modcog.tasks.condition import Condition
 from modcog.version import __version__
 
 MANIFEST = "manifest.json"
@@ -39,12 +37,6 @@ OWN_COLUMNS = {
 
 class DamagedManifestError(ModcogError):
     """A manifest that cannot be read, or is not as it was written."""
-
-
-def meanings(names: Iterable[str], conditions: Iterable[Condition]) -> dict[str, str]:
-    """Return the meaning of each stored array and column."""
-    declared = {c.name: f"{c.meaning or c.name}; −1 or NaN where the task has no such thing" for c in conditions}
-    return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}
 
 
 def _inside(value: str) -> str:
@@ -105,13 +97,11 @@ class Identity(_Model):
 
     def difference(self, there: Identity) -> str:
         """Return the differences as ``name is … there and … here; …``, or an empty string."""
-        here, other = self._flat(), there._flat()
-        names = [name for name in {**here, **other} if here.get(name) != other.get(name)]
-        pairs = [(name, *(_short(values.get(name)) for values in (other, here))) for name in names]
-        return "; ".join(f"{name} is {a} there and {b} here" for name, a, b in pairs)
-
-    def _flat(self) -> dict[str, Any]:
-        return json.loads(json.dumps({"version": self.version, "library": self.library, **self.config}))
+        here, other = ({**identity.config, **dict(identity)} for identity in (self, there))
+        names = [name for name in {**here, **other} if name != "config" and here.get(name) != other.get(name)]
+        return "; ".join(
+            f"{name} is {_short(other.get(name))} there and {_short(here.get(name))} here" for name in names
+        )
 
 
 class Manifest(_Model):
@@ -140,6 +130,16 @@ class Manifest(_Model):
     def all_files(self) -> list[FileEntry]:
         """Return every file with a hash: all but the manifest and the picture."""
         return [*(file for shard in self.shards() for file in shard.files), *self.files]
+
+    def lost(self, folder: Path) -> str | None:
+        """Return what is wrong with the first file that is missing or has the wrong size, or None."""
+        for file in self.all_files():
+            path = folder / file.path
+            if not path.is_file():
+                return f"{path} is missing"
+            if (size := path.stat().st_size) != file.bytes:
+                return f"{path} has {size} bytes instead of {file.bytes}"
+        return None
 
     def trials(self, split: str) -> list[int]:
         """Return the number of trials of each task in a split."""

@@ -5,6 +5,7 @@ Every split has its own random numbers, and so has every block of a split; any w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,21 +32,13 @@ BLOCK = {"trials": 1024, "stream": 64}
 
 @dataclass(frozen=True)
 class Shard:
-    """Items ``start`` … ``stop`` − 1 of a split; an item is a trial or, in layout stream, a sequence.
+    """Items ``start`` … ``stop`` − 1 of a split; an item is a trial or, in layout stream, a sequence."""
 
-    Attributes:
-        name: path of the shard in the data set, without the format's ending.
-        split: name of its split.
-        split_index: index of the split in the settings.
-        start: a multiple of the plan's block.
-        stop: the next shard's start, or the number of items in the split.
-    """
-
-    name: str
+    name: str  # path in the data set, without the format's ending
     split: str
-    split_index: int
-    start: int
-    stop: int
+    split_index: int  # in the settings
+    start: int  # a multiple of the plan's block
+    stop: int  # the next shard's start, or the number of items in the split
 
     @property
     def n_items(self) -> int:
@@ -116,6 +109,12 @@ class Plan:
             if name in OWN_COLUMNS or name in ARRAYS:
                 raise ModcogError(f"a condition is called {name!r}, which is the name of a column; rename it")
         return ShardData(arrays, columns | trials.conditions, array_offsets, column_offsets)
+
+    def meanings(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the meanings of stored arrays and columns."""
+        absent = "; −1 or NaN where the task has no such thing"
+        declared = {c.name: (c.meaning or c.name) + absent for c in self.battery.tables.conditions}
+        return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}
 
     def trials(self, shard: Shard) -> Trials:
         """Draw and paint the trials of a shard; in layout stream those of its sequences, each cut at its end."""
