@@ -12,8 +12,8 @@ from modcog.battery import Battery
 from modcog.tasks.condition import DURATION, STEPS
 from modcog.tasks.names import SIDE, TASKS
 from modcog.trials import timing
-from modcog.trials.moves import SLACK
 from modcog.trials.tables import Tables
+from modcog.trials.timing import SLACK
 
 _NOISE = {
     "none": "no noise",

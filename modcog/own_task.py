@@ -20,7 +20,7 @@ from modcog.tasks.base import NOISE, Base, Draw, Outcome, Stimulus
 from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import COLLECTIONS, variants
 from modcog.tasks.table import BASES, YANG19
-from modcog.trials.columns import RESERVED
+from modcog.trials.tables import RESERVED
 
 
 def add_base(base: Base) -> tuple[str, ...]:

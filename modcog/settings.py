@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from modcog.checks import LARGEST_STRENGTH, LONGEST_MS
 from modcog.errors import ModcogError, shown, unknown
-from modcog.limits import LARGEST_STRENGTH, LONGEST_MS
 from modcog.validation import is_list, is_number, number, numbers, plain
 
 RULES = ("corrected", "published")
@@ -33,8 +33,7 @@ class Settings(BaseModel):
     sigma: Noise = Field(default=1.0, description="Noise level; its sd per channel and step is sigma / sqrt(dt).")
     dim_ring: Annotated[int, Field(ge=4, le=1024)] = Field(default=16, description="Number of directions n; even.")
     rules: Literal["corrected", "published"] = Field(
-        default="corrected",
-        description="'corrected', or 'published' for the trials of the published code.",
+        default="corrected", description="'corrected', or 'published' for the trials of the published code."
     )
     omega: Speed = Field(default=0.01, description="Speed of interval and sequence, in positions per ms.")
     interval: Annotated[tuple[Milliseconds, ...], Field(min_length=1)] | None = Field(
@@ -97,34 +96,22 @@ def read_timing(period: str, value: Any) -> Timing:
     Raises:
         ModcogError: naming the period, what was given and what is allowed.
     """
-    wrong = ModcogError(
-        f"{period}: got {shown(value)}, must be a number of ms, a list of numbers, "
-        "('uniform', (a, b)) or ('choice', [...])"
-    )
-    if is_number(value):
-        return _durations(period, value, [value])[0]
-    if not is_list(value):
-        raise wrong
-    items = list(value)
+    items = [value] if is_number(value) else list(value) if is_list(value) else []
     named = len(items) == 2 and isinstance(items[0], str)
     kind, listed = items if named else ("choice", items)
     if kind not in ("uniform", "choice"):
         raise unknown(f"kind of duration in timing of {period}", kind, ("uniform", "choice"))
-    if not is_list(listed):
-        raise wrong
-    durations = _durations(period, value, listed)
-    if not durations:
-        raise wrong
-    if kind == "uniform" and (len(durations) != 2 or durations[0] > durations[1]):
-        raise ModcogError(f"{period}: got {shown(value)}, 'uniform' takes two durations (a, b) with a ≤ b")
-    return (str(kind), durations)
-
-
-def _durations(period: str, value: Any, listed: Iterable[Any]) -> tuple[float, ...]:
-    """Return durations in ms; ``value`` is what they were given in."""
-    found = tuple(map(plain, listed))
+    found = tuple(map(plain, listed)) if is_list(listed) else ()
+    if not found:
+        raise ModcogError(
+            f"{period}: got {shown(value)}, must be a number of ms, a list of numbers, "
+            "('uniform', (a, b)) or ('choice', [...])"
+        )
     if not all(is_number(ms) and 0 <= ms <= LONGEST_MS for ms in found):
         raise ModcogError(
             f"{period}: got {shown(value)}, durations must be finite numbers of ms, from 0 to {LONGEST_MS:g}"
         )
-    return tuple(map(float, found))
+    durations = tuple(map(float, found))
+    if kind == "uniform" and (len(durations) != 2 or durations[0] > durations[1]):
+        raise ModcogError(f"{period}: got {shown(value)}, 'uniform' takes two durations (a, b) with a ≤ b")
+    return durations[0] if is_number(value) else (str(kind), durations)

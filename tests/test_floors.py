@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "modcog"
 
-GROUND = ("version", "errors", "limits", "checks", "validation", "seeds", "files", "colours", "signals", "user_code",
+GROUND = ("version", "errors", "checks", "validation", "seeds", "files", "colours", "signals", "user_code",
           "extras", "progress", "tables", "processes")  # fmt: skip
 
 FLOORS: tuple[tuple[str, ...], ...] = (

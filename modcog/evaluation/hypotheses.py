@@ -70,9 +70,9 @@ def enumerate_trials(tables: Tables, timed_steps: int | None) -> Hypotheses:
     mean, noisy, answer = [], [], []
     for time in times:
         drawn = _drawn(tables, conditions, time)
-        frames = paint.frames(tables, drawn)
-        mean.append(frames.values.reshape(len(drawn.task), tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
-        mask = frames.noise.reshape(len(drawn.task), tables.n_slots)[:, shown]
+        values, noise = paint.frames(tables, drawn)
+        mean.append(values.reshape(len(drawn.task), tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
+        mask = noise.reshape(len(drawn.task), tables.n_slots)[:, shown]
         noisy.append(np.stack([mask & RING1, mask & RING2], axis=2) != 0)
         answer.append(np.where(drawn.respond, 1 + extend.first_target(tables, drawn), 0))
     return _merged(np.concatenate(mean), np.concatenate(noisy), np.concatenate(answer), ring + 1)

@@ -74,7 +74,8 @@ class Draw:
         conditions: every condition so far, (n,) columns.
         interval_sign: (n,) +1, −1, or 0 where the task has no interval extension.
         interval_ms: (n,) duration T of the timed period in ms; 0 where there is none.
-        period_ms: returns how long a period lasts; see ``duration``.
+        duration: returns how long a period, given by name, lasts in each trial, (n,) ms: whole steps · dt; 0 in a task
+            without it. Raises ``UnknownNameError`` if no task of the battery has it.
     """
 
     rng: np.random.Generator
@@ -85,7 +86,7 @@ class Draw:
     conditions: dict[str, NDArray[Any]]
     interval_sign: NDArray[np.integer]
     interval_ms: NDArray[np.floating]
-    period_ms: Callable[[str], NDArray[np.float64]]
+    duration: Callable[[str], NDArray[np.float64]]
 
     @property
     def dim_ring(self) -> int:
@@ -111,14 +112,6 @@ class Draw:
         if name not in self.params:
             raise unknown("parameter", name, self.params)
         return self.params[name]
-
-    def duration(self, period: str) -> NDArray[np.float64]:
-        """Return how long ``period`` lasts in each trial, (n,) ms: whole steps · dt; 0 in a task without it.
-
-        Raises:
-            UnknownNameError: if no task of the battery has it.
-        """
-        return self.period_ms(period)
 
     def fill(self, name: str, drawn: ArrayLike) -> NDArray[Any]:
         """Fill in a declared condition that has no values to draw from, unless the caller has fixed it.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modcog.checks import LARGEST_STRENGTH
 from modcog.errors import ModcogError, shown
-from modcog.limits import LARGEST_STRENGTH
 
 if TYPE_CHECKING:
     from modcog.settings import Settings
@@ -57,11 +57,7 @@ class Condition:
     off_grid: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an unknown kind.
-
-        Raises:
-            ModcogError: naming the condition.
-        """
+        """Raise ``ModcogError`` for an unknown kind, naming the condition."""
         if self.kind not in KINDS:
             raise ModcogError(f"{self.name}: got the kind {shown(self.kind)}, must be one of {', '.join(KINDS)}")
 

@@ -102,25 +102,22 @@ def variants(base: str) -> tuple[str, ...]:
     return tuple(compose(base, i, s) for i in signs for s in signs if i == 0 or BASES[base].timed)
 
 
-def _in_canonical_order() -> dict[str, tuple[str, ...]]:
-    """Return the four nested collections; each is a prefix of the next, so a task's index never changes."""
-    bases = [row.name for row in YANG19]
-    with_delay = [row.name for row in YANG19 if row.timed == "delay"]
-    timed_without_delay = [row.name for row in YANG19 if row.timed not in (None, "delay")]
-    both = [(+1, +1), (+1, -1), (-1, +1), (-1, -1)]
-    yang19 = list(bases)
-    modcog82 = yang19 + [compose(b, i) for b in with_delay for i in (+1, -1)]
-    modcog82 += [compose(b, 0, s) for s in (+1, -1) for b in bases]
-    modcog126 = modcog82 + [compose(b, i, s) for b in with_delay for i, s in both]
-    modcog132 = modcog126 + [compose(b, i) for b in timed_without_delay for i in (+1, -1)]
-    modcog132 += [compose(b, i, s) for b in timed_without_delay for i, s in both]
-    nested = {"yang19": yang19, "modcog82": modcog82, "modcog126": modcog126, "modcog132": modcog132}
-    return {name: tuple(tasks) for name, tasks in nested.items()}
+def _extended(bases: Iterable[str], *signs: tuple[int, int]) -> tuple[str, ...]:
+    return tuple(compose(base, *sign) for base in bases for sign in signs)
 
 
-_NESTED = _in_canonical_order()
+_YANG19 = tuple(row.name for row in YANG19)
+_DELAY = [row.name for row in YANG19 if row.timed == "delay"]
+_TIMED_WITHOUT_DELAY = [row.name for row in YANG19 if row.timed not in (None, "delay")]
+_ONE, _BOTH = [(+1, 0), (-1, 0)], [(+1, +1), (+1, -1), (-1, +1), (-1, -1)]
+_MODCOG82 = _YANG19 + _extended(_DELAY, *_ONE) + _extended(_YANG19, (0, +1)) + _extended(_YANG19, (0, -1))
+_MODCOG126 = _MODCOG82 + _extended(_DELAY, *_BOTH)
+_MODCOG132 = _MODCOG126 + _extended(_TIMED_WITHOUT_DELAY, *_ONE) + _extended(_TIMED_WITHOUT_DELAY, *_BOTH)
 
-TASKS: tuple[str, ...] = _NESTED["modcog132"]
+_NESTED = {"yang19": _YANG19, "modcog82": _MODCOG82, "modcog126": _MODCOG126, "modcog132": _MODCOG132}
+"""Each is a prefix of the next, so a task's index never changes."""
+
+TASKS: tuple[str, ...] = _MODCOG132
 """The 132 tasks in canonical order."""
 
 _PROPERTIES = {
@@ -138,10 +135,7 @@ COLLECTIONS: tuple[str, ...] = (*_NESTED, *_PROPERTIES)
 
 def known_tasks() -> tuple[str, ...]:
     """Return the 132, then the tasks of the base tasks that a user has added."""
-    return TASKS + tuple(name for base in BASES if base not in _BUILT_IN for name in variants(base))
-
-
-_BUILT_IN = frozenset(row.name for row in YANG19)
+    return TASKS + tuple(name for base in [*BASES][len(YANG19) :] for name in variants(base))
 
 
 def collection(name: str) -> tuple[str, ...]:
@@ -177,23 +171,17 @@ def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
         return (parse(tasks).name,)
     if isinstance(tasks, bytes | Mapping | set | frozenset) or not isinstance(tasks, Iterable):
         raise ModcogError(f"tasks: got {shown(tasks)}, must be the name of a collection or a list of task names")
-    found = tuple(_listed(task) for task in tasks)
+    found: list[str] = []
+    for task in tasks:
+        if isinstance(task, str) and task in COLLECTIONS and task not in BASES:
+            raise ModcogError(
+                f"tasks: got the collection {task!r} in a list of tasks; give its name alone, "
+                f"or its tasks: [*modcog.collection({task!r}), …]"
+            )
+        found.append(parse(task).name)
     if not found:
         raise ModcogError("tasks: got an empty list, must name at least one task")
     repeated = sorted({name for name in found if found.count(name) > 1})
     if repeated:
         raise ModcogError(f"tasks: got {', '.join(repeated)} more than once, must name each task once")
-    return found
-
-
-def _listed(task: Any) -> str:
-    """Return one task's name from a list of them."""
-    try:
-        return parse(task).name
-    except UnknownNameError:
-        if isinstance(task, str) and task in COLLECTIONS:
-            raise ModcogError(
-                f"tasks: got the collection {task!r} in a list of tasks; give its name alone, "
-                f"or its tasks: [*modcog.collection({task!r}), …]"
-            ) from None
-        raise
+    return tuple(found)

@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 def _go(
     name: str, summary: str, *, anti: bool, delay: bool = False, reaction: bool = False, timed: str | None = None
 ) -> Base:
-    periods: dict[str, Timing] = {"fixation": 500}
-    if not reaction:
-        periods["stimulus"] = 500
-    if delay:
-        periods["delay"] = 500
-    periods["decision"] = 500
+    middle = ({} if reaction else {"stimulus": 500}) | ({"delay": 500} if delay else {})
+    periods: dict[str, Timing] = {"fixation": 500, **middle, "decision": 500}
     shows = ("decision",) if reaction else ("stimulus",)
     return Base(name, "go", summary, periods, shows, go.CONDITIONS, go.draw, timed, "none", {"anti": anti})
 
@@ -32,14 +28,12 @@ def _go(
 def _decision(
     name: str, summary: str, *, weights: tuple[int, int], shown: tuple[bool, bool], delay: bool = False
 ) -> Base:
-    start: dict[str, Timing] = {"fixation": ("uniform", (200, 500))}
-    middle: dict[str, Timing] = {"stim1": 500, "delay": 500, "stim2": 500} if delay else {"stimulus": 500}
+    middle = {"stim1": 500, "delay": 500, "stim2": 500} if delay else {"stimulus": 500}
+    periods: dict[str, Timing] = {"fixation": ("uniform", (200, 500)), **middle, "decision": 200}
     shows = ("stim1", "stim2") if delay else ("stimulus", "stimulus")
     params = {"weights": weights, "shown": shown, "sequential": delay}
-    return Base(
-        name, "decision", summary, {**start, **middle, "decision": 200}, shows, decision.CONDITIONS, decision.draw,
-        "delay" if delay else None, "both", params,
-    )  # fmt: skip
+    timed = "delay" if delay else None
+    return Base(name, "decision", summary, periods, shows, decision.CONDITIONS, decision.draw, timed, "both", params)
 
 
 def _match(name: str, summary: str, *, category: bool, respond_to_match: bool) -> Base:

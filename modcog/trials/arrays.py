@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,18 +105,14 @@ class Trials:
         if step != 1:
             raise IndexError("trials can be sliced contiguously only")
         steps = slice(int(self.offsets[start]), int(self.offsets[stop]))
-        return Trials(
-            self.packed_observations[steps],
-            self.packed_labels[steps],
-            self.offsets[start : stop + 1] - self.offsets[start],
-            self.task[start:stop],
-            self.decision_start[start:stop],
-            {name: column[start:stop] for name, column in self.conditions.items()},
-            self.tasks,
-            self.dt,
-            self.periods,
-            self.dim_ring,
-            self.declared,
+        return replace(
+            self,
+            packed_observations=self.packed_observations[steps],
+            packed_labels=self.packed_labels[steps],
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            task=self.task[start:stop],
+            decision_start=self.decision_start[start:stop],
+            conditions={name: column[start:stop] for name, column in self.conditions.items()},
         )
 
 
@@ -172,38 +168,16 @@ def concatenate(parts: Sequence[Trials]) -> Trials:
     """Return the trials of all parts, one after the other; they must come from the same battery."""
     if len(parts) == 1:
         return parts[0]
-    ends = np.cumsum([len(part.packed_labels) for part in parts])
-    offsets = [parts[0].offsets, *(part.offsets[1:] + end for part, end in zip(parts[1:], ends, strict=False))]
-    names = dict.fromkeys(name for part in parts for name in part.conditions)
-    return Trials(
-        np.concatenate([part.packed_observations for part in parts]),
-        np.concatenate([part.packed_labels for part in parts]),
-        np.concatenate(offsets),
-        np.concatenate([part.task for part in parts]),
-        np.concatenate([part.decision_start for part in parts]),
-        {name: _join([part.conditions.get(name) for part in parts], parts) for name in names},
-        parts[0].tasks,
-        parts[0].dt,
-        parts[0].periods,
-        parts[0].dim_ring,
-        parts[0].declared,
+    lengths = np.concatenate([part.lengths for part in parts])
+    columns = ("packed_observations", "packed_labels", "task", "decision_start")
+    return replace(
+        parts[0],
+        offsets=np.append(0, np.cumsum(lengths)),
+        conditions={name: np.concatenate([part.conditions[name] for part in parts]) for name in parts[0].conditions},
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
     )
 
 
 def join_by_task(parts: Iterable[Trials]) -> Trials:
     """Return the trials of all parts in the order of their tasks; each part holds trials of one task."""
     return concatenate(sorted(parts, key=lambda part: int(part.task[0])))
-
-
-def _join(columns: Sequence[NDArray[Any] | None], parts: Sequence[Trials]) -> NDArray[Any]:
-    """Join one condition of all parts; −1, or NaN among fractions, in a part whose tasks do not have it."""
-    fractions = any(column is not None and column.dtype.kind == "f" for column in columns)
-    missing = np.nan if fractions else -1
-    filled = []
-    for column, part in zip(columns, parts, strict=True):
-        if column is None:
-            column = np.full(len(part), missing)
-        elif fractions and column.dtype.kind == "i":
-            column = np.where(column == -1, np.nan, column)
-        filled.append(column)
-    return np.concatenate(filled)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import LONGEST_TRIAL
 from modcog.errors import ModcogError, shown, unknown
-from modcog.limits import LONGEST_TRIAL
 from modcog.tasks.base import Draw, Stimulus
-from modcog.tasks.condition import DURATION, STEPS, flat
+from modcog.tasks.condition import DURATION, STEPS, Condition, flat
 from modcog.trials.arrays import is_missing
 from modcog.trials.tables import Choices, Tables
 from modcog.trials.timing import Durations, whole_steps
@@ -102,7 +102,11 @@ def draw_conditions(
             does not fill in what its base task declares.
     """
     n = len(task)
-    interval_ms = _interval_ms(tables, task, durations)
+    interval_ms = np.zeros(n)
+    timed = np.flatnonzero(tables.interval_sign[task])
+    if len(timed):
+        slot = tables.timed_slot[task[timed]]
+        interval_ms[timed] = tables.rules.interval_ms(durations, tables.settings)[timed, slot]
     target = np.zeros(n, np.int64)
     respond = np.ones(n, np.bool_)
     groups = []
@@ -114,20 +118,30 @@ def draw_conditions(
         kind = task[trial]
         fixed = {name: column[trial] for name, column in (given or {}).items()}
         conditions: dict[str, NDArray[Any]] = {}
-        presets = durations.presets_of(trial)
+        # trials that share a draw function all have a preset, or none does
+        presets = {name: column[trial] for name, column in durations.presets.items() if column[trial[0]] != -1}
         for choices in group.choices:
             conditions |= _choose(choices, kind, rng, fixed, presets, tables.settings.dim_ring)
 
-        def period_ms(period: str, trial: NDArray[np.intp] = trial) -> NDArray[np.float64]:
-            return _period_ms(tables, task, durations, period)[trial]
+        def duration(period: str, trial: NDArray[np.intp] = trial) -> NDArray[np.float64]:
+            if period not in tables.period_slots:
+                raise unknown("period", period, tables.period_slots)
+            slot = tables.period_slots[period][task[trial]]
+            return np.where(slot >= 0, durations.steps[trial, slot] * tables.settings.dt, 0.0)
 
         params = {name: column[kind] for name, column in group.params.items()}
         context = Draw(
             rng, len(trial), tables.settings, params, fixed, conditions,
-            tables.interval_sign[kind], interval_ms[trial], period_ms,
+            tables.interval_sign[kind], interval_ms[trial], duration,
         )  # fmt: skip
         outcome = group.base.draw(context)
-        _check_filled(group.base.name, [c.name for c in flat(group.base.conditions)], conditions)
+        base, declared = group.base.name, [c.name for c in flat(group.base.conditions)]
+        for name in conditions:
+            if name not in declared:
+                raise ModcogError(f"{base}: its draw function fills in {name!r}, which conditions does not declare")
+        for name in declared:
+            if name not in conditions:
+                raise ModcogError(f"{base}: condition {name!r} has no values and is not filled in by the draw function")
         target[trial] = outcome.target
         if outcome.respond is not None:
             respond[trial] = outcome.respond
@@ -139,65 +153,49 @@ def draw_conditions(
 
 
 def _choose(
-    choices: Choices,
-    task: NDArray[np.integer],
-    rng: np.random.Generator,
-    given: Given,
-    presets: Given,
-    dim_ring: int,
+    choices: Choices, task: NDArray[np.integer], rng: np.random.Generator, given: Given, presets: Given, dim_ring: int
 ) -> dict[str, NDArray[Any]]:
     """Draw one declaration for trials of ``task`` (m,): a row of its table each, uniformly."""
     names = choices.declared.names
-    if not given and presets and all(name in presets for name in names):
+    if not given and all(name in presets for name in names):
         return {name: presets[name] for name in names}
-    fixed = [name for name in names if name in given]
-    if fixed:
-        for condition in flat([choices.declared]):
-            if condition.name in given:
-                condition.check(given[condition.name], dim_ring)
-        rows = np.stack([_agreeing_row(choices, int(k), i, given, rng) for i, k in enumerate(task)])
-        rows[:, [names.index(name) for name in fixed]] = np.stack([given[name] for name in fixed], axis=1)
-    else:
+    declared = flat([choices.declared])
+    fixed = [(place, c, given[c.name]) for place, c in enumerate(declared) if c.name in given]
+    if not fixed:
         index = choices.start[task] + (rng.random(len(task)) * choices.count[task]).astype(np.int64)
         rows = choices.rows.take(index, axis=0)
+    else:
+        for _, condition, column in fixed:
+            condition.check(column, dim_ring)
+        own = [[(place, c, column[trial]) for place, c, column in fixed] for trial in range(len(task))]
+        rows = np.stack([_agreeing_row(choices, k, of, rng) for k, of in zip(task, own, strict=True)])
+        for place, _, column in fixed:
+            rows[:, place] = column
     return {name: rows[:, i] for i, name in enumerate(names)}
 
 
-def _agreeing_row(choices: Choices, task: int, trial: int, given: Given, rng: np.random.Generator) -> NDArray[Any]:
-    """Draw a row for one trial among those that agree with what is given.
+def _agreeing_row(
+    choices: Choices, task: int, fixed: list[tuple[int, Condition, Any]], rng: np.random.Generator
+) -> NDArray[Any]:
+    """Draw a row for one trial among those that agree with what is ``fixed``: (column, condition, value).
 
     Strengths may be given that no row has; then all rows are drawn from, and what is given takes its place.
 
     Raises:
         ModcogError: if no row agrees in a condition of another kind.
     """
-    start = choices.start[task]
-    rows = choices.rows[start : start + choices.count[task]]
-    agree = np.ones(len(rows), np.bool_)
-    fixed = []
-    for place, condition in enumerate(flat([choices.declared])):
-        if condition.name in given:
-            agree &= np.abs(rows[:, place] - given[condition.name][trial]) < EQUAL
-            fixed.append(condition)
-    if not agree.any() and any(condition.kind != "strength" for condition in fixed):
-        names, got = [c.name for c in fixed], [f"{given[c.name][trial]:g}" for c in fixed]
+    rows = choices.rows[choices.start[task] :][: choices.count[task]]
+    agree = np.all([np.abs(rows[:, place] - value) < EQUAL for place, _, value in fixed], axis=0)
+    if agree.any():
+        rows = rows[agree]
+    elif any(condition.kind != "strength" for _, condition, _ in fixed):
+        names, got = [c.name for _, c, _ in fixed], [f"{value:g}" for *_, value in fixed]
         if len(choices.declared.names) > 1:
             raise ModcogError(f"{', '.join(names)}: got {', '.join(got)}, which never occur together")
         allowed = [f"{value:g}" for value in np.unique(rows)]
         few = ", ".join(allowed) if len(allowed) <= 12 else f"{allowed[0]}, {allowed[1]}, … {allowed[-1]}"
         raise ModcogError(f"{names[0]}: got {got[0]}, must be one of {few}")
-    rows = rows[agree] if agree.any() else rows
     return rows[rng.integers(len(rows))]
-
-
-def _check_filled(base: str, declared: list[str], conditions: Mapping[str, Any]) -> None:
-    """Refuse a draw function that does not fill in just what its base task declares."""
-    for name in conditions:
-        if name not in declared:
-            raise ModcogError(f"{base}: its draw function fills in {name!r}, which conditions does not declare")
-    for name in declared:
-        if name not in conditions:
-            raise ModcogError(f"{base}: condition {name!r} has no values and is not filled in by the draw function")
 
 
 def fix_durations(tables: Tables, task: NDArray[np.integer], durations: Durations, given: Given) -> None:
@@ -216,12 +214,13 @@ def fix_durations(tables: Tables, task: NDArray[np.integer], durations: Duration
         if not np.all(np.isfinite(column) & (column >= 0)):
             raise ModcogError(f"{name}: got {shown(column.tolist())}, must be finite and at least 0 ms")
         period = name.removeprefix(DURATION)
-        for trial, k in enumerate(task):
-            durations.ms[trial, tables.period_slots[period][k]] = column[trial]
-            if period in ("decision", *tables.rows[k].shows) and column[trial] < tables.settings.dt:
-                raise ModcogError(
-                    f"{name}: got {column[trial]:g}, must be at least one step of {tables.settings.dt:g} ms"
-                )
+        slot = tables.period_slots[period][task]
+        has = np.flatnonzero(slot >= 0)
+        durations.ms[has, slot[has]] = column[has]
+        must_last = [period in ("decision", *tables.rows[k].shows) for k in task]
+        if np.any(column[must_last] < tables.settings.dt):
+            shortest, dt = column[must_last].min(), tables.settings.dt
+            raise ModcogError(f"{name}: got {shortest:g}, must be at least one step of {dt:g} ms")
         if np.any(durations.ms.sum(axis=1) / tables.settings.dt > LONGEST_TRIAL):
             raise ModcogError(
                 f"{name}: got {column.max():g} ms, which makes the trial longer than the {LONGEST_TRIAL} steps allowed"
@@ -250,23 +249,6 @@ def columns(tables: Tables, drawn: Drawn) -> dict[str, NDArray[Any]]:
         has, trial = slot >= 0, np.arange(n)
         found[DURATION + period] = np.where(has, drawn.durations.ms[trial, slot], np.nan)
         found[STEPS + period] = np.where(has, drawn.durations.steps[trial, slot], -1)
-    return found
-
-
-def _period_ms(tables: Tables, task: NDArray[np.integer], durations: Durations, period: str) -> NDArray[np.float64]:
-    """Return how long a period really lasts, (n,) ms; 0 in a task without it."""
-    if period not in tables.period_slots:
-        raise unknown("period", period, tables.period_slots)
-    slot = tables.period_slots[period][task]
-    return np.where(slot >= 0, durations.steps[np.arange(len(task)), slot] * tables.settings.dt, 0.0)
-
-
-def _interval_ms(tables: Tables, task: NDArray[np.integer], durations: Durations) -> NDArray[np.floating]:
-    found = np.zeros(len(task))
-    timed = np.flatnonzero(tables.interval_sign[task])
-    if len(timed):
-        ms = tables.rules.interval_ms(durations, tables.settings)
-        found[timed] = ms[timed, tables.timed_slot[task[timed]]]
     return found
 
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.trials import moves
 from modcog.trials.draw import Drawn
+from modcog.trials.rules import positions
 from modcog.trials.tables import Tables
 
 
 def first_target(tables: Tables, drawn: Drawn) -> NDArray[np.integer]:
     """Return the direction asked for at the first step of each decision, (n,): the interval has moved the target."""
-    sign = tables.move_sign[drawn.task]
-    return tables.rules.move(drawn.target, sign, drawn.interval_ms, tables.settings)
+    return tables.rules.move(drawn.target, tables.move_sign[drawn.task], drawn.interval_ms, tables.settings)
 
 
 def labels(
     tables: Tables, task: NDArray[np.integer], target: NDArray[np.integer], step: NDArray[np.integer]
 ) -> NDArray[np.integer]:
     """Return the right actions at steps of decisions that ask for a response.
+
+    The sequence extension has moved the target by sign · floor(omega · step · dt) positions (Khona et al. 2023).
 
     Args:
         tables: the battery.
@@ -33,5 +34,6 @@ def labels(
     Returns:
         (m,) labels of the targets where the sequence has moved them.
     """
-    moved = moves.sequence(tables.sequence_sign[task], step, tables.settings)
-    return tables.rules.label(target, moved, tables.settings.dim_ring)
+    settings = tables.settings
+    travelled = positions(settings.omega, np.arange(step.max(initial=0) + 1) * settings.dt)
+    return tables.rules.label(target, tables.sequence_sign[task] * travelled[step], settings.dim_ring)

@@ -7,28 +7,12 @@ observations are those frames, each repeated for as many steps as the period las
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from modcog.trials import extend
 from modcog.trials.draw import Drawn
 from modcog.trials.tables import FIXATION, RING1, RING2, Tables, bump
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The distinct noise-free observations of n trials; frame i · P + p is period p of trial i.
-
-    Attributes:
-        values: (n · P, C) float32.
-        noise: (n · P,) mask of the channels that are noisy.
-    """
-
-    values: NDArray[np.float32]
-    noise: NDArray[np.uint8]
 
 
 def frame_of_steps(drawn: Drawn) -> NDArray[np.intp]:
@@ -37,8 +21,12 @@ def frame_of_steps(drawn: Drawn) -> NDArray[np.intp]:
     return np.repeat(np.arange(steps.size), steps.ravel())
 
 
-def frames(tables: Tables, drawn: Drawn) -> Frames:
-    """Paint every period of every trial once, without noise."""
+def frames(tables: Tables, drawn: Drawn) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Paint every period of every trial once, without noise.
+
+    Returns:
+        (n · P, C) frames: row i · P + p is period p of trial i; and the mask of the channels that are noisy in each.
+    """
     n, slots, ring = len(drawn.task), tables.n_slots, tables.settings.dim_ring
     values = tables.blank_trial.take(drawn.task, axis=0).reshape(n * slots, tables.n_channels)
     noise = tables.noise_shown_in.take(drawn.task, axis=0).ravel()
@@ -49,23 +37,18 @@ def frames(tables: Tables, drawn: Drawn) -> Frames:
         for stimulus in group.stimuli:
             frame = group.trial * slots + tables.show_slot[task, stimulus.which]
             modality = np.asarray(stimulus.modality) - 1
-            bumps = _bumps(tables, np.asarray(stimulus.direction), stimulus.strength)
+            direction, strength = np.asarray(stimulus.direction), stimulus.strength
+            if direction.dtype.kind == "i":
+                bumps = tables.bumps.take(direction, axis=0)
+            else:  # off the grid
+                bumps = bump(direction, ring).astype(np.float32)
+            if not isinstance(strength, float) or strength != 1:
+                bumps *= np.asarray(strength, np.float32)[..., None]
             bumps += rings[frame, modality].view(np.float32).reshape(bumps.shape)  # two bumps may share a ring
             rings[frame, modality] = _items(bumps)
             if at_ring_shown.any():
                 noise[frame] |= np.where(at_ring_shown, RING1 << modality, 0).astype(np.uint8)
-    return Frames(values, noise)
-
-
-def _bumps(tables: Tables, direction: NDArray[Any], strength: ArrayLike) -> NDArray[np.float32]:
-    """Return the bump of each direction, (m, n): looked up on the grid, computed off it."""
-    if direction.dtype.kind == "i":
-        bumps = tables.bumps.take(direction, axis=0)
-    else:
-        bumps = bump(direction, tables.settings.dim_ring).astype(np.float32)
-    if not isinstance(strength, float) or strength != 1:
-        bumps *= np.asarray(strength, np.float32)[..., None]
-    return bumps
+    return values, noise
 
 
 def observations(
@@ -76,7 +59,7 @@ def observations(
     lanes: int = 1,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the observation at every step.
+    """Return the observation at every step, with noise of sd sigma / sqrt(dt) in the noisy channels.
 
     Args:
         tables: the battery.
@@ -90,9 +73,28 @@ def observations(
     Returns:
         (S, C) float32.
     """
-    painted = frames(tables, drawn)
-    found = painted.values.take(frame.reshape(lanes, -1).T.ravel(), 0, out, "clip")  # "raise" would copy to out
-    add_noise(tables, painted, frame, found, rng, lanes)
+    settings, both = tables.settings, 1 + 2 * tables.settings.dim_ring
+    values, noisy = frames(tables, drawn)
+    found = values.take(frame.reshape(lanes, -1).T.ravel(), 0, out, "clip")  # "raise" would copy to out
+    if settings.sigma == 0:
+        return found
+    sd = np.float32(settings.sigma / np.sqrt(settings.dt))
+    mask = noisy.take(frame)
+    channels = {
+        RING1: slice(1, 1 + settings.dim_ring),
+        RING2: slice(1 + settings.dim_ring, both),
+        RING1 | RING2: slice(1, both),
+        FIXATION | RING1 | RING2: slice(0, both),
+    }
+    for value, span in channels.items():
+        step = np.flatnonzero(mask == value)
+        if len(step):
+            noise = rng.standard_normal((len(step), span.stop - span.start), dtype=np.float32)
+            noise *= sd
+            quiet = _rows(values, span)[frame[step]]  # near at hand, unlike the rows of ``found``
+            noise += quiet.view(np.float32).reshape(noise.shape)
+            lane, at = np.divmod(step, len(mask) // lanes)
+            _rows(found, span)[at * lanes + lane] = _items(noise)
     return found
 
 
@@ -139,48 +141,3 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
         start = (np.cumsum(steps) - steps)[decision[moving]]
         found[np.repeat(start, length) + step] = extend.labels(tables, drawn.task[trial], target[trial], step)
     return found
-
-
-def add_noise(
-    tables: Tables,
-    painted: Frames,
-    frame: NDArray[np.intp],
-    values: NDArray[np.float32],
-    rng: np.random.Generator,
-    lanes: int,
-) -> None:
-    """Add Gaussian noise, sd sigma / sqrt(dt), to the noisy channels of ``values``, in place.
-
-    Args:
-        tables: the battery.
-        painted: the frames that ``values`` are made of.
-        frame: (S,) frame of each step, trials one after the other.
-        values: (S, C) float32, arranged by ``lanes``.
-        rng: source of the noise.
-        lanes: see ``observations``.
-    """
-    settings = tables.settings
-    if settings.sigma == 0:
-        return
-    sd = np.float32(settings.sigma / np.sqrt(settings.dt))
-    mask = painted.noise.take(frame)
-    for value, span in noisy_channels(settings.dim_ring).items():
-        step = np.flatnonzero(mask == value)
-        if len(step):
-            noise = rng.standard_normal((len(step), span.stop - span.start), dtype=np.float32)
-            noise *= sd
-            quiet = _rows(painted.values, span)[frame[step]]  # near at hand, unlike the rows of ``values``
-            noise += quiet.view(np.float32).reshape(noise.shape)
-            lane, at = np.divmod(step, len(mask) // lanes)
-            _rows(values, span)[at * lanes + lane] = _items(noise)
-
-
-def noisy_channels(dim_ring: int) -> dict[int, slice]:
-    """Return the channels that each value of a noise mask stands for."""
-    both = 1 + 2 * dim_ring
-    return {
-        RING1: slice(1, 1 + dim_ring),
-        RING2: slice(1 + dim_ring, both),
-        RING1 | RING2: slice(1, both),
-        FIXATION | RING1 | RING2: slice(0, both),
-    }

@@ -23,9 +23,8 @@ from modcog.tasks.condition import Condition
 from modcog.tasks.go import MODALITY
 from modcog.tasks.names import TASKS, TaskSpec
 from modcog.tasks.table import YANG19
-from modcog.trials.moves import SLACK
 from modcog.trials.rules import Rules
-from modcog.trials.timing import Durations, TimingTable, whole_steps
+from modcog.trials.timing import SLACK, Durations, TimingTable, whole_steps
 
 INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0
@@ -105,11 +104,7 @@ class Published(Rules):
         return _FAMILY.get(row.name) != "go"
 
     def move(
-        self,
-        target: NDArray[np.integer],
-        sign: NDArray[np.integer],
-        ms: NDArray[np.floating],
-        settings: Settings,
+        self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: Settings
     ) -> NDArray[np.integer]:
         """P6: floor((target ± omega · T) mod n), which differs from the corrected move where omega · T is not whole."""
         moved = np.floor(target + sign * settings.omega * ms + SLACK).astype(np.int64)

@@ -15,14 +15,18 @@ from modcog.seeds import Seed
 from modcog.settings import Settings, Timing
 from modcog.tasks.base import Base
 from modcog.tasks.names import TaskSpec
-from modcog.trials import moves
-from modcog.trials.timing import Durations, TimingTable, whole_steps
+from modcog.trials.timing import SLACK, Durations, TimingTable, whole_steps
 
 INTERVAL_MS = tuple(float(ms) for ms in range(100, 1300, 100))
 """Durations that the timed period is drawn from, ms."""
 
 SEQUENCE_DECISION_MS = 1000.0
 """Duration of the decision of a sequence task, in ms."""
+
+
+def positions(omega: float, ms: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return floor(omega · ms), the whole positions of the ring travelled in ``ms`` milliseconds, same shape."""
+    return np.floor(omega * ms + SLACK).astype(np.int64)
 
 
 class Rules:
@@ -84,14 +88,20 @@ class Rules:
         return True
 
     def move(
-        self,
-        target: NDArray[np.integer],
-        sign: NDArray[np.integer],
-        ms: NDArray[np.floating],
-        settings: Settings,
+        self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: Settings
     ) -> NDArray[np.integer]:
-        """Return the target, (n,), after an interval of ``ms`` ms, (n,); see ``moves.interval``."""
-        return moves.interval(target, sign, ms, settings)
+        """Return the targets of the interval extension, moved by the time waited (Khona et al. 2023).
+
+        Args:
+            target: (n,) directions.
+            sign: (n,) +1, −1, or 0 for no extension.
+            ms: (n,) duration T of the timed period in ms.
+            settings: for ``omega`` and ``dim_ring``.
+
+        Returns:
+            (n,) directions, (target + sign · floor(omega · T)) mod n.
+        """
+        return (target + sign * positions(settings.omega, ms)) % settings.dim_ring
 
     def label(
         self, target: NDArray[np.integer], moved: NDArray[np.integer] | int, dim_ring: int

@@ -131,15 +131,12 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
     """Paint drawn trials, packed one after the other."""
     steps = drawn.durations.steps
     frame = paint.frame_of_steps(drawn)
-    offsets = np.zeros(len(steps) + 1, np.int64)
-    np.cumsum(steps.sum(axis=1), out=offsets[1:])
-    before = tables.fixation_cue[drawn.task]
     return Trials(
         paint.observations(tables, drawn, frame, noise),
         paint.labels(tables, drawn, frame),
-        offsets,
+        np.append(0, np.cumsum(steps.sum(axis=1))),
         drawn.task,
-        (steps * before).sum(axis=1),
+        (steps * tables.fixation_cue[drawn.task]).sum(axis=1),
         draw.columns(tables, drawn),
         tables.tasks,
         tables.settings.dt,

@@ -32,15 +32,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         seed: that repeats the stream.
     """
 
-    def __init__(
-        self,
-        tables: Tables,
-        seed: Seed,
-        batch_size: int,
-        seq_len: int,
-        *,
-        batch_first: bool = False,
-    ) -> None:
+    def __init__(self, tables: Tables, seed: Seed, batch_size: int, seq_len: int, *, batch_first: bool = False) -> None:
         self.tables = tables
         self.batch_size = check_count("batch_size", batch_size)
         self.seq_len = check_count("seq_len", seq_len)
@@ -104,44 +96,26 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         # average, and another round for the rare lane that they do not fill. Conditions, the costly part, are drawn
         # only for the trials that begin within the batch.
         layout = self._seed.rng(Part.LAYOUT, number)
-        rounds: list[tuple[NDArray[np.int64], Durations]] = []
+        rounds: list[tuple[NDArray[Any], ...]] = []
         filled = np.zeros(lanes, np.int64)
         while filled.min() < length:
             per_lane = int((length - filled.min()) / self._mean_length * 1.2) + 3  # nearly always enough
             task = self._source.draw_tasks(lanes * per_lane, layout)
             durations = tables.rules.draw_durations(tables.timing, task, layout, self._seed)
-            rounds.append((task, durations))
+            of_lane = np.repeat(np.arange(lanes), per_lane)
+            rounds.append((of_lane, task, durations.ms, durations.steps, *durations.presets.values()))
             filled += durations.steps.sum(axis=1).reshape(lanes, per_lane).sum(axis=1)
-        task, durations = _by_lane(rounds, lanes)
-        lasts = durations.steps.sum(axis=1)
-        end = np.cumsum(lasts.reshape(lanes, -1), axis=1)
-        begins = (end.ravel() - lasts).reshape(lanes, -1) < length
-        used, trials = np.flatnonzero(begins), begins.sum(axis=1)
-        presets = {name: column[used] for name, column in durations.presets.items()}
-        whole = Durations(durations.ms[used], durations.steps[used], presets)
+        lane, task, ms, steps, *presets = (np.concatenate(columns) for columns in zip(*rounds, strict=True))
+        order = np.argsort(lane, kind="stable")  # a lane's trials of all rounds, one after the other
+        lasts = steps.sum(axis=1)[order].reshape(lanes, -1)
+        end = np.cumsum(lasts, axis=1)
+        begins = end - lasts < length
+        used, trials = order[begins.ravel()], begins.sum(axis=1)
+        kept = {name: column[used] for name, column in zip(durations.presets, presets, strict=True)}
+        whole = Durations(ms[used], steps[used], kept)
         drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(Part.CONDITIONS, number))
         last = np.cumsum(trials) - 1  # of each lane; cut only now, since the interval extension counts the whole period
-        whole.steps[last] = _cut(whole.steps[last], end[np.arange(lanes), trials - 1] - length)
+        excess = end[np.arange(lanes), trials - 1] - length
+        ends = np.cumsum(whole.steps[last], axis=1)
+        whole.steps[last] = np.diff(np.minimum(ends, ends[:, -1:] - excess[:, None]), axis=1, prepend=0)
         return drawn, [0, *(1 + last[self.batch_size - 1 :: self.batch_size]).tolist()]
-
-
-def _cut(steps: NDArray[np.int64], excess: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return period durations (m, P) without the last ``excess`` (m,) steps of each trial."""
-    end = np.minimum(np.cumsum(steps, axis=1), (steps.sum(axis=1) - excess)[:, None])
-    return np.diff(end, axis=1, prepend=0)
-
-
-def _by_lane(rounds: list[tuple[NDArray[np.int64], Durations]], lanes: int) -> tuple[NDArray[np.int64], Durations]:
-    """Put the trials of several rounds in the order lane, round."""
-    if len(rounds) == 1:
-        return rounds[0]
-
-    def join(columns: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
-        joined = np.concatenate([c.reshape(lanes, -1, *c.shape[1:]) for c in columns], axis=1)
-        return joined.reshape(-1, *columns[0].shape[1:])
-
-    durations = [durations for _, durations in rounds]
-    presets = {name: join([d.presets[name] for d in durations]) for name in durations[0].presets}
-    return join([task for task, _ in rounds]), Durations(
-        join([d.ms for d in durations]), join([d.steps for d in durations]), presets
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError, unknown
 from modcog.settings import Settings, Timing
 from modcog.tasks.base import Base
-from modcog.tasks.condition import Condition, Joint
+from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import TaskSpec, parse
-from modcog.trials.columns import all_columns
 from modcog.trials.published import Published
 from modcog.trials.rules import Rules
 from modcog.trials.timing import TimingTable, check_timing, compile_timing
@@ -26,6 +26,14 @@ FIXATION, RING1, RING2 = 1, 2, 4
 """Bits of a noise mask: the parts of an observation that are noisy."""
 
 _NOISE = {"none": 0, "shown": 0, "both": RING1 | RING2, "all": FIXATION | RING1 | RING2}
+
+
+TARGET = Condition("target", "direction", "direction asked for, before the interval extension moves it", derived=True)
+RESPOND = Condition("respond", "flag", "1: respond; 0: hold fixation through the decision", derived=True)
+INTERVAL_MS = Condition("interval_ms", "duration", "the T of the interval extension, ms", derived=True)
+
+RESERVED = (RESPOND.name, INTERVAL_MS.name)
+"""Names that a base task cannot give to a condition; it may draw ``target`` itself."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,14 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
         {period: settings.timing.get(period, ms) for period, ms in rules.timing(spec, row, settings).items()}
         for spec, row in zip(specs, rows, strict=True)
     )
-    _check_timings(settings, specs, rows, timings)
+    periods = list(dict.fromkeys(period for row in rows for period in row.periods))
+    for period in settings.timing:
+        if period not in periods:
+            raise unknown("period in timing", period, periods)
+    for spec, row, timing in zip(specs, rows, timings, strict=True):
+        setting = {row.timed: "interval"} if row.timed and spec.interval and settings.interval else {}
+        setting |= dict.fromkeys(settings.timing, "timing")
+        check_timing(spec.name, timing, row.shows, settings.dt, setting)
     keys = [(row.draw, tuple((one.names, one.drawn) for one in row.conditions)) for row in rows]
     distinct = list(dict.fromkeys(keys))
     sign = np.array([spec.interval for spec in specs])
@@ -214,6 +229,32 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
     )
 
 
+def all_columns(rows: Sequence[Base], intervals: bool) -> tuple[Condition, ...]:
+    """Return every column of a battery's trials in order; ``intervals``: some task has the interval extension.
+
+    Raises:
+        ModcogError: if two base tasks declare a condition of one name and different kinds.
+    """
+    found: dict[str, Condition] = {}
+    for row in {row.name: row for row in rows}.values():
+        for condition in flat(row.conditions):
+            other = found.setdefault(condition.name, condition)
+            if other.kind != condition.kind:
+                raise ModcogError(
+                    f"{row.name}: condition {condition.name!r} is a {condition.kind}, elsewhere a {other.kind}"
+                )
+            if condition.off_grid:  # then some trials have fractions, and the column must hold them
+                found[condition.name] = replace(other, off_grid=True)
+    always = [TARGET, RESPOND, *([INTERVAL_MS] if intervals else [])]
+    for period in dict.fromkeys(period for row in rows for period in row.periods):
+        drawn = Condition(DURATION + period, "duration", f"ms that the period {period} was drawn to last")
+        lasts = Condition(STEPS + period, "count", f"whole steps that the period {period} lasts", derived=True)
+        always += [drawn, lasts]
+    for condition in always:
+        found.setdefault(condition.name, condition)
+    return tuple(found.values())
+
+
 def bump(direction: NDArray[Any], dim_ring: int) -> NDArray[np.float64]:
     """Return the activity of a ring under a stimulus of strength 1: 0.8 · exp(−½ (d / (π/8))²), d the distance.
 
@@ -229,19 +270,6 @@ def bump(direction: NDArray[Any], dim_ring: int) -> NDArray[np.float64]:
     return 0.8 * np.exp(-0.5 * (angle / (np.pi / 8)) ** 2)
 
 
-def _check_timings(
-    settings: Settings, specs: Sequence[TaskSpec], rows: Sequence[Base], timings: Sequence[Mapping[str, Timing]]
-) -> None:
-    periods = list(dict.fromkeys(period for row in rows for period in row.periods))
-    for period in settings.timing:
-        if period not in periods:
-            raise unknown("period in timing", period, periods)
-    for spec, row, timing in zip(specs, rows, timings, strict=True):
-        setting = {row.timed: "interval"} if row.timed and spec.interval and settings.interval else {}
-        setting |= dict.fromkeys(settings.timing, "timing")
-        check_timing(spec.name, timing, row.shows, settings.dt, setting)
-
-
 def _slot(row: Base, period: str | None) -> int:
     return -1 if period is None else list(row.periods).index(period)
 
@@ -255,24 +283,15 @@ def _compile_group(rows: Sequence[Base | None], settings: Settings) -> Group:
 
 def _choices(rows: Sequence[Base | None], place: int, settings: Settings) -> Choices:
     """Lay out what the declaration at ``place`` is drawn from; tasks with the same rows share them."""
-    start_count = np.zeros((len(rows), 2), np.int64)
-    tables: dict[bytes, tuple[int, NDArray[Any]]] = {}
-    known: dict[str, bytes] = {}
-    total = 0
-    for task, row in enumerate(rows):
-        if row is None:
-            continue
-        if row.name not in known:  # all tasks of a base task have the same rows
-            table = row.conditions[place].rows(settings, row.params)
-            known[row.name] = key = table.tobytes()
-            if key not in tables:
-                tables[key] = (total, table)
-                total += len(table)
-        start, table = tables[known[row.name]]
-        start_count[task] = start, len(table)
-    declared = next(row for row in rows if row is not None).conditions[place]
-    joined = np.concatenate([table for _, table in tables.values()])
-    return Choices(declared, joined, start_count[:, 0], start_count[:, 1])
+    bases = {row.name: row for row in rows if row is not None}  # all tasks of a base task have the same rows
+    tables = {name: row.conditions[place].rows(settings, row.params) for name, row in bases.items()}
+    keys = {name: table.tobytes() for name, table in tables.items()}
+    distinct = {keys[name]: table for name, table in tables.items()}
+    starts = dict(zip(distinct, accumulate(map(len, distinct.values()), initial=0), strict=False))
+    spans = {name: (starts[keys[name]], len(table)) for name, table in tables.items()}
+    start, count = np.array([(0, 0) if row is None else spans[row.name] for row in rows]).T
+    declared = next(iter(bases.values())).conditions[place]
+    return Choices(declared, np.concatenate(list(distinct.values())), start, count)
 
 
 def _params(rows: Sequence[Base | None]) -> dict[str, NDArray[Any]]:

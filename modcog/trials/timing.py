@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import LONGEST_TRIAL
 from modcog.errors import ModcogError
-from modcog.limits import LONGEST_TRIAL
 from modcog.settings import Timing
-from modcog.trials.moves import SLACK
+
+SLACK = 1e-9
+"""Guards every floor against rounding: 0.29 · 100 is 28.999999999999996 in floating point and 29 in arithmetic."""
 
 
 @dataclass
@@ -31,13 +33,9 @@ class Durations:
     steps: NDArray[np.int64]
     presets: dict[str, NDArray[Any]] = field(default_factory=dict)
 
-    def part(self, rows: slice) -> Durations:
+    def part(self, rows: slice | NDArray[np.intp]) -> Durations:
         """Return those of some of the trials."""
         return Durations(self.ms[rows], self.steps[rows], {name: c[rows] for name, c in self.presets.items()})
-
-    def presets_of(self, trial: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Return the presets of ``trial`` (m,), trials that share a draw function, which all have them or none."""
-        return {name: column[trial] for name, column in self.presets.items() if column[trial[0]] != -1}
 
 
 def whole_steps(ms: NDArray[np.floating], dt: float) -> NDArray[np.int64]:
@@ -53,6 +51,7 @@ class TimingTable:
 
     Attributes:
         low, span, count, start: (K, P).
+        mean, longest: (K, P) ms.
         values: that ``start`` and ``count`` point into.
         dt: time step, ms.
         kept: (K,) number of a delay that the published rules draw once for a whole sample (P5); −1: none.
@@ -61,29 +60,14 @@ class TimingTable:
 
     low: NDArray[np.float64]
     span: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    longest: NDArray[np.float64]
     count: NDArray[np.int64]
     start: NDArray[np.int64]
     values: NDArray[np.float64]
     dt: float
     kept: NDArray[np.int64]
     presets_modality: NDArray[np.bool_]
-
-    @cached_property
-    def mean(self) -> NDArray[np.float64]:
-        """(K, P) mean durations, ms."""
-        return self._of_choices(np.mean, self.low + self.span / 2)
-
-    @cached_property
-    def longest(self) -> NDArray[np.float64]:
-        """(K, P) longest durations, ms."""
-        return self._of_choices(np.max, self.low + self.span)
-
-    def _of_choices(self, summary: Callable[[Any], Any], ms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``ms`` with the summary of the values where a duration is one of several."""
-        for task, slot in zip(*np.nonzero(self.count), strict=True):
-            start = self.start[task, slot]
-            ms[task, slot] = summary(self.values[start : start + self.count[task, slot]])
-        return ms
 
     def draw(self, task: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw the durations of one trial of each task in ``task`` (n,), in ms, (n, P).
@@ -92,9 +76,10 @@ class TimingTable:
         """
         u = rng.random((self.low.shape[1], len(task)))
         ms = self.low.take(task, axis=0)
-        for slot in self.uniform_slots:
+        uniform, choice = self._random_slots
+        for slot in uniform:
             ms[:, slot] += u[slot] * self.span[:, slot].take(task)
-        for slot in self.choice_slots:
+        for slot in choice:
             trial = np.flatnonzero(self.count[:, slot].take(task))
             own = task[trial]
             index = self.start[own, slot] + (u[slot, trial] * self.count[own, slot]).astype(np.int64)
@@ -102,14 +87,10 @@ class TimingTable:
         return ms
 
     @cached_property
-    def uniform_slots(self) -> tuple[int, ...]:
-        """The slots that some task draws uniformly."""
-        return tuple(np.flatnonzero(self.span.any(axis=0)).tolist())
-
-    @cached_property
-    def choice_slots(self) -> tuple[int, ...]:
-        """The slots for which some task chooses among values."""
-        return tuple(np.flatnonzero(self.count.any(axis=0)).tolist())
+    def _random_slots(self) -> tuple[list[int], list[int]]:
+        """The slots that some task draws uniformly, and those for which some task chooses among values."""
+        uniform, choice = (np.flatnonzero(table.any(axis=0)).tolist() for table in (self.span, self.count))
+        return uniform, choice
 
 
 def compile_timing(
@@ -117,20 +98,21 @@ def compile_timing(
 ) -> TimingTable:
     """Turn the tasks' timings, one mapping of period to duration (ms) each, into a ``TimingTable``; dt in ms."""
     shape = (len(timings), max(map(len, timings)))
-    low, span = np.zeros(shape), np.zeros(shape)
+    low, span, mean, longest = np.zeros((4, *shape))
     count, start = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     values: list[float] = []
     for task, timing in enumerate(timings):
         for slot, duration in enumerate(timing.values()):
             kind, numbers = normal_form(duration)
+            mean[task, slot], longest[task, slot] = sum(numbers) / len(numbers), max(numbers)
             if kind == "uniform":
                 low[task, slot], span[task, slot] = numbers[0], numbers[1] - numbers[0]
             else:
                 count[task, slot], start[task, slot] = len(numbers), len(values)
                 values.extend(numbers)
     return TimingTable(
-        low, span, count, start, np.array(values), dt, np.array(kept), np.array(presets_modality)
-    )  # fmt: skip
+        low, span, mean, longest, count, start, np.array(values), dt, np.array(kept), np.array(presets_modality)
+    )
 
 
 def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oracle import evenness
 
 from modcog.errors import ModcogError
-from modcog.trials.timing import Durations, TimingTable, check_timing, compile_timing, normal_form, whole_steps
+from modcog.trials.timing import TimingTable, check_timing, compile_timing, normal_form, whole_steps
 
 
 def compiled(timings: list[dict[str, Any]]) -> TimingTable:
@@ -89,12 +89,6 @@ def test_a_task_s_durations_do_not_depend_on_the_others_in_the_table() -> None:
     first = alone.draw(np.zeros(50, int), np.random.default_rng(2))
     second = among.draw(np.ones(50, int), np.random.default_rng(2))
     np.testing.assert_array_equal(second[:, :3], first)
-
-
-def test_presets_are_those_of_the_trials_that_have_them() -> None:
-    durations = Durations(np.zeros((4, 1)), np.zeros((4, 1), int), {"modality": np.array([1, -1, 2, -1])})
-    assert {k: v.tolist() for k, v in durations.presets_of(np.array([0, 2])).items()} == {"modality": [1, 2]}
-    assert durations.presets_of(np.array([1, 3])) == {}
 
 
 # --- what is not playable ----------------------------------------------------------------------

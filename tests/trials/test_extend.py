@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modcog import Battery
 from modcog.settings import Settings
-from modcog.trials.moves import interval, positions, sequence
+from modcog.trials import extend
+from modcog.trials.rules import Rules, positions
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
@@ -32,13 +34,13 @@ def test_interval_moves_by_its_sign_and_round_the_ring() -> None:
     given = Settings(dim_ring=8)
     target, sign = np.array([7, 0, 3, 5]), np.array([1, -1, 0, -1])
     ms = np.array([100.0, 350.0, 900.0, 2100.0])
-    assert interval(target, sign, ms, given).tolist() == [0, 5, 3, 0]
+    assert Rules().move(target, sign, ms, given).tolist() == [0, 5, 3, 0]
 
 
 def test_interval_knows_no_size_of_the_ring() -> None:
     """One position per 100 ms, whatever n is."""
     for n in (4, 16, 64):
-        moved = interval(np.zeros(3, int), np.ones(3, int), np.array([100.0, 200.0, 300.0]), Settings(dim_ring=n))
+        moved = Rules().move(np.zeros(3, int), np.ones(3, int), np.array([100.0, 200.0, 300.0]), Settings(dim_ring=n))
         assert moved.tolist() == [1, 2, 3]
 
 
@@ -54,13 +56,14 @@ def test_interval_knows_no_size_of_the_ring() -> None:
     ],
 )
 def test_sequence_goes_on_step_by_step(dt: float, omega: float, expected: list[int]) -> None:
-    step = np.arange(10)
-    for sign in (1, -1, 0):
-        moved = sequence(np.full(10, sign), step, Settings(dt=dt, omega=omega))
-        assert moved.tolist() == [sign * k for k in expected]
+    tables = Battery(["goseqr", "goseql", "go"], dt=dt, omega=omega, dim_ring=64).tables
+    for task, sign in enumerate((1, -1, 0)):
+        labels = extend.labels(tables, np.full(10, task), np.full(10, 5), np.arange(10))
+        assert labels.tolist() == [1 + (5 + sign * k) % 64 for k in expected]
 
 
 def test_sequence_takes_steps_in_any_order_and_none() -> None:
-    given = Settings()
-    assert sequence(np.array([1, -1, 1]), np.array([9, 0, 2]), given).tolist() == [9, 0, 2]
-    assert sequence(np.zeros(0, int), np.zeros(0, int), given).shape == (0,)
+    tables, none = Battery(["goseqr", "goseql"]).tables, np.zeros(0, int)
+    labels = extend.labels(tables, np.array([0, 1, 0]), np.zeros(3, int), np.array([9, 0, 2]))
+    assert labels.tolist() == [10, 1, 3]
+    assert extend.labels(tables, none, none, none).shape == (0,)
