@@ -95,15 +95,15 @@ class Condition:
         Raises:
             ModcogError: naming the condition, what was given and the range.
         """
-        upper = {"direction": dim_ring - 1, "modality": 2, "flag": 1}.get(self.kind)
-        lower = 1 if self.kind == "modality" else 0
+        ranges = {"direction": (0, dim_ring - 1), "modality": (1, 2), "flag": (0, 1)}
+        lower, upper = ranges.get(self.kind, (0, np.inf))
         if self.kind == "strength":
             if not self.derived and not np.all((column >= 0) & (column <= LARGEST_STRENGTH)):
                 raise ModcogError(f"{self.name}: got {shown(column.tolist())}, must be from 0 to {LARGEST_STRENGTH:g}")
         elif self.whole:
-            whole = np.all(np.isfinite(column) & (np.floor(column) == column) & (column >= lower))
-            if not whole or (upper is not None and column.max(initial=0) > upper):
-                bounds = f"at least {lower}" if upper is None else f"from {lower} to {upper}"
+            whole = np.isfinite(column) & (np.floor(column) == column)
+            if not np.all(whole & (column >= lower) & (column <= upper)):
+                bounds = f"at least {lower}" if upper == np.inf else f"from {lower} to {upper}"
                 raise ModcogError(f"{self.name}: got {shown(column.tolist())}, must be whole and {bounds}")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 from modcog.tasks.base import Draw, Outcome, Stimulus
 from modcog.tasks.condition import Condition, Joint
 from modcog.tasks.go import MODALITY
-
-if TYPE_CHECKING:
-    from modcog.settings import Settings
 
 Ints = NDArray[np.integer]
 Category = Callable[[Ints, int], Ints]
@@ -30,11 +26,10 @@ PARTS = (
 
 def conditions(sample_category: Category) -> tuple[Joint, Condition]:
     """Return what a match task draws; ``sample_category`` is the category of a sample, and so of a matching test."""
-
-    def table(settings: Settings, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        return _trials(settings.dim_ring, bool(params["category"]), sample_category)
-
-    return Joint(PARTS, table), MODALITY
+    return (
+        Joint(PARTS, lambda settings, params: _trials(settings.dim_ring, bool(params["category"]), sample_category)),
+        MODALITY,
+    )
 
 
 @lru_cache(maxsize=8)

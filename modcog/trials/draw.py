@@ -6,7 +6,6 @@ targets and stimuli.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,10 @@ from modcog.tasks.base import Draw, Stimulus
 from modcog.tasks.condition import DURATION, STEPS, Condition, flat
 from modcog.trials.arrays import is_missing
 from modcog.trials.tables import Choices, Tables
-from modcog.trials.timing import Durations, whole_steps
+from modcog.trials.timing import Durations, Given, whole_steps
 
 EQUAL = 1e-9
 """Values that differ by no more than this are the same."""
-
-Given = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,7 @@ def draw_conditions(
     rng: np.random.Generator,
     given: Given | None = None,
 ) -> Drawn:
-    """Draw one trial of each task in ``task`` (n,), whose durations are known.
-
-    Args:
-        tables: the battery.
-        task: (n,) task indices.
-        durations: of these trials.
-        rng: source of the conditions.
-        given: conditions that are not drawn but fixed, (n,) columns.
+    """Draw one trial of each task in ``task`` (n,), whose durations are known, but for conditions that are ``given``.
 
     Raises:
         ModcogError: if a given condition is out of range, contradicts another or does not exist, or a draw function
@@ -159,7 +149,7 @@ def _choose(
     names = choices.declared.names
     if not given and all(name in presets for name in names):
         return {name: presets[name] for name in names}
-    declared = flat([choices.declared])
+    declared = flat([choices.declared]) if given else ()
     fixed = [(place, c, given[c.name]) for place, c in enumerate(declared) if c.name in given]
     if not fixed:
         index = choices.start[task] + (rng.random(len(task)) * choices.count[task]).astype(np.int64)

@@ -21,18 +21,10 @@ def first_target(tables: Tables, drawn: Drawn) -> NDArray[np.integer]:
 def labels(
     tables: Tables, task: NDArray[np.integer], target: NDArray[np.integer], step: NDArray[np.integer]
 ) -> NDArray[np.integer]:
-    """Return the right actions at steps of decisions that ask for a response.
+    """Return the right actions, (m,), at steps of decisions that ask for a response.
 
-    The sequence extension has moved the target by sign · floor(omega · step · dt) positions (Khona et al. 2023).
-
-    Args:
-        tables: the battery.
-        task: (m,) task indices.
-        target: (m,) directions asked for at the first step of the decision.
-        step: (m,) steps within the decision, from 0.
-
-    Returns:
-        (m,) labels of the targets where the sequence has moved them.
+    At step ``step``, (m,), of a decision, counted from 0, the sequence extension has moved the direction asked for
+    first, ``target`` (m,), by sign · floor(omega · step · dt) positions (Khona et al. 2023).
     """
     settings = tables.settings
     travelled = positions(settings.omega, np.arange(step.max(initial=0) + 1) * settings.dt)

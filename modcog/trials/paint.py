@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.trials import extend
+from modcog.trials.arrays import ranges
 from modcog.trials.draw import Drawn
 from modcog.trials.tables import FIXATION, RING1, RING2, Tables, bump
 
@@ -116,15 +117,9 @@ def _items(rows: NDArray[np.float32]) -> NDArray[np.void]:
 
 
 def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return the right action at every step.
+    """Return the right action at every step, (S,): 0 hold fixation, 1 + k respond in direction k.
 
-    Args:
-        tables: the battery.
-        drawn: n trials.
-        frame: (S,) frame of each step, trials one after the other.
-
-    Returns:
-        (S,): 0 hold fixation, 1 + k respond in direction k.
+    ``frame``, (S,), is the frame of each step, trials one after the other.
     """
     n, slots, steps = len(drawn.task), tables.n_slots, drawn.durations.steps.ravel()
     decision = np.arange(n) * slots + tables.decision_slot[drawn.task]
@@ -137,7 +132,7 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
     if len(moving):  # only these have labels that change within a frame
         length = steps[decision[moving]]
         trial = np.repeat(moving, length)
-        step = np.arange(len(trial)) - np.repeat(np.cumsum(length) - length, length)
+        step = ranges(np.zeros_like(length), length)
         start = (np.cumsum(steps) - steps)[decision[moving]]
-        found[np.repeat(start, length) + step] = extend.labels(tables, drawn.task[trial], target[trial], step)
+        found[ranges(start, length)] = extend.labels(tables, drawn.task[trial], target[trial], step)
     return found

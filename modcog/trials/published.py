@@ -8,9 +8,7 @@ environment; P12, seeds that do not reproduce, is not kept.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,7 @@ from modcog.tasks.go import MODALITY
 from modcog.tasks.names import TASKS, TaskSpec
 from modcog.tasks.table import YANG19
 from modcog.trials.rules import Rules
-from modcog.trials.timing import SLACK, Durations, TimingTable, whole_steps
+from modcog.trials.timing import SLACK, Durations, Given, TimingTable, whole_steps
 
 INTERVAL_MS = tuple(float(ms) for ms in range(0, 1200, 100))
 DECISION_INTERVAL_MS = 500.0
@@ -77,7 +75,7 @@ class Published(Rules):
         task: NDArray[np.integer],
         rng: np.random.Generator,
         seed: Seed,
-        given: Mapping[str, NDArray[Any]] | None = None,
+        given: Given | None = None,
     ) -> Durations:
         """P5: match tasks without interval keep one delay per modality for a whole sample, stream or environment."""
         modality = rng.integers(1, 3, len(task))

@@ -5,9 +5,6 @@ The differences of the published code are in ``published.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +12,7 @@ from modcog.seeds import Seed
 from modcog.settings import Settings, Timing
 from modcog.tasks.base import Base
 from modcog.tasks.names import TaskSpec
-from modcog.trials.timing import SLACK, Durations, TimingTable, whole_steps
+from modcog.trials.timing import SLACK, Durations, Given, TimingTable, whole_steps
 
 INTERVAL_MS = tuple(float(ms) for ms in range(100, 1300, 100))
 """Durations that the timed period is drawn from, ms."""
@@ -69,7 +66,7 @@ class Rules:
         task: NDArray[np.integer],
         rng: np.random.Generator,
         seed: Seed,
-        given: Mapping[str, NDArray[Any]] | None = None,
+        given: Given | None = None,
     ) -> Durations:
         """Draw the durations of one trial of each task in ``task`` (n,).
 
@@ -90,16 +87,10 @@ class Rules:
     def move(
         self, target: NDArray[np.integer], sign: NDArray[np.integer], ms: NDArray[np.floating], settings: Settings
     ) -> NDArray[np.integer]:
-        """Return the targets of the interval extension, moved by the time waited (Khona et al. 2023).
+        """Return the directions, (n,), that the interval extension moves ``target`` to (Khona et al. 2023).
 
-        Args:
-            target: (n,) directions.
-            sign: (n,) +1, −1, or 0 for no extension.
-            ms: (n,) duration T of the timed period in ms.
-            settings: for ``omega`` and ``dim_ring``.
-
-        Returns:
-            (n,) directions, (target + sign · floor(omega · T)) mod n.
+        They are (target + sign · floor(omega · T)) mod n, with ``sign``, (n,), +1, −1, or 0 for no extension, and
+        ``ms``, (n,), the duration T of the timed period.
         """
         return (target + sign * positions(settings.omega, ms)) % settings.dim_ring
 

@@ -134,7 +134,7 @@ def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:
     return Trials(
         paint.observations(tables, drawn, frame, noise),
         paint.labels(tables, drawn, frame),
-        np.append(0, np.cumsum(steps.sum(axis=1))),
+        np.concatenate([[0], np.cumsum(steps.sum(axis=1))]),
         drawn.task,
         (steps * tables.fixation_cue[drawn.task]).sum(axis=1),
         draw.columns(tables, drawn),

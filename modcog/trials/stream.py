@@ -111,8 +111,7 @@ class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
         end = np.cumsum(lasts, axis=1)
         begins = end - lasts < length
         used, trials = order[begins.ravel()], begins.sum(axis=1)
-        kept = {name: column[used] for name, column in zip(durations.presets, presets, strict=True)}
-        whole = Durations(ms[used], steps[used], kept)
+        whole = Durations(ms, steps, dict(zip(durations.presets, presets, strict=True))).part(used)
         drawn = draw.draw_conditions(tables, task[used], whole, self._seed.rng(Part.CONDITIONS, number))
         last = np.cumsum(trials) - 1  # of each lane; cut only now, since the interval extension counts the whole period
         excess = end[np.arange(lanes), trials - 1] - length

@@ -193,11 +193,16 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
         setting |= dict.fromkeys(settings.timing, "timing")
         check_timing(spec.name, timing, row.shows, settings.dt, setting)
     keys = [(row.draw, tuple((one.names, one.drawn) for one in row.conditions)) for row in rows]
-    distinct = list(dict.fromkeys(keys))
+    distinct, groups = list(dict.fromkeys(keys)), []
+    for key in distinct:
+        members = [row if k == key else None for row, k in zip(rows, keys, strict=True)]
+        first = rows[keys.index(key)]
+        choices = tuple(_choices(members, place, settings) for place, one in enumerate(first.conditions) if one.drawn)
+        groups.append(Group(first, choices, _params(members)))
     sign = np.array([spec.interval for spec in specs])
     show_slot = np.full((len(rows), max(len(row.shows) for row in rows) or 1), -1)
     for task, row in enumerate(rows):
-        show_slot[task, : len(row.shows)] = [_slot(row, period) for period in row.shows]
+        show_slot[task, : len(row.shows)] = [list(row.periods).index(period) for period in row.shows]
     return Tables(
         settings=settings,
         rule_input=rule_input,
@@ -211,14 +216,11 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
             [-1 if "delay" in settings.timing else rules.kept_delay(spec) for spec in specs],
             [rules.presets_modality(row) for row in rows],
         ),
-        groups=tuple(
-            _compile_group([row if k == key else None for row, k in zip(rows, keys, strict=True)], settings)
-            for key in distinct
-        ),
+        groups=tuple(groups),
         group=np.array([distinct.index(key) for key in keys]),
         conditions=all_columns(rows, any(spec.interval for spec in specs)),
         decision_slot=np.array([len(row.periods) - 1 for row in rows]),
-        timed_slot=np.array([_slot(row, row.timed) for row in rows]),
+        timed_slot=np.array([list(row.periods).index(row.timed) if row.timed else -1 for row in rows]),
         show_slot=show_slot,
         interval_sign=sign,
         move_sign=sign * [rules.interval_moves_target(row) for row in rows],
@@ -258,31 +260,18 @@ def all_columns(rows: Sequence[Base], intervals: bool) -> tuple[Condition, ...]:
 def bump(direction: NDArray[Any], dim_ring: int) -> NDArray[np.float64]:
     """Return the activity of a ring under a stimulus of strength 1: 0.8 · exp(−½ (d / (π/8))²), d the distance.
 
-    Args:
-        direction: (m,) positions on the ring, off the grid too.
-        dim_ring: number of directions n.
-
-    Returns:
-        (m, n).
+    ``direction``, (m,), are positions on the ring, off the grid too; the bumps are (m, n).
     """
     distance = np.abs(direction[:, None] - np.arange(dim_ring)) % dim_ring
     angle = np.minimum(distance, dim_ring - distance) * (2 * np.pi / dim_ring)
     return 0.8 * np.exp(-0.5 * (angle / (np.pi / 8)) ** 2)
 
 
-def _slot(row: Base, period: str | None) -> int:
-    return -1 if period is None else list(row.periods).index(period)
-
-
-def _compile_group(rows: Sequence[Base | None], settings: Settings) -> Group:
-    """Compile the rows that are drawn together; None stands for a task of another group."""
-    first = next(row for row in rows if row is not None)
-    choices = tuple(_choices(rows, place, settings) for place, one in enumerate(first.conditions) if one.drawn)
-    return Group(first, choices, _params(rows))
-
-
 def _choices(rows: Sequence[Base | None], place: int, settings: Settings) -> Choices:
-    """Lay out what the declaration at ``place`` is drawn from; tasks with the same rows share them."""
+    """Lay out what the declaration at ``place`` is drawn from; tasks with the same rows share them.
+
+    ``rows`` has None for tasks of other groups, as in ``_params``.
+    """
     bases = {row.name: row for row in rows if row is not None}  # all tasks of a base task have the same rows
     tables = {name: row.conditions[place].rows(settings, row.params) for name, row in bases.items()}
     keys = {name: table.tobytes() for name, table in tables.items()}
@@ -299,8 +288,8 @@ def _params(rows: Sequence[Base | None]) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {}
     params = [row.params if row is not None else {} for row in rows]
     for name in dict.fromkeys(name for own in params for name in own):
-        like = np.asarray(next(own[name] for own in params if name in own))
-        values = [np.asarray(own.get(name, np.zeros_like(like))) for own in params]
+        like = np.zeros_like(next(own[name] for own in params if name in own))
+        values = [np.asarray(own.get(name, like)) for own in params]
         if any(value.shape != like.shape for value in values):
             raise ModcogError(f"params: {name!r} has different shapes in base tasks that share a draw function")
         columns[name] = np.stack(values)

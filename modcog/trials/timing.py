@@ -17,6 +17,9 @@ from modcog.settings import Timing
 SLACK = 1e-9
 """Guards every floor against rounding: 0.29 · 100 is 28.999999999999996 in floating point and 29 in arithmetic."""
 
+Given = Mapping[str, NDArray[Any]]
+"""Conditions that are not drawn but fixed, (n,) columns by name."""
+
 
 @dataclass
 class Durations:
