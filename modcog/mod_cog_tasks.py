@@ -61,24 +61,21 @@ class ScriptEnv(ModCogEnv):
     def new_trial(self, **conditions: Any) -> dict[str, Any]:
         """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own."""
         trial = super().new_trial(**conditions)
-        trial.update(self._published_names(trial))
-        return trial
-
-    def _published_names(self, trial: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the conditions of a trial by the names and in the units of the published code."""
         spec = self.battery.tables.specs[0]
         params = spec.row.params
+        angles: dict[str, str] = {}
         if spec.family == "go":
             flags = {"anti": params["anti"], "integrate": spec.interval, "seq": spec.sequence}
-            return {"ground_truth": trial["target"], **flags}
-        if spec.family == "match":
-            found: dict[str, Any] = {"ground_truth": self.choices[0 if trial["match"] else 1]}
+            trial |= {"ground_truth": trial["target"], **flags}
+        elif spec.family == "match":
+            trial["ground_truth"] = self.choices[0 if trial["match"] else 1]
             angles = {"sample_theta": "sample_direction", "test_theta": "test_direction"}
         else:
             of_rings = [f"{which}_mod{ring + 1}" for ring in (0, 1) if params["shown"][ring] for which in (1, 2)]
-            found = {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
+            trial |= {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
             angles = {"theta1": "direction1", "theta2": "direction2"}
-        return found | {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
+        trial |= {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
+        return trial
 
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.task}, {self.battery.settings.rules} rules>"
@@ -127,16 +124,11 @@ def _make(task: str, keywords: dict[str, Any]) -> ScriptEnv:
     if "sequential" in params and (cohs := keywords.pop("cohs", None)) is not None:
         keywords["strengths" if params["sequential"] else "coherences"] = cohs
     if (timing := keywords.pop("timing", None)) is not None:
-        keywords["timing"] = _own_timing(task, timing, keywords["rules"])
+        if isinstance(timing, Mapping):
+            own = Battery([task], rules=keywords["rules"]).tables.timings[0]
+            timing = {period: _number(ms) for period, ms in timing.items() if period in own or period not in _PERIODS}
+        keywords["timing"] = timing
     return ScriptEnv(task, **keywords)
-
-
-def _own_timing(task: str, timing: Any, rules: Any) -> Any:
-    """Return a timing without the periods that only other tasks have."""
-    if not isinstance(timing, Mapping):
-        return timing
-    own = Battery([task], rules=rules).tables.timings[0]
-    return {period: _number(ms) for period, ms in timing.items() if period in own or period not in _PERIODS}
 
 
 def _number(duration: Any) -> Any:
@@ -152,7 +144,8 @@ def _selected(task: str, keywords: dict[str, Any]) -> str:
         ModcogError: if there is no such task.
     """
     own = _flags(task)
-    given = {name: _plain(keywords.pop(name)) for name in own if name in keywords}
+    given = {name: keywords.pop(name) for name in own if name in keywords}
+    given = {name: tuple(np.asarray(value).tolist()) if np.ndim(value) else value for name, value in given.items()}
     if not given:
         return task
     for other in names.TASKS:
@@ -164,11 +157,6 @@ def _selected(task: str, keywords: dict[str, Any]) -> str:
         f"{', '.join(f'{name}={errors.shown(value)}' for name, value in given.items())}: none of the 132 tasks is "
         f"{task} with that; allowed: {', '.join(f'{name} {values}' for name, values in choices.items())}"
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return lists and arrays as tuples, so that they can be compared."""
-    return tuple(np.asarray(value).tolist()) if np.ndim(value) else value
 
 
 def _flags(task: str) -> dict[str, Any]:

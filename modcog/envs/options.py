@@ -46,15 +46,13 @@ def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOp
         UnknownKeywordError: for a keyword that is neither a setting nor an option.
         ModcogError: for a wrong value.
     """
-    settings = [name for name in BatteryConfig.model_fields if name != "tasks"]
-    allowed = [*EnvOptions.model_fields, *settings]
-    for name in keywords:
+    settings = dict(keywords)
+    options = {name: settings.pop(name) for name in EnvOptions.model_fields if name in settings}
+    allowed = [*EnvOptions.model_fields, *(name for name in BatteryConfig.model_fields if name != "tasks")]
+    for name in settings:
         if name not in allowed:  # some tools look for Python's own words in the message
             raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
-    options = {name: value for name, value in keywords.items() if name in EnvOptions.model_fields}
-    if options.get("rewards", ...) is None:
-        del options["rewards"]
-    if isinstance(rewards := options.get("rewards"), dict):
-        options["rewards"] = validated(Rewards, rewards)
-    chosen = {name: value for name, value in keywords.items() if name in settings}
-    return Battery([task], **chosen), validated(EnvOptions, options)
+    rewards = options.pop("rewards", None)
+    if rewards is not None:
+        options["rewards"] = validated(Rewards, rewards) if isinstance(rewards, dict) else rewards
+    return Battery([task], **settings), validated(EnvOptions, options)

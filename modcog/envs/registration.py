@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from modcog.tasks.names import known_tasks
 
-NAMESPACE = "modcog"
-
 
 def register_envs() -> None:
     """Register the 132 tasks, and those of base tasks that a user has added, once.
@@ -36,5 +34,5 @@ def register_task(task: str) -> None:
 
 
 def environment_id(task: str) -> str:
-    """The gymnasium id of a task."""
-    return f"{NAMESPACE}/{task}-v0"
+    """Return the gymnasium id of a task."""
+    return f"modcog/{task}-v0"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from modcog.checks import check_count
 from modcog.envs.options import read_options
-from modcog.envs.pool import Pool
+from modcog.envs.stepping import Pool
 from modcog.errors import ModcogError, UnknownNameError
 from modcog.seeds import check_seed
 from modcog.tasks.names import parse
@@ -31,12 +31,7 @@ _METADATA: dict[str, Any] = {"render_modes": []}
 if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
     _METADATA["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
-VectorStep = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
-
 _NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
-
-_OF_MAKE_VEC = ("task", "num_envs", "vectorization_mode")
-"""Keywords in a specification that are no options of the environment."""
 
 
 class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
@@ -90,9 +85,10 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     def spec(self, spec: Any) -> None:
         """Take the specification, and the settings in it that gymnasium 0.29 does not hand to the constructor."""
         self._spec = spec
-        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in _OF_MAKE_VEC}
-        if {**self._keywords, **wanted} != self._keywords:
-            self._set_up({**self._keywords, **wanted})
+        no_options = {"task", "num_envs", "vectorization_mode"}
+        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in no_options}
+        if (keywords := {**self._keywords, **wanted}) != self._keywords:
+            self._set_up(keywords)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -111,19 +107,15 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """
         if "reset_mask" in (options or {}):
             raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
-        if seed is not None:
-            self.pool.seed(self._seeds(seed))
-        self._started, self._finished = True, _NO_LANES
-        self._begin(np.arange(self.num_envs))
-        return self.pool.observations(), {}
-
-    def _seeds(self, seed: int | list[int | None]) -> list[int | None]:
         if isinstance(seed, list | tuple):
             if len(seed) != self.num_envs:
                 raise ModcogError(f"seed: got {len(seed)} seeds, must be {self.num_envs}, one for each copy")
-            return [one if one is None else check_seed(one) for one in seed]
-        first = check_seed(seed)
-        return [first + i for i in range(self.num_envs)]
+            self.pool.seed([None if one is None else check_seed(one) for one in seed])
+        elif seed is not None:
+            self.pool.seed([check_seed(seed) + i for i in range(self.num_envs)])
+        self._started, self._finished = True, _NO_LANES
+        self._begin(np.arange(self.num_envs))
+        return self.pool.observations(), {}
 
     def _begin(self, lanes: NDArray[np.intp]) -> None:
         """Begin an episode in the copies ``lanes``, (k,)."""
@@ -132,7 +124,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         if self.max_episode_steps is not None:
             self._steps_done[lanes] = 0
 
-    def step(self, actions: NDArray[np.integer]) -> VectorStep:
+    def step(
+        self, actions: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Judge one action for each copy and go on.
 
         Args:
@@ -147,8 +141,15 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """
         if not self._started:
             raise ModcogError("call reset() before step()")
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
+            given = f"{actions.dtype} of shape {actions.shape}"
+            raise ModcogError(f"actions: got {given}, must be whole numbers of shape ({self.num_envs},)")
+        low, high, last = actions.min(), actions.max(), self.battery.n_actions - 1
+        if low < 0 or high > last:
+            raise ModcogError(f"actions: got {low} … {high}, must be from 0 to {last}")
         pool, starting, playing = self.pool, self._finished, self._all
-        label, reward, ended = pool.judge(self._checked(actions))
+        label, reward, ended = pool.judge(actions)
         if len(starting):
             playing = playing.copy()
             playing[starting] = ended[starting] = False
@@ -204,21 +205,6 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         infos |= {"final_info": found, "_final_info": mask.copy()}
         for name in ("gt", "new_trial"):
             infos[name][lanes], infos[f"_{name}"][lanes] = 0, False
-
-    def _checked(self, actions: Any) -> NDArray[np.integer]:
-        found = np.asarray(actions)
-        if found.shape != (self.num_envs,) or found.dtype.kind not in "iu":
-            raise ModcogError(
-                f"actions: got {found.dtype} of shape {found.shape}, must be whole numbers of shape ({self.num_envs},)"
-            )
-        if found.min() < 0 or found.max() >= self.battery.n_actions:
-            raise ModcogError(
-                f"actions: got {found.min()} … {found.max()}, must be from 0 to {self.battery.n_actions - 1}"
-            )
-        return found
-
-    def close(self, **keywords: Any) -> None:
-        """Do nothing: nothing is open."""
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ extended and painted. So every base task whose conditions are finitely many has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from modcog.seeds import Purpose, Seed
 from modcog.tasks.condition import STEPS, flat
 from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
-from modcog.trials.draw import Drawn, draw_conditions
+from modcog.trials.draw import draw_conditions
 from modcog.trials.tables import RING1, RING2, Tables
 from modcog.trials.timing import Durations, normal_form, whole_steps
 
@@ -66,26 +66,28 @@ def enumerate_trials(tables: Tables, timed_steps: int | None) -> Hypotheses:
     """
     times: Sequence[float | None] = [None] if timed_steps is None else possible_times(tables, timed_steps)
     conditions = _every_combination(tables)
+    n = len(next(iter(conditions.values())))
     shown, ring = shown_slots(tables), tables.settings.dim_ring
     mean, noisy, answer = [], [], []
     for time in times:
-        drawn = _drawn(tables, conditions, time)
+        ms = np.full((n, tables.n_slots), tables.settings.dt)  # periods last one step, but for the timed one
+        if time is not None:
+            ms[:, tables.timed_slot[0]] = time
+        durations = Durations(ms, whole_steps(ms, tables.settings.dt), dict(conditions))
+        drawn = draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng())
         frames = paint.frames(tables, drawn)
-        mean.append(frames.values.reshape(len(drawn.task), tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
-        mask = frames.noise.reshape(len(drawn.task), tables.n_slots)[:, shown]
+        mean.append(frames.values.reshape(n, tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
+        mask = frames.noise.reshape(n, tables.n_slots)[:, shown]
         noisy.append(np.stack([mask & RING1, mask & RING2], axis=2) != 0)
         answer.append(np.where(drawn.respond, 1 + extend.first_target(tables, drawn), 0))
-    return _merged(np.concatenate(mean), np.concatenate(noisy), np.concatenate(answer), ring + 1)
-
-
-def _merged(mean: NDArray[Any], noisy: NDArray[np.bool_], answer: NDArray[np.integer], n_answers: int) -> Hypotheses:
-    """Make one of hypotheses that look the same, which may then have several answers; all are equally likely."""
-    seen = np.concatenate([mean.reshape(len(mean), -1), noisy.reshape(len(mean), -1)], axis=1)
+    # Trials that look the same become one hypothesis, which may then have several answers; all are equally likely.
+    means, noises = np.concatenate(mean), np.concatenate(noisy)
+    seen = np.concatenate([means.reshape(len(means), -1), noises.reshape(len(means), -1)], axis=1)
     _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
-    counts = np.zeros((len(first), n_answers))
-    np.add.at(counts, (inverse.reshape(-1), answer), 1.0)
+    counts = np.zeros((len(first), ring + 1))
+    np.add.at(counts, (inverse.reshape(-1), np.concatenate(answer)), 1.0)
     total = counts.sum(axis=1)
-    return Hypotheses(mean[first].astype(np.float64), noisy[first], total / total.sum(), counts / total[:, None])
+    return Hypotheses(means[first].astype(np.float64), noises[first], total / total.sum(), counts / total[:, None])
 
 
 def sums(tables: Tables, trials: Trials) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -128,17 +130,6 @@ def possible_times(tables: Tables, steps: int) -> list[float]:
         )
     values = values if kind == "choice" else values[:1]
     return [ms for ms in values if whole_steps(np.array(ms), tables.settings.dt) == steps]
-
-
-def _drawn(tables: Tables, conditions: Mapping[str, NDArray[Any]], time: float | None) -> Drawn:
-    """Return the trials with given conditions, (M,) columns, a timed period of ``time`` ms and others of one step."""
-    n = len(next(iter(conditions.values())))
-    ms = np.full(tables.n_slots, tables.settings.dt)
-    if time is not None:
-        ms[tables.timed_slot[0]] = time
-    each = np.tile(ms, (n, 1))
-    durations = Durations(each, whole_steps(each, tables.settings.dt), dict(conditions))
-    return draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng())
 
 
 def _every_combination(tables: Tables) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,6 @@ NUDGE = 1e-5
 
 Floats = NDArray[np.float64]
 Answers = Callable[[Hypotheses, NDArray[np.intp]], Floats]
-Weigh = Callable[[Hypotheses, Floats, Floats], Floats]
 
 
 class IdealObserver:
@@ -113,18 +112,15 @@ class IdealObserver:
         A ring without noise and stimulus is exactly 0, so which rings are noisy is seen at once. The others say
         nothing more, and a Gaussian likelihood must not be taken of them.
         """
-        if not self.noisy:
-            return self._in_parts(known, total, steps, _weigh_exact)
+        weigh = self._weigh_noisy if self.noisy else _weigh_exact
         found = np.empty((len(total), known.answers.shape[1]))
-        seen = np.any(total.reshape(*total.shape[:2], 2, -1), axis=3)
+        seen = np.any(total.reshape(*total.shape[:2], 2, -1), axis=3) & self.noisy
         for noisy, trial in _groups(np.asarray(seen)):
-            found[trial] = self._in_parts(known.where(noisy), total[trial], steps[trial], self._weigh_noisy)
+            alike = known.where(noisy) if self.noisy else known
+            size = max(1, CELLS // len(alike.mean))
+            for part in (trial[i : i + size] for i in range(0, len(trial), size)):
+                found[part] = weigh(alike, total[part], steps[part])
         return found
-
-    def _in_parts(self, known: Hypotheses, total: Floats, steps: Floats, weigh: Weigh) -> Floats:
-        size = max(1, CELLS // len(known.mean))
-        parts = [weigh(known, total[i : i + size], steps[i : i + size]) for i in range(0, len(total), size)]
-        return np.concatenate(parts)
 
     def _weigh_noisy(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
         """Return the probability of each answer, (m, A), from the rings summed over each period.

@@ -114,7 +114,12 @@ class Scores:
                 raise unknown("task of the levels", name, levels)
         rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
-        means = {name: self._means(trials[name], rng) for name in tasks}
+        means: dict[str, dict[str, NDArray[np.float64]]] = {}
+        for name, trial in trials.items():
+            drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
+            means[name] = {
+                kind: np.append(one[trial].mean(), one[drawn].mean(axis=1)) for kind, one in self.values.items()
+            }
         table = {}
         for group, members in {**{name: (name,) for name in tasks}, **self.groups()}.items():
             figures: dict[str, Any] = {}
@@ -123,13 +128,6 @@ class Scores:
                 figures |= _figures(kind, np.array([means[name][kind] for name in members]), ends)
             table[group] = Score(**figures, n_tasks=len(members), n_trials=sum(len(trials[name]) for name in members))
         return table
-
-    def _means(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """Return the mean of each score over some trials, and that over each resample of them: (1 + BOOTSTRAP,)."""
-        drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
-        return {
-            kind: np.append(values[trial].mean(), values[drawn].mean(axis=1)) for kind, values in self.values.items()
-        }
 
 
 def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
@@ -163,24 +161,19 @@ def _with_interval(means: NDArray[np.float64]) -> tuple[float, tuple[float, floa
 def format_table(table: Mapping[str, Score]) -> str:
     """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
     head = ["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]
-    ordered = sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery")
-    return markdown_table([head, *(_cells(name, table[name]) for name in ordered)])
-
-
-def _cells(name: str, score: Score) -> list[str]:
-    levels = (score.decision_chance, score.decision_ceiling, score.decision_share)
-    return [
-        name,
-        str(score.n_tasks),
-        str(score.n_trials),
-        _percent(score.decision_accuracy, score.decision_interval),
-        *("–" if value is None else f"{100 * value:.1f}" for value in levels),
-        _percent(score.trial_accuracy, score.trial_interval),
-    ]
-
-
-def _percent(value: float, interval: tuple[float, float]) -> str:
-    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    rows = [head]
+    for name in sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery"):
+        one = table[name]
+        levels = (one.decision_chance, one.decision_ceiling, one.decision_share)
+        middle = ["–" if value is None else f"{100 * value:.1f}" for value in levels]
+        decision, trial = (
+            "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * np.array([value, *interval])))
+            for value, interval in (
+                (one.decision_accuracy, one.decision_interval), (one.trial_accuracy, one.trial_interval),
+            )
+        )  # fmt: skip
+        rows.append([name, str(one.n_tasks), str(one.n_trials), decision, *middle, trial])
+    return markdown_table(rows)
 
 
 def extension(spec: TaskSpec) -> str:

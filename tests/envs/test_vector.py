@@ -16,7 +16,7 @@ import modcog
 from modcog import TASKS, Battery, ModcogError
 from modcog.envs import vector
 from modcog.envs.env import ModCogEnv
-from modcog.envs.pool import Pool
+from modcog.envs.stepping import Pool
 from modcog.envs.vector import SAME_STEP, ModCogVectorEnv
 from modcog.trials import source
 
