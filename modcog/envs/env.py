@@ -14,8 +14,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.envs.options import read_options
-from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands
+from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands, read_options
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.arrays import Trials
@@ -30,9 +29,6 @@ except ImportError as error:  # neurogym needs torch without declaring it
     ) from error
 
 _Block = tuple[Trials, list[int], list[tuple[int, ...]]]
-
-_SHARED = ("battery", "spec", "observation_space", "theta", "choices")
-"""Attributes that copies share, since nothing changes them."""
 
 
 class ModCogEnv(TrialEnv):  # type: ignore[misc]
@@ -129,9 +125,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Start the sequence of trials that belongs to a seed.
 
-        Args:
-            seed: whole number ≥ 0. None: where a seed was given before, and in a copy, the trials go on, as they do
-                with ``reset(seed=None)``; elsewhere they start anew from the operating system's entropy.
+        With None the trials go on, as with ``reset(seed=None)``, in a copy and where a seed was given before; elsewhere
+        they start anew from the operating system's entropy.
 
         Raises:
             ModcogError: if it is not a whole number ≥ 0.
@@ -154,7 +149,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         """Return a copy at the same step of the same trial, with trials of its own to follow."""
         twin = memo[id(self)] = type(self).__new__(type(self))
         state = self.__getstate__()
-        twin.__dict__.update({name: state.pop(name) for name in _SHARED if name in state})
+        shared = {"battery", "spec", "observation_space", "theta", "choices"} & state.keys()  # nothing changes them
+        twin.__dict__.update({name: state.pop(name) for name in shared})
         del state["rng"], state["_source"]  # the copy begins its own
         twin.action_space = copy.copy(state.pop("action_space"))
         twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in state.items()})
@@ -236,8 +232,7 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         gym.Env.reset(self, seed=seed)
         self._trials_done = self.num_tr = 0
         self._top.new_trial()
-        step = (options or {}).get("step_fn")
-        if step is not None:
+        if (step := (options or {}).get("step_fn")) is not None:
             self._top.unwrapped._opening = True
             return step(0)[0], {}
         if self.render_mode == "human":
@@ -262,10 +257,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         # neurogym's wrappers change when the current trial's decision begins and when the trial ends, so both are
         # looked up at each step instead of being laid out as in the pool.
         now = (self.t_ind + 0.5) * self.dt
-        if now < self.start_t["decision"]:
-            demand = self._before[responds and now > self.end_t.get("fixation", 0)]
-        else:
-            demand = self._demand
+        early = now < self.start_t["decision"]
+        demand = self._before[responds and now > self.end_t.get("fixation", 0)] if early else self._demand
         last = now + self.dt > self.tmax
         earned, ended, right = OUTCOMES[demand + 4 * last + 2 * (chosen == label) + responds]
         reward = 0.0

@@ -25,12 +25,8 @@ def register_task(task: str) -> None:
 
     if (env_id := environment_id(task)) in registration.registry:
         return
-    registration.register(
-        env_id,
-        entry_point="modcog.envs.env:ModCogEnv",
-        vector_entry_point=f"modcog.envs.vector:{task}",
-        kwargs={"task": task},
-    )
+    single, vector = "modcog.envs.env:ModCogEnv", f"modcog.envs.vector:{task}"
+    registration.register(env_id, single, vector_entry_point=vector, kwargs={"task": task})
 
 
 def environment_id(task: str) -> str:

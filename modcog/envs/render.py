@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from gymnasium import logger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -115,15 +116,11 @@ class Picture:
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._human:
-            import matplotlib.pyplot as plt
-
             plt.close(self._figure)
 
 
 def _window(title: str) -> Figure:
     """Return an open window, or, without a screen, a figure that nobody sees."""
-    import matplotlib.pyplot as plt
-
     figure = plt.figure(figsize=SIZE, dpi=DPI)
     if _opens_windows(figure):
         figure.canvas.manager.set_window_title(title)  # type: ignore[union-attr]
@@ -145,7 +142,4 @@ def _ring(axes: Any, n: int, name: str) -> PatchCollection:
     axes.text(0, 0, name, ha="center", va="center", fontsize=9)
     half = 180 / n
     wedges = [Wedge((0, 0), _OUTER, 2 * k * half - half, 2 * k * half + half, width=_OUTER - _INNER) for k in range(n)]
-    ring = PatchCollection(wedges, cmap=_ACTIVITY, edgecolor="0.6", linewidth=0.5)
-    ring.set_clim(0, 1)
-    axes.add_collection(ring)
-    return ring
+    return axes.add_collection(PatchCollection(wedges, cmap=_ACTIVITY, clim=(0, 1), edgecolor="0.6", linewidth=0.5))

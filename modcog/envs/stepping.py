@@ -1,23 +1,20 @@
-"""The rules of stepping: the demand of each step of a trial, and the outcome of each action there.
+"""The options of an environment and its rules of stepping: the demands of a task, and the outcome of each action.
 
-The single environment looks its steps up one by one, the ``Pool`` of the vector environment those of all its copies at
-once.
+The single environment looks its steps up one by one, the vector environment those of all its copies at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import BaseModel, Field, FiniteFloat, StrictBool
 
-from modcog.battery import Battery
-from modcog.envs.options import EnvOptions
-from modcog.seeds import Purpose, Seed
-from modcog.trials.arrays import Trials
-from modcog.trials.source import TrialSource
+from modcog.battery import Battery, BatteryConfig
+from modcog.errors import UnknownKeywordError, unknown
 from modcog.trials.tables import Tables
+from modcog.validation import validated
 
 FREE, GUARDED, RESPOND, HOLD, SEQUENCE = range(0, 40, 8)
 """Demands: none; fixation, under penalty; one response; fixation to the end; a response at every step."""
@@ -52,121 +49,41 @@ def demands(tables: Tables) -> tuple[tuple[int, int], tuple[int, int]]:
     return (GUARDED, GUARDED), (HOLD, SEQUENCE if tables.sequence_sign[0] else RESPOND)
 
 
-def step_demands(tables: Tables, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return demand + 4 · last of each of S steps, (S,), and the number of steps that share its reward, (S,)."""
-    before, decision = (np.array(codes) for codes in demands(tables))
-    periods = trials.periods[0]
-    guarded = periods[: periods.index("fixation") + 1] if "fixation" in periods else ()  # a user's task may lack it
-    fixation = sum(trials.conditions[f"steps_{period}"] for period in guarded)
-    trial = np.repeat(np.arange(len(trials)), trials.lengths)
-    place = np.arange(len(trial)) - trials.offsets[trial]
-    late = place >= np.broadcast_to(fixation, len(trials))[trial]
-    in_decision = place >= trials.decision_start[trial]
-    demand = np.where(in_decision, decision[trials.conditions["respond"]][trial], before[late.astype(np.intp)])
-    shares = np.where(demand == SEQUENCE, (trials.lengths - trials.decision_start)[trial], 1.0)
-    return demand + 4 * (place == trials.lengths[trial] - 1), shares
+class Rewards(BaseModel, frozen=True, extra="forbid"):
+    """Rewards of a step."""
+
+    abort: FiniteFloat = Field(default=-0.1, description="A response before the decision.")
+    correct: FiniteFloat = Field(
+        default=1.0, description="A right decision; in a sequence each right step earns its share."
+    )
+    fail: FiniteFloat = Field(default=0.0, description="A wrong one.")
 
 
-class Pool:
-    """The current block of trials of each copy ("lane") and the step at which each lane stands.
+class EnvOptions(BaseModel, frozen=True, extra="forbid"):
+    """Options of stepping an environment."""
 
-    Every array has ``width`` places for each lane, one lane after the other. A lane's first place is blank: zeros that
-    it shows between two episodes. From the second on follow the steps of its trials, back to back. So trials begin and
-    end by changes of numbers, for all lanes at once, and only a lane that is at the end of its block copies arrays.
+    trials_per_episode: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        1, description="Trials in an episode; None: one endless stream of trials."
+    )
+    abort: StrictBool = Field(False, description="End the trial at a response before the decision.")
+    rewards: Rewards = Rewards()
+    render_mode: Literal["rgb_array", "human"] | None = None
 
-    Args:
-        battery: of one task.
-        options: of the environment.
-        lanes: number of copies L. Their seeds come from the operating system until they are given others.
+
+def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOptions]:
+    """Return the battery of one task and the options of its environment, from keywords of both.
+
+    Raises:
+        UnknownKeywordError: for a keyword that is neither a setting nor an option.
+        ModcogError: for a wrong value.
     """
-
-    def __init__(self, battery: Battery, options: EnvOptions, lanes: int) -> None:
-        self.tables, self.lanes = battery.tables, lanes
-        rewards = options.rewards.model_dump()
-        self._reward = np.array([rewards.get(earned, 0.0) for earned, _, _ in OUTCOMES])
-        self._ends = np.array([ends or (options.abort and earned == "abort") for earned, ends, _ in OUTCOMES])
-        self._counts = np.array([right for _, _, right in OUTCOMES], float)
-        self._sources = [TrialSource(self.tables, Seed.of(None, Purpose.SAMPLE)) for _ in range(lanes)]
-        self._blocks: list[Trials | None] = [None] * lanes
-        self._number, self._trial = np.full(lanes, -1), np.full(lanes, -1)
-        self._size: NDArray[np.int64] = np.zeros(lanes, np.int64)
-        self._first: NDArray[np.int64] = np.zeros((lanes, 0), np.int64)  # place of each trial's first step
-        self._position: NDArray[np.int64] = np.arange(lanes)
-        self._right = np.zeros(lanes)
-        self._width = 1
-        self._observation: NDArray[np.float32] = np.zeros((lanes, battery.n_channels), np.float32)
-        self._label: NDArray[np.int64] = np.zeros(lanes, np.int64)
-        self._demand: NDArray[np.int64] = np.zeros(lanes, np.int64)
-        self._shares = np.ones(lanes)
-
-    def seed(self, seeds: list[int | None]) -> None:
-        """Start each lane's sequence of trials; the next ``advance`` goes to its first. None: the lane's goes on."""
-        for lane, seed in enumerate(seeds):
-            if seed is not None:
-                self._sources[lane] = TrialSource(self.tables, Seed.of(seed, Purpose.SAMPLE))
-                self._number[lane], self._trial[lane], self._size[lane] = -1, -1, 0
-
-    def _widen(self, width: int) -> None:
-        """Give each lane ``width`` places, keeping what is there."""
-        lanes, old = self.lanes, self._width
-        for name in ("_observation", "_label", "_demand", "_shares"):
-            rows = getattr(self, name).reshape(lanes, old, -1)
-            wider = np.pad(rows, ((0, 0), (0, width - old), (0, 0)))
-            setattr(self, name, wider.reshape(lanes * width, *getattr(self, name).shape[1:]))
-        shift = np.arange(lanes) * (width - old)
-        self._first += shift[:, None]
-        self._position += shift
-        self._width = width
-
-    def _refill(self, lane: int) -> None:
-        """Copy the lane's next block of trials into the arrays."""
-        self._number[lane] += 1
-        self._trial[lane] = 0
-        trials = self._blocks[lane] = self._sources[lane].block(int(self._number[lane]))
-        n, steps = len(trials), len(trials.packed_labels)
-        if steps >= self._width:
-            self._widen(1 + int(steps * 1.1))
-        start = lane * self._width + 1
-        span = slice(start, start + steps)
-        self._observation[span], self._label[span] = trials.packed_observations, trials.packed_labels
-        self._demand[span], self._shares[span] = step_demands(self.tables, trials)
-        self._size[lane] = n
-        if n > self._first.shape[1]:
-            self._first = np.pad(self._first, ((0, 0), (0, n - self._first.shape[1])))
-        self._first[lane, :n] = start + trials.offsets[:-1]
-
-    def observations(self, lanes: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Return the current observations of k lanes (None: of all), (k, C); a new array."""
-        return self._observation.take(self._position if lanes is None else self._position[lanes], axis=0)
-
-    def judge(self, actions: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Judge an action in each lane: return the right action, the reward, and if the trial ends, (L,) each."""
-        position = self._position
-        label = self._label.take(position)
-        outcome = self._demand.take(position) + (actions == label) * 2 + (actions != 0)
-        self._right += self._counts.take(outcome)
-        return label, self._reward.take(outcome) / self._shares.take(position), self._ends.take(outcome)
-
-    def step(self, going_on: NDArray[np.bool_]) -> None:
-        """Move the lanes in the mask ``going_on``, (L,), one step."""
-        self._position += going_on
-
-    def advance(self, lanes: NDArray[np.intp]) -> None:
-        """Begin the next trial in ``lanes``, (k,) numbers of lanes."""
-        self._trial[lanes] += 1
-        for lane in lanes[self._trial[lanes] == self._size[lanes]].tolist():
-            self._refill(lane)
-        self._position[lanes] = self._first[lanes, self._trial[lanes]]
-        self._right[lanes] = 0
-
-    def blank(self, lanes: NDArray[np.intp]) -> None:
-        """Let ``lanes``, (k,) numbers of lanes, show zeros until they advance."""
-        self._position[lanes] = lanes * self._width
-
-    def performance(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the performance, 0 to 1, in the trials that are ending in ``lanes``, (k,) numbers of lanes: (k,)."""
-        return self._right[lanes] / self._shares[self._position[lanes]]
-
-    def trial_of(self, lane: int) -> dict[str, Any]:
-        """Return the conditions of the lane's current trial."""
-        return self._blocks[lane].rows[self._trial[lane]]  # type: ignore[union-attr]
+    settings = dict(keywords)
+    options = {name: settings.pop(name) for name in EnvOptions.model_fields if name in settings}
+    allowed = [*EnvOptions.model_fields, *(name for name in BatteryConfig.model_fields if name != "tasks")]
+    for name in settings:
+        if name not in allowed:  # some tools look for Python's own words in the message
+            raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
+    rewards = options.pop("rewards", None)
+    if rewards is not None:
+        options["rewards"] = validated(Rewards, rewards) if isinstance(rewards, dict) else rewards
+    return Battery([task], **settings), validated(EnvOptions, options)

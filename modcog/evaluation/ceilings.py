@@ -74,7 +74,8 @@ def levels(
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
-    known = stored().get(battery.settings.model_dump_json(), {}) if n_trials is None else {}
+    key = battery.settings.model_dump_json()
+    known = stored().get(key, {}) if n_trials is None else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
     stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
     tasks = list(dict.fromkeys(stand_in.values()))
@@ -82,7 +83,6 @@ def levels(
     if tasks:
         from joblib import Parallel, delayed
 
-        key = battery.settings.model_dump_json()
         calls = [delayed(level_of)(task, repr(names.parse(task).row), key, n, seed) for task in tasks]
         in_turn = Parallel(n_jobs=jobs if len(tasks) > 1 else 1, return_as="generator")
         for task, level in zip(tasks, in_turn(calls), strict=True):

@@ -120,19 +120,15 @@ def as_predict(network: Any, n_actions: int) -> Predict:
     """
     if isinstance(network, type):
         raise ModcogError(f"predict: got the class {network.__name__}, must be a network made from it, or a function")
-    if hasattr(network, "state_dict") and hasattr(network, "parameters"):
-        return _torch_predict(network, n_actions)
-    if not callable(network):
-        raise ModcogError(f"predict: got {type(network).__name__}, must be a function or a torch module")
-    return network
-
-
-def _torch_predict(module: Any, n_actions: int) -> Predict:
+    if not (hasattr(network, "state_dict") and hasattr(network, "parameters")):
+        if not callable(network):
+            raise ModcogError(f"predict: got {type(network).__name__}, must be a function or a torch module")
+        return network
     import torch
 
-    batch_first = is_batch_first(module)
+    batch_first = is_batch_first(network)
     order = "(n, T, C)" if batch_first else "time-first (T, n, C), having no true batch_first,"
-    tensors = itertools.chain(module.parameters(), module.buffers())
+    tensors = itertools.chain(network.parameters(), network.buffers())
     weight = next((one for one in tensors if one.is_floating_point()), torch.empty(0))
 
     def predict(observations: NDArray[np.float32]) -> Any:
@@ -143,11 +139,11 @@ def _torch_predict(module: Any, n_actions: int) -> Predict:
             f"predict: of observations of shape {order} = {tuple(x.shape)} the module must make logits of shape "
             f"{(*sides, n_actions)} or actions of shape {sides}, but"
         )
-        in_training = [part for part in module.modules() if part.training]
-        module.eval()
+        in_training = [part for part in network.modules() if part.training]
+        network.eval()
         try:
             with torch.no_grad(), failures_as(f"{wanted} failed"):
-                output = module(x)
+                output = network(x)
         finally:
             for part in in_training:
                 part.training = True
@@ -166,11 +162,7 @@ def check_independence(call: Predict, trials: Trials, output: Any, name: str = "
     It may take trials for steps. Every other trial is reversed in time, and the output for the rest must stay the same.
     A network whose output changes from call to call, because it has noise of its own, cannot be checked and passes.
 
-    Args:
-        call: the network.
-        trials: at least two, or nothing is checked.
-        output: the network's output on them.
-        name: of the network in the error.
+    ``output`` is the network's on these trials; a single trial is not checked. The error calls the network ``name``.
 
     Raises:
         ModcogError: naming the order of axes expected.

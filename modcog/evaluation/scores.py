@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
+from modcog.evaluation.ceilings import Level
 from modcog.seeds import Purpose, Seed
 from modcog.tables import markdown_table
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
-
-if TYPE_CHECKING:
-    from modcog.evaluation.ceilings import Level
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
@@ -109,9 +107,8 @@ class Scores:
             UnknownNameError: if the levels lack a task.
         """
         tasks = list(self.per_task())
-        for name in tasks:
-            if levels is not None and name not in levels:
-                raise unknown("task of the levels", name, levels)
+        if levels is not None and (lacking := [name for name in tasks if name not in levels]):
+            raise unknown("task of the levels", lacking[0], levels)
         rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
         means: dict[str, dict[str, NDArray[np.float64]]] = {}
@@ -133,10 +130,7 @@ class Scores:
 def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
     """Return the fields of ``Score`` about one kind of score.
 
-    Args:
-        kind: its name.
-        means: (K, 1 + BOOTSTRAP) mean of each task, and those of its resamples.
-        ends: chance and ceiling of each task; None: unknown.
+    ``means``, (K, 1 + BOOTSTRAP), are those of each task and of its resamples, ``ends`` its chance and ceiling.
     """
     found: dict[str, Any] = {}
     found[f"{kind}_accuracy"], found[f"{kind}_interval"] = _with_interval(means)
@@ -160,18 +154,17 @@ def _with_interval(means: NDArray[np.float64]) -> tuple[float, tuple[float, floa
 
 def format_table(table: Mapping[str, Score]) -> str:
     """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
-    head = ["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]
-    rows = [head]
+
+    def percent(*values: float) -> str:
+        return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in values))
+
+    rows = [["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]]
     for name in sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery"):
         one = table[name]
         levels = (one.decision_chance, one.decision_ceiling, one.decision_share)
         middle = ["–" if value is None else f"{100 * value:.1f}" for value in levels]
-        decision, trial = (
-            "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * np.array([value, *interval])))
-            for value, interval in (
-                (one.decision_accuracy, one.decision_interval), (one.trial_accuracy, one.trial_interval),
-            )
-        )  # fmt: skip
+        decision = percent(one.decision_accuracy, *one.decision_interval)
+        trial = percent(one.trial_accuracy, *one.trial_interval)
         rows.append([name, str(one.n_tasks), str(one.n_trials), decision, *middle, trial])
     return markdown_table(rows)
 
@@ -204,14 +197,14 @@ def score(output: Any, trials: Trials, n_actions: int | None = None) -> Scores:
 def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
     """Return the action at each step, (n, T) for T the length of the longest trial."""
     n, length = trials.mask.shape
-    a = n_actions or "A"
-    wanted = f"must be logits of shape ({n}, {length}, {a}) or actions of shape ({n}, {length})"
+    wanted = f"must be logits of shape ({n}, {length}, {n_actions or 'A'}) or actions of shape ({n}, {length})"
     values = numbers(output, wanted)
     logits = values.ndim == 3
-    if values.ndim not in (2, 3) or values.shape[0] != n or values.shape[1] < length:
-        raise ModcogError(f"output: got shape {values.shape}, {wanted}")
-    if logits and (values.shape[2] < 2 or (n_actions is not None and values.shape[2] != n_actions)):
-        raise ModcogError(f"output: got shape {values.shape}, {wanted}; the last axis holds an entry for each action")
+    fits = values.ndim in (2, 3) and values.shape[0] == n and values.shape[1] >= length
+    if not fits or (logits and (values.shape[2] < 2 or values.shape[2] != (n_actions or values.shape[2]))):
+        raise ModcogError(
+            f"output: got shape {values.shape}, {wanted}; the last axis of logits has an entry for each action"
+        )
     values = values[:, :length]
     if values.dtype.kind == "f" and not np.isfinite(values[trials.mask]).all():
         bad = "NaN" if np.isnan(values[trials.mask]).any() else "infinite values"
@@ -222,21 +215,18 @@ def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.i
     if (taken != np.floor(taken)).any():
         raise ModcogError(f"output: actions must be whole numbers; {wanted}")
     if n_actions is not None and taken.size and not 0 <= taken.min() <= taken.max() < n_actions:
-        raise ModcogError(
-            f"output: holds actions from {taken.min():g} to {taken.max():g}, must be from 0 to {n_actions - 1}"
-        )
+        given = f"actions from {taken.min():g} to {taken.max():g}"
+        raise ModcogError(f"output: holds {given}, must be from 0 to {n_actions - 1}")
     return np.where(trials.mask, values, 0).astype(np.int64)
 
 
 def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
     """Return an output as an array of whole numbers, truth values or floats, of the same shape.
 
-    Args:
-        output: anything that ``np.asarray`` takes, or a tensor on any device.
-        wanted: the rest of the sentence if it is no such thing.
+    It may be anything that ``np.asarray`` takes, or a tensor on any device. ``wanted`` ends the error's sentence.
 
     Raises:
-        ModcogError: if it is none.
+        ModcogError: if it is no array of real numbers.
     """
     try:
         if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
