@@ -40,8 +40,6 @@ from modcog.envs.env import ModCogEnv
 from modcog.tasks import names
 from modcog.tasks.table import YANG19
 
-_PERIODS = {period for row in YANG19 for period in row.periods}
-
 
 class ScriptEnv(ModCogEnv):
     """A ``ModCogEnv`` that older scripts can use as they used the published ones.
@@ -61,24 +59,21 @@ class ScriptEnv(ModCogEnv):
     def new_trial(self, **conditions: Any) -> dict[str, Any]:
         """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own."""
         trial = super().new_trial(**conditions)
-        trial.update(self._published_names(trial))
-        return trial
-
-    def _published_names(self, trial: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the conditions of a trial by the names and in the units of the published code."""
         spec = self.battery.tables.specs[0]
         params = spec.row.params
+        angles: dict[str, str] = {}
         if spec.family == "go":
             flags = {"anti": params["anti"], "integrate": spec.interval, "seq": spec.sequence}
-            return {"ground_truth": trial["target"], **flags}
-        if spec.family == "match":
-            found: dict[str, Any] = {"ground_truth": self.choices[0 if trial["match"] else 1]}
+            trial |= {"ground_truth": trial["target"], **flags}
+        elif spec.family == "match":
+            trial["ground_truth"] = self.choices[0 if trial["match"] else 1]
             angles = {"sample_theta": "sample_direction", "test_theta": "test_direction"}
         else:
             of_rings = [f"{which}_mod{ring + 1}" for ring in (0, 1) if params["shown"][ring] for which in (1, 2)]
-            found = {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
+            trial |= {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
             angles = {"theta1": "direction1", "theta2": "direction2"}
-        return found | {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
+        trial |= {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
+        return trial
 
     def __str__(self) -> str:
         return f"<{type(self).__name__} {self.task}, {self.battery.settings.rules} rules>"
@@ -119,40 +114,24 @@ class EnvWithAdditions(TrialEnv):  # type: ignore[misc]
         steps[:] = (action + moved) % self.dim_ring
 
 
-def _make(task: str, keywords: dict[str, Any]) -> ScriptEnv:
-    """Return the environment of a task, or of the one that the published keywords turn it into."""
-    task = _selected(task, keywords)
-    keywords = {"rules": "published", "trials_per_episode": None, **keywords}
-    params = names.parse(task).row.params
-    if "sequential" in params and (cohs := keywords.pop("cohs", None)) is not None:
-        keywords["strengths" if params["sequential"] else "coherences"] = cohs
-    if (timing := keywords.pop("timing", None)) is not None:
-        keywords["timing"] = _own_timing(task, timing, keywords["rules"])
-    return ScriptEnv(task, **keywords)
-
-
 def _own_timing(task: str, timing: Any, rules: Any) -> Any:
-    """Return a timing without the periods that only other tasks have."""
+    """Return a timing without the periods that only other tasks have, and ``("constant", ms)`` as a number."""
     if not isinstance(timing, Mapping):
         return timing
-    own = Battery([task], rules=rules).tables.timings[0]
-    return {period: _number(ms) for period, ms in timing.items() if period in own or period not in _PERIODS}
-
-
-def _number(duration: Any) -> Any:
-    """Return a duration as it is, but ``("constant", ms)`` as a number."""
-    constant = isinstance(duration, list | tuple) and len(duration) == 2 and str(duration[0]) == "constant"
-    return duration[1] if constant else duration
+    known = Battery([task], rules=rules).tables.timings[0]
+    others = {period for row in YANG19 for period in row.periods if period not in known}
+    own = {period: ms for period, ms in timing.items() if period not in others}
+    for period, ms in own.items():
+        if isinstance(ms, list | tuple) and len(ms) == 2 and str(ms[0]) == "constant":
+            own[period] = ms[1]
+    return own
 
 
 def _selected(task: str, keywords: dict[str, Any]) -> str:
-    """Take the published keywords out of ``keywords``, and return the task that they turn ``task`` into.
-
-    Raises:
-        ModcogError: if there is no such task.
-    """
+    """Take the published keywords out of ``keywords``, and return the task that they turn ``task`` into."""
     own = _flags(task)
-    given = {name: _plain(keywords.pop(name)) for name in own if name in keywords}
+    given = {name: keywords.pop(name) for name in own if name in keywords}
+    given = {name: tuple(np.asarray(value).tolist()) if np.ndim(value) else value for name, value in given.items()}
     if not given:
         return task
     for other in names.TASKS:
@@ -164,11 +143,6 @@ def _selected(task: str, keywords: dict[str, Any]) -> str:
         f"{', '.join(f'{name}={errors.shown(value)}' for name, value in given.items())}: none of the 132 tasks is "
         f"{task} with that; allowed: {', '.join(f'{name} {values}' for name, values in choices.items())}"
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return lists and arrays as tuples, so that they can be compared."""
-    return tuple(np.asarray(value).tolist()) if np.ndim(value) else value
 
 
 def _flags(task: str) -> dict[str, Any]:
@@ -187,14 +161,21 @@ def _flags(task: str) -> dict[str, Any]:
 
 
 def _constructor(name: str) -> Callable[..., ScriptEnv]:
-    """Return the function ``name``, which makes environments of a task."""
-    task = name.replace("intseq", "intrseqr")
+    """Return the function ``name``: it makes environments of a task, or of one that the keywords turn it into."""
+    plain = name.replace("intseq", "intrseqr")
 
     def constructor(**keywords: Any) -> ScriptEnv:
-        return _make(task, keywords)
+        task = _selected(plain, keywords)
+        keywords = {"rules": "published", "trials_per_episode": None, **keywords}
+        params = names.parse(task).row.params
+        if "sequential" in params and (cohs := keywords.pop("cohs", None)) is not None:
+            keywords["strengths" if params["sequential"] else "coherences"] = cohs
+        if (timing := keywords.pop("timing", None)) is not None:
+            keywords["timing"] = _own_timing(task, timing, keywords["rules"])
+        return ScriptEnv(task, **keywords)
 
     constructor.__name__ = constructor.__qualname__ = name
-    constructor.__doc__ = f"{names.summary(names.parse(task))} ({task}; published rules, unless rules='corrected')"
+    constructor.__doc__ = f"{names.summary(names.parse(plain))} ({plain}; published rules, unless rules='corrected')"
     return constructor
 
 

@@ -26,7 +26,7 @@ import modcog
 from modcog.battery import BatteryConfig
 from modcog.cli import COMMANDS, main
 from modcog.data.config import ExportConfig
-from modcog.envs.options import EnvOptions
+from modcog.envs.stepping import EnvOptions
 from modcog.evaluation import levels
 from modcog.experiments.sweeps.grid import Grid
 from modcog.models.factory import LocalityConfig, UserConfig

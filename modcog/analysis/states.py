@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
-from modcog.evaluation.network import check_independence
+from modcog.evaluation.evaluate import check_independence
 from modcog.evaluation.scores import numbers
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, is_missing, join_by_task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
@@ -13,8 +14,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.envs.options import read_options
-from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands
+from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands, read_options
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.arrays import Trials
@@ -28,12 +28,7 @@ except ImportError as error:  # neurogym needs torch without declaring it
         f"environments need neurogym and torch ({error.name} is missing): pip install neurogym torch"
     ) from error
 
-Step = tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]
-
 _Block = tuple[Trials, list[int], list[tuple[int, ...]]]
-
-_SHARED = ("battery", "spec", "observation_space", "theta", "choices")
-"""Attributes that copies share, since nothing changes them."""
 
 
 class ModCogEnv(TrialEnv):  # type: ignore[misc]
@@ -99,10 +94,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        keywords = {
-            "trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards, "render_mode": render_mode,
-        }  # fmt: skip
-        self.battery, options = read_options(task, {**keywords, **settings})
+        settings |= {"trials_per_episode": trials_per_episode, "abort": abort, "rewards": rewards}
+        self.battery, options = read_options(task, {**settings, "render_mode": render_mode})
         chosen = self.battery.settings
         super().__init__(dt=chosen.dt)
         self.task = task
@@ -132,9 +125,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Start the sequence of trials that belongs to a seed.
 
-        Args:
-            seed: whole number ≥ 0. None: where a seed was given before, and in a copy, the trials go on, as they do
-                with ``reset(seed=None)``; elsewhere they start anew from the operating system's entropy.
+        With None the trials go on, as with ``reset(seed=None)``, in a copy and where a seed was given before; elsewhere
+        they start anew from the operating system's entropy.
 
         Raises:
             ModcogError: if it is not a whole number ≥ 0.
@@ -157,7 +149,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         """Return a copy at the same step of the same trial, with trials of its own to follow."""
         twin = memo[id(self)] = type(self).__new__(type(self))
         state = self.__getstate__()
-        twin.__dict__.update({name: state.pop(name) for name in _SHARED if name in state})
+        shared = {"battery", "spec", "observation_space", "theta", "choices"} & state.keys()  # nothing changes them
+        twin.__dict__.update({name: state.pop(name) for name in shared})
         del state["rng"], state["_source"]  # the copy begins its own
         twin.action_space = copy.copy(state.pop("action_space"))
         twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in state.items()})
@@ -191,13 +184,25 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             ModcogError: for a condition that does not exist, is out of range or contradicts another.
         """
         if conditions:
-            self._start(_laid_out(self._fixed(conditions)), 0)
+            block, place = _laid_out(self._fixed(conditions)), 0
         else:
             number, place = self._source.place(self._index)
             if self._block is None or self._block_number != number:
                 self._block, self._block_number = _laid_out(self._source.block(number)), number
-            self._start(self._block, place)
+            block = self._block
         self._index += 1
+        trials, offsets, steps = block
+        first, end = offsets[place], offsets[place + 1]
+        self.ob, self.gt = trials.packed_observations[first:end], trials.packed_labels[first:end]
+        self.trial = trials.rows[place]
+        times = _period_times(trials.periods[0], steps[place], self.dt)
+        self.start_ind, self.start_t, self.end_ind, self.end_t = map(dict.copy, times)
+        self.tmax = self._tmax = (end - first) * self.dt
+        self._ob_built = self._gt_built = self._has_gt = True  # as neurogym's tools ask
+        self._demand = self._in_decision[self.trial["respond"]]
+        self.t, self.t_ind, self.performance, self._right = 0.0, 0, 0.0, 0
+        self._last, self._over = None, False
+        self.num_tr += 1
         return self.trial
 
     def _fixed(self, conditions: dict[str, Any]) -> Trials:
@@ -206,29 +211,13 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
             return self._source.one(self._index, conditions)
         wanted = conditions.pop("ground_truth")
         conditions = {name: value for name, value in conditions.items() if name not in ("p", "probs")}
-        if isinstance(self.choices, list):
-            if wanted not in self.choices:
-                raise ModcogError(f"ground_truth: got {wanted!r}, must be one of {self.choices}")
-            return self._source.one(self._index, {**conditions, "match": int(wanted == "match")})
+        matches = isinstance(self.choices, list)
         if wanted not in self.choices:
-            raise ModcogError(f"ground_truth: got {wanted!r}, must be from 0 to {self.dim_ring - 1}")
+            allowed = f"one of {self.choices}" if matches else f"from 0 to {self.dim_ring - 1}"
+            raise ModcogError(f"ground_truth: got {wanted!r}, must be {allowed}")
+        if matches:
+            return self._source.one(self._index, {**conditions, "match": int(wanted == "match")})
         return self._source.one(self._index, conditions, target=int(wanted))
-
-    def _start(self, block: _Block, place: int) -> None:
-        """Make one trial of a block the current one, with the attributes that neurogym's tools read."""
-        trials, offsets, steps = block
-        first, end = offsets[place], offsets[place + 1]
-        self.ob, self.gt = trials.packed_observations[first:end], trials.packed_labels[first:end]
-        self.trial = trials.rows[place]
-        times = _period_times(trials.periods[0], steps[place], self.dt)
-        self.start_ind, self.start_t = times[0].copy(), times[1].copy()
-        self.end_ind, self.end_t = times[2].copy(), times[3].copy()
-        self.tmax = self._tmax = (end - first) * self.dt
-        self._ob_built = self._gt_built = self._has_gt = True
-        self._demand = self._in_decision[self.trial["respond"]]
-        self.t, self.t_ind, self.performance, self._right = 0.0, 0, 0.0, 0
-        self._last, self._over = None, False
-        self.num_tr += 1
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -243,15 +232,14 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         gym.Env.reset(self, seed=seed)
         self._trials_done = self.num_tr = 0
         self._top.new_trial()
-        step = (options or {}).get("step_fn")
-        if step is not None:
+        if (step := (options or {}).get("step_fn")) is not None:
             self._top.unwrapped._opening = True
             return step(0)[0], {}
         if self.render_mode == "human":
             self.render()
         return self._top.unwrapped.ob[0], {}
 
-    def step(self, action: int) -> Step:
+    def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Judge ``action`` by the observation last returned and go to the next.
 
         Raises:
@@ -260,15 +248,17 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         if self._opening:  # a wrapper shows the first observation of an episode
             self._opening = False
             return self.ob[0], 0.0, False, False, {"gt": int(self.gt[0]), "new_trial": False}
-        chosen = self._checked(action)
+        if self._over:
+            raise ModcogError("no episode is under way: call reset() before step()")
+        chosen = action if type(action) is int else _whole(action)
+        if not 0 <= chosen <= self.dim_ring:
+            raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
         label, responds = int(self.gt[self.t_ind]), chosen != 0
         # neurogym's wrappers change when the current trial's decision begins and when the trial ends, so both are
         # looked up at each step instead of being laid out as in the pool.
         now = (self.t_ind + 0.5) * self.dt
-        if now < self.start_t["decision"]:
-            demand = self._before[responds and now > self.end_t.get("fixation", 0)]
-        else:
-            demand = self._demand
+        early = now < self.start_t["decision"]
+        demand = self._before[responds and now > self.end_t.get("fixation", 0)] if early else self._demand
         last = now + self.dt > self.tmax
         earned, ended, right = OUTCOMES[demand + 4 * last + 2 * (chosen == label) + responds]
         reward = 0.0
@@ -281,29 +271,19 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.t_ind += 1
         self.t = self.t_ind * self.dt
         info: dict[str, Any] = {"gt": label, "new_trial": ended}
-        found = self._end_trial(reward, info) if ended else (self.ob[self.t_ind], reward, False, False, info)
+        if ended:
+            info["performance"], info["trial"] = self.performance, self.trial
+            self._trials_done += 1
+            self._over = self.trials_per_episode is not None and self._trials_done >= self.trials_per_episode
+            if not self._over:
+                self._top.new_trial()
+            ob = np.zeros_like(self.ob[0]) if self._over else self._top.unwrapped.ob[0]
+        else:
+            ob = self.ob[self.t_ind]
         self._last = (chosen, label)
         if self.render_mode == "human":
             self.render()
-        return found
-
-    def _checked(self, action: Any) -> int:
-        if self._over:
-            raise ModcogError("no episode is under way: call reset() before step()")
-        whole = action if type(action) is int else _whole(action)
-        if whole is None or not 0 <= whole <= self.dim_ring:
-            raise ModcogError(f"action: got {shown(action)}, must be a whole number from 0 to {self.dim_ring}")
-        return whole
-
-    def _end_trial(self, reward: float, info: dict[str, Any]) -> Step:
-        """Go to the next trial of the episode, or end it."""
-        info["performance"], info["trial"] = self.performance, self.trial
-        self._trials_done += 1
-        if self.trials_per_episode is not None and self._trials_done >= self.trials_per_episode:
-            self._over = True
-            return np.zeros(self.ob.shape[1], np.float32), reward, True, False, info
-        self._top.new_trial()
-        return self._top.unwrapped.ob[0], reward, False, False, info
+        return ob, reward, self._over, False, info
 
     def render(self, mode: str | None = None) -> NDArray[np.uint8] | None:
         """Return a picture of the current step, (H, W, 3) uint8, in mode rgb_array; show it in mode human.
@@ -334,12 +314,11 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         return f"<{type(self).__name__} {self.task}>"
 
 
-def _whole(action: Any) -> int | None:
-    """Return a whole number of any type as an int; None for anything else."""
-    try:
-        return None if isinstance(action, (bool, np.bool_)) else operator.index(action)
-    except TypeError:
-        return None
+def _whole(action: Any) -> int:
+    """Return a whole number of any type as an int; −1 for anything else."""
+    with suppress(TypeError):
+        return -1 if isinstance(action, bool | np.bool_) else operator.index(action)
+    return -1
 
 
 def _laid_out(trials: Trials) -> _Block:

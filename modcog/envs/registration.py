@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from modcog.tasks.names import known_tasks
 
-NAMESPACE = "modcog"
-
 
 def register_envs() -> None:
     """Register the 132 tasks, and those of base tasks that a user has added, once.
@@ -27,14 +25,10 @@ def register_task(task: str) -> None:
 
     if (env_id := environment_id(task)) in registration.registry:
         return
-    registration.register(
-        env_id,
-        entry_point="modcog.envs.env:ModCogEnv",
-        vector_entry_point=f"modcog.envs.vector:{task}",
-        kwargs={"task": task},
-    )
+    single, vector = "modcog.envs.env:ModCogEnv", f"modcog.envs.vector:{task}"
+    registration.register(env_id, single, vector_entry_point=vector, kwargs={"task": task})
 
 
 def environment_id(task: str) -> str:
-    """The gymnasium id of a task."""
-    return f"{NAMESPACE}/{task}-v0"
+    """Return the gymnasium id of a task."""
+    return f"modcog/{task}-v0"

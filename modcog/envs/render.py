@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from gymnasium import logger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,8 +53,10 @@ class Picture:
         self._period = figure.text(0.97, 0.92, "", fontsize=11, ha="right")
         self._words = figure.text(0.5, 0.14, "", fontsize=9, ha="center")
         left, middle, right = (figure.add_axes((x, 0.2, 0.3, 0.66)) for x in (0.03, 0.35, 0.67))
+        for axes in (left, middle, right):
+            axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
+            axes.axis("off")
         self._rings = [_ring(left, dim_ring, "modality 1"), _ring(right, dim_ring, "modality 2")]
-        _dial(middle)
         angles = 2 * np.pi * np.arange(dim_ring) / dim_ring
         middle.plot(_DIAL * np.cos(angles), _DIAL * np.sin(angles), ".", color="0.75", ms=4, zorder=1)
         (self._cue,) = middle.plot(0, 0, "+", color="black", ms=26, mew=4, zorder=3)
@@ -89,19 +92,17 @@ class Picture:
             place = [] if action is None else [radius * np.exp(1j * angle)]
             marker.set_data(np.real(place), np.imag(place))
         self._period.set_text(f"{period} · step {step}")
-        self._words.set_text("" if last is None else "{}, right: {}".format(*map(_in_words, last)))
+        words = ["hold fixation" if action == 0 else f"direction {action - 1}" for action in last or ()]
+        self._words.set_text(", right: ".join(words))
         canvas: Any = self._figure.canvas
-        if not self._human:
-            return self._pixels(canvas)
-        if _opens_windows(self._figure):
-            canvas.draw_idle()
-            canvas.start_event_loop(self.pause)
-        else:
-            canvas.draw()
-        return None
-
-    def _pixels(self, canvas: Any) -> NDArray[np.uint8]:
-        """Draw the artists that change over a stored picture of the others: several times faster than drawing all."""
+        if self._human:
+            if _opens_windows(self._figure):
+                canvas.draw_idle()
+                canvas.start_event_loop(self.pause)
+            else:
+                canvas.draw()
+            return None
+        # The artists that change are drawn over a stored picture of the others: several times faster than drawing all.
         if self._background is None:
             for artist in self._moving:
                 artist.set_animated(True)
@@ -115,15 +116,11 @@ class Picture:
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._human:
-            import matplotlib.pyplot as plt
-
             plt.close(self._figure)
 
 
 def _window(title: str) -> Figure:
     """Return an open window, or, without a screen, a figure that nobody sees."""
-    import matplotlib.pyplot as plt
-
     figure = plt.figure(figsize=SIZE, dpi=DPI)
     if _opens_windows(figure):
         figure.canvas.manager.set_window_title(title)  # type: ignore[union-attr]
@@ -140,22 +137,9 @@ def _opens_windows(figure: Figure) -> bool:
     return getattr(figure.canvas, "required_interactive_framework", None) is not None
 
 
-def _dial(axes: Any) -> None:
-    axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
-    axes.axis("off")
-
-
 def _ring(axes: Any, n: int, name: str) -> PatchCollection:
     """Return a ring of n wedges that show activity as colour, with its name in the middle."""
-    _dial(axes)
     axes.text(0, 0, name, ha="center", va="center", fontsize=9)
     half = 180 / n
     wedges = [Wedge((0, 0), _OUTER, 2 * k * half - half, 2 * k * half + half, width=_OUTER - _INNER) for k in range(n)]
-    ring = PatchCollection(wedges, cmap=_ACTIVITY, edgecolor="0.6", linewidth=0.5)
-    ring.set_clim(0, 1)
-    axes.add_collection(ring)
-    return ring
-
-
-def _in_words(action: int) -> str:
-    return "hold fixation" if action == 0 else f"direction {action - 1}"
+    return axes.add_collection(PatchCollection(wedges, cmap=_ACTIVITY, clim=(0, 1), edgecolor="0.6", linewidth=0.5))

@@ -1,17 +1,20 @@
-"""The rules of stepping: the demand of each step of a trial, and the outcome of each action there.
+"""The options of an environment and its rules of stepping: the demands of a task, and the outcome of each action.
 
 The single environment looks its steps up one by one, the vector environment those of all its copies at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
+from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import BaseModel, Field, FiniteFloat, StrictBool
 
-from modcog.trials.arrays import Trials
+from modcog.battery import Battery, BatteryConfig
+from modcog.errors import UnknownKeywordError, unknown
 from modcog.trials.tables import Tables
+from modcog.validation import validated
 
 FREE, GUARDED, RESPOND, HOLD, SEQUENCE = range(0, 40, 8)
 """Demands: none; fixation, under penalty; one response; fixation to the end; a response at every step."""
@@ -46,19 +49,41 @@ def demands(tables: Tables) -> tuple[tuple[int, int], tuple[int, int]]:
     return (GUARDED, GUARDED), (HOLD, SEQUENCE if tables.sequence_sign[0] else RESPOND)
 
 
-def step_demands(tables: Tables, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return demand + 4 · last of each of S steps, (S,), and the number of steps that share its reward, (S,)."""
-    before, decision = (np.array(codes) for codes in demands(tables))
-    fixation = sum(trials.conditions[f"steps_{period}"] for period in _until_fixation(trials.periods[0]))
-    trial = np.repeat(np.arange(len(trials)), trials.lengths)
-    place = np.arange(len(trial)) - trials.offsets[trial]
-    late = place >= np.broadcast_to(fixation, len(trials))[trial]
-    in_decision = place >= trials.decision_start[trial]
-    demand = np.where(in_decision, decision[trials.conditions["respond"]][trial], before[late.astype(np.intp)])
-    shares = np.where(demand == SEQUENCE, (trials.lengths - trials.decision_start)[trial], 1.0)
-    return demand + 4 * (place == trials.lengths[trial] - 1), shares
+class Rewards(BaseModel, frozen=True, extra="forbid"):
+    """Rewards of a step."""
+
+    abort: FiniteFloat = Field(default=-0.1, description="A response before the decision.")
+    correct: FiniteFloat = Field(
+        default=1.0, description="A right decision; in a sequence each right step earns its share."
+    )
+    fail: FiniteFloat = Field(default=0.0, description="A wrong one.")
 
 
-def _until_fixation(periods: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the periods up to the one named fixation; a task of a user's may have none of that name."""
-    return periods[: periods.index("fixation") + 1] if "fixation" in periods else ()
+class EnvOptions(BaseModel, frozen=True, extra="forbid"):
+    """Options of stepping an environment."""
+
+    trials_per_episode: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        1, description="Trials in an episode; None: one endless stream of trials."
+    )
+    abort: StrictBool = Field(False, description="End the trial at a response before the decision.")
+    rewards: Rewards = Rewards()
+    render_mode: Literal["rgb_array", "human"] | None = None
+
+
+def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOptions]:
+    """Return the battery of one task and the options of its environment, from keywords of both.
+
+    Raises:
+        UnknownKeywordError: for a keyword that is neither a setting nor an option.
+        ModcogError: for a wrong value.
+    """
+    settings = dict(keywords)
+    options = {name: settings.pop(name) for name in EnvOptions.model_fields if name in settings}
+    allowed = [*EnvOptions.model_fields, *(name for name in BatteryConfig.model_fields if name != "tasks")]
+    for name in settings:
+        if name not in allowed:  # some tools look for Python's own words in the message
+            raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
+    rewards = options.pop("rewards", None)
+    if rewards is not None:
+        options["rewards"] = validated(Rewards, rewards) if isinstance(rewards, dict) else rewards
+    return Battery([task], **settings), validated(EnvOptions, options)

@@ -15,28 +15,22 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.envs.options import read_options
-from modcog.envs.pool import Pool
+from modcog.envs.stepping import OUTCOMES, SEQUENCE, EnvOptions, demands, read_options
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.seeds import check_seed
+from modcog.seeds import Purpose, Seed, check_seed
 from modcog.tasks.names import parse
+from modcog.trials.arrays import Trials
+from modcog.trials.source import TrialSource
+from modcog.trials.tables import Tables
 
 SAME_STEP = gymnasium.__version__.startswith("0.")
 """Gymnasium 0.29 resets a finished copy in the step that ends it, 1.x in the step after."""
 
 _gymnasium_vector: Any = import_module("gymnasium.experimental.vector" if SAME_STEP else "gymnasium.vector")
 
-_METADATA: dict[str, Any] = {"render_modes": []}
-if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
-    _METADATA["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
-
-VectorStep = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
-
 _NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
-
-_OF_MAKE_VEC = ("task", "num_envs", "vectorization_mode")
-"""Keywords in a specification that are no options of the environment."""
 
 
 class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
@@ -53,7 +47,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         **keywords: the options and settings of ``ModCogEnv``.
     """
 
-    metadata = _METADATA
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  as gymnasium has it
+    if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
+        metadata["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
     def __init__(self, task: str, num_envs: int = 1, max_episode_steps: int | None = None, **keywords: Any) -> None:
         self.num_envs = check_count("num_envs", num_envs)
@@ -90,9 +86,10 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     def spec(self, spec: Any) -> None:
         """Take the specification, and the settings in it that gymnasium 0.29 does not hand to the constructor."""
         self._spec = spec
-        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in _OF_MAKE_VEC}
-        if {**self._keywords, **wanted} != self._keywords:
-            self._set_up({**self._keywords, **wanted})
+        no_options = {"task", "num_envs", "vectorization_mode"}
+        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in no_options}
+        if (keywords := {**self._keywords, **wanted}) != self._keywords:
+            self._set_up(keywords)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -111,19 +108,15 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """
         if "reset_mask" in (options or {}):
             raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
-        if seed is not None:
-            self.pool.seed(self._seeds(seed))
-        self._started, self._finished = True, _NO_LANES
-        self._begin(np.arange(self.num_envs))
-        return self.pool.observations(), {}
-
-    def _seeds(self, seed: int | list[int | None]) -> list[int | None]:
         if isinstance(seed, list | tuple):
             if len(seed) != self.num_envs:
                 raise ModcogError(f"seed: got {len(seed)} seeds, must be {self.num_envs}, one for each copy")
-            return [one if one is None else check_seed(one) for one in seed]
-        first = check_seed(seed)
-        return [first + i for i in range(self.num_envs)]
+            self.pool.seed([None if one is None else check_seed(one) for one in seed])
+        elif seed is not None:
+            self.pool.seed([check_seed(seed) + i for i in range(self.num_envs)])
+        self._started, self._finished = True, _NO_LANES
+        self._begin(np.arange(self.num_envs))
+        return self.pool.observations(), {}
 
     def _begin(self, lanes: NDArray[np.intp]) -> None:
         """Begin an episode in the copies ``lanes``, (k,)."""
@@ -132,7 +125,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         if self.max_episode_steps is not None:
             self._steps_done[lanes] = 0
 
-    def step(self, actions: NDArray[np.integer]) -> VectorStep:
+    def step(
+        self, actions: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Judge one action for each copy and go on.
 
         Args:
@@ -147,14 +142,21 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """
         if not self._started:
             raise ModcogError("call reset() before step()")
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
+            given = f"{actions.dtype} of shape {actions.shape}"
+            raise ModcogError(f"actions: got {given}, must be whole numbers of shape ({self.num_envs},)")
+        low, high, last = actions.min(), actions.max(), self.battery.n_actions - 1
+        if low < 0 or high > last:
+            raise ModcogError(f"actions: got {low} … {high}, must be from 0 to {last}")
         pool, starting, playing = self.pool, self._finished, self._all
-        label, reward, ended = pool.judge(self._checked(actions))
+        label, reward, ended = pool.judge(actions)
         if len(starting):
             playing = playing.copy()
             playing[starting] = ended[starting] = False
             label[starting] = reward[starting] = 0
         infos = {"gt": label, "_gt": playing.copy(), "new_trial": ended, "_new_trial": playing.copy()}
-        pool.step(playing ^ ended)
+        pool.position += playing ^ ended
         terminated, truncated = self._none.copy(), self._none.copy()
         finished, reports = self._end_trials(np.flatnonzero(ended)) if ended.any() else (_NO_LANES, {})
         terminated[finished] = True
@@ -174,14 +176,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         return pool.observations(), reward, terminated, truncated, infos
 
     def _end_trials(self, lanes: NDArray[np.intp]) -> tuple[NDArray[np.intp], dict[int, dict[str, Any]]]:
-        """End the trials of the copies ``lanes``, (k,), and begin the next in those whose episode goes on.
-
-        Returns:
-            The copies whose episode has ended, and a report of each trial that has, by copy.
-        """
+        """Begin the next trial in the copies ``lanes``, (k,), whose episode goes on; return the others, and reports."""
         pool, limit = self.pool, self.options.trials_per_episode
-        ended = zip(lanes.tolist(), pool.performance(lanes).tolist(), strict=True)
-        reports = {lane: {"performance": performance, "trial": pool.trial_of(lane)} for lane, performance in ended}
+        reports = pool.reports(lanes)
         self._trials_done[lanes] += 1
         over = self._trials_done[lanes] >= limit if limit is not None else self._none[lanes]
         finished, others = lanes[over], lanes[~over]
@@ -205,20 +202,116 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         for name in ("gt", "new_trial"):
             infos[name][lanes], infos[f"_{name}"][lanes] = 0, False
 
-    def _checked(self, actions: Any) -> NDArray[np.integer]:
-        found = np.asarray(actions)
-        if found.shape != (self.num_envs,) or found.dtype.kind not in "iu":
-            raise ModcogError(
-                f"actions: got {found.dtype} of shape {found.shape}, must be whole numbers of shape ({self.num_envs},)"
-            )
-        if found.min() < 0 or found.max() >= self.battery.n_actions:
-            raise ModcogError(
-                f"actions: got {found.min()} … {found.max()}, must be from 0 to {self.battery.n_actions - 1}"
-            )
-        return found
 
-    def close(self, **keywords: Any) -> None:
-        """Do nothing: nothing is open."""
+def step_demands(tables: Tables, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return demand + 4 · last of each of S steps, (S,), and the number of steps that share its reward, (S,)."""
+    before, decision = (np.array(codes) for codes in demands(tables))
+    periods = trials.periods[0]
+    guarded = periods[: periods.index("fixation") + 1] if "fixation" in periods else ()  # a user's task may lack it
+    fixation = sum(trials.conditions[f"steps_{period}"] for period in guarded)
+    trial = np.repeat(np.arange(len(trials)), trials.lengths)
+    place = np.arange(len(trial)) - trials.offsets[trial]
+    late = place >= np.broadcast_to(fixation, len(trials))[trial]
+    in_decision = place >= trials.decision_start[trial]
+    demand = np.where(in_decision, decision[trials.conditions["respond"]][trial], before[late.astype(np.intp)])
+    shares = np.where(demand == SEQUENCE, (trials.lengths - trials.decision_start)[trial], 1.0)
+    return demand + 4 * (place == trials.lengths[trial] - 1), shares
+
+
+class Pool:
+    """The current block of trials of each copy ("lane") and the step at which each lane stands.
+
+    Every array has ``width`` places for each lane, one lane after the other. A lane's first place is blank: zeros that
+    it shows between two episodes. From the second on follow the steps of its trials, back to back. So trials begin and
+    end by changes of ``position``, for all lanes at once; only a lane that is at the end of its block copies arrays.
+
+    The battery has one task. The seeds of the L lanes come from the operating system until they are given others.
+    """
+
+    def __init__(self, battery: Battery, options: EnvOptions, lanes: int) -> None:
+        self.tables, self.lanes = battery.tables, lanes
+        rewards = options.rewards.model_dump()
+        self._reward = np.array([rewards.get(earned, 0.0) for earned, _, _ in OUTCOMES])
+        self._ends = np.array([ends or (options.abort and earned == "abort") for earned, ends, _ in OUTCOMES])
+        self._counts = np.array([right for _, _, right in OUTCOMES], float)
+        self._sources = [TrialSource(self.tables, Seed.of(None, Purpose.SAMPLE)) for _ in range(lanes)]
+        self._blocks: list[Trials | None] = [None] * lanes
+        self._number, self._trial = np.full(lanes, -1), np.full(lanes, -1)
+        self._size: NDArray[np.int64] = np.zeros(lanes, np.int64)
+        self._first: NDArray[np.int64] = np.zeros((lanes, 0), np.int64)  # place of each trial's first step
+        self.position: NDArray[np.int64] = np.arange(lanes)
+        self._right = np.zeros(lanes)
+        self._width = 1
+        self._observation: NDArray[np.float32] = np.zeros((lanes, battery.n_channels), np.float32)
+        self._label: NDArray[np.int64] = np.zeros(lanes, np.int64)
+        self._demand: NDArray[np.int64] = np.zeros(lanes, np.int64)
+        self._shares = np.ones(lanes)
+
+    def seed(self, seeds: list[int | None]) -> None:
+        """Start each lane's sequence of trials; the next ``advance`` goes to its first. None: the lane's goes on."""
+        for lane, seed in enumerate(seeds):
+            if seed is not None:
+                self._sources[lane] = TrialSource(self.tables, Seed.of(seed, Purpose.SAMPLE))
+                self._number[lane], self._trial[lane], self._size[lane] = -1, -1, 0
+
+    def _widen(self, width: int) -> None:
+        """Give each lane ``width`` places, keeping what is there."""
+        lanes, old = self.lanes, self._width
+        for name in ("_observation", "_label", "_demand", "_shares"):
+            rows = getattr(self, name).reshape(lanes, old, -1)
+            wider = np.pad(rows, ((0, 0), (0, width - old), (0, 0)))
+            setattr(self, name, wider.reshape(lanes * width, *getattr(self, name).shape[1:]))
+        shift = np.arange(lanes) * (width - old)
+        self._first += shift[:, None]
+        self.position += shift
+        self._width = width
+
+    def _refill(self, lane: int) -> None:
+        """Copy the lane's next block of trials into the arrays."""
+        self._number[lane] += 1
+        self._trial[lane] = 0
+        trials = self._blocks[lane] = self._sources[lane].block(int(self._number[lane]))
+        n, steps = len(trials), len(trials.packed_labels)
+        if steps >= self._width:
+            self._widen(1 + int(steps * 1.1))
+        start = lane * self._width + 1
+        span = slice(start, start + steps)
+        self._observation[span], self._label[span] = trials.packed_observations, trials.packed_labels
+        self._demand[span], self._shares[span] = step_demands(self.tables, trials)
+        self._size[lane] = n
+        if n > self._first.shape[1]:
+            self._first = np.pad(self._first, ((0, 0), (0, n - self._first.shape[1])))
+        self._first[lane, :n] = start + trials.offsets[:-1]
+
+    def observations(self, lanes: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Return the current observations of k lanes (None: of all), (k, C); a new array."""
+        return self._observation.take(self.position if lanes is None else self.position[lanes], axis=0)
+
+    def judge(self, actions: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Judge an action in each lane: return the right action, the reward, and if the trial ends, (L,) each."""
+        position = self.position
+        label = self._label.take(position)
+        outcome = self._demand.take(position) + (actions == label) * 2 + (actions != 0)
+        self._right += self._counts.take(outcome)
+        return label, self._reward.take(outcome) / self._shares.take(position), self._ends.take(outcome)
+
+    def advance(self, lanes: NDArray[np.intp]) -> None:
+        """Begin the next trial in ``lanes``, (k,) numbers of lanes."""
+        self._trial[lanes] += 1
+        for lane in lanes[self._trial[lanes] == self._size[lanes]].tolist():
+            self._refill(lane)
+        self.position[lanes] = self._first[lanes, self._trial[lanes]]
+        self._right[lanes] = 0
+
+    def blank(self, lanes: NDArray[np.intp]) -> None:
+        """Let ``lanes``, (k,) numbers of lanes, show zeros until they advance."""
+        self.position[lanes] = lanes * self._width
+
+    def reports(self, lanes: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
+        """Return performance, 0 to 1, and conditions of the current trials of ``lanes``, (k,) numbers of lanes."""
+        performance = (self._right[lanes] / self._shares[self.position[lanes]]).tolist()
+        found = zip(lanes.tolist(), performance, self._trial[lanes].tolist(), strict=True)
+        return {lane: {"performance": done, "trial": self._blocks[lane].rows[trial]} for lane, done, trial in found}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ the ideal observer. For the default settings both are stored with the package.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +20,8 @@ from modcog.evaluation.observer import IdealObserver
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
 from modcog.tasks import names
-from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
-from modcog.trials.tables import Tables, compile_tables
+from modcog.trials.tables import compile_tables
 from modcog.validation import validated
 
 STORED = Path(__file__).with_name("ceilings.json")
@@ -75,7 +74,8 @@ def levels(
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
-    known = stored().get(battery.settings.model_dump_json(), {}) if n_trials is None else {}
+    key = battery.settings.model_dump_json()
+    known = stored().get(key, {}) if n_trials is None else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
     stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
     tasks = list(dict.fromkeys(stand_in.values()))
@@ -83,7 +83,6 @@ def levels(
     if tasks:
         from joblib import Parallel, delayed
 
-        key = battery.settings.model_dump_json()
         calls = [delayed(level_of)(task, repr(names.parse(task).row), key, n, seed) for task in tasks]
         in_turn = Parallel(n_jobs=jobs if len(tasks) > 1 else 1, return_as="generator")
         for task, level in zip(tasks, in_turn(calls), strict=True):
@@ -106,14 +105,10 @@ def stand_in_for(battery: Battery, task: str) -> str:
     base = compile_tables([spec.base], battery.settings, rule_input=False)
     shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
     responds = spec.family == "decision" and task in names.TASKS
-    renamed = own.rules.name == "corrected" or (responds and _same_time(own))
+    timed = own.rows[0].timed
+    same_time = timed is None or not spec.interval or isinstance(own.timings[0][timed], float | int)
+    renamed = own.rules.name == "corrected" or (responds and same_time)
     return spec.base if shown_alike and renamed else task
-
-
-def _same_time(tables: Tables) -> bool:
-    """Return True if the interval extension counts the same time in all trials of a task, or there is none."""
-    timed = tables.rows[0].timed
-    return timed is None or not tables.interval_sign[0] or isinstance(tables.timings[0][timed], float | int)
 
 
 @lru_cache(maxsize=4096)
@@ -128,7 +123,9 @@ def level_of(task: str, row: str, key: str, n_trials: int, seed: int) -> Level:
 def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
     """Return chance and ceiling from ``n_trials`` of the observer's own trials."""
     parts = []
-    for trials in _blocks(observer.battery, n_trials, seed):
+    source = TrialSource(observer.tables, Seed.of(seed, Purpose.CEILING))
+    for index in range(-(-n_trials // BLOCK)):
+        trials = source.block(index, n=min(BLOCK, n_trials - index * BLOCK))
         chance = observer.expected(trials, observer.prior(trials))
         ceiling = observer.expected(trials, observer.posterior(trials))
         parts.append(np.stack([*chance, *ceiling]))
@@ -136,12 +133,6 @@ def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
     decision_chance, trial_chance, decision_ceiling, trial_ceiling = values.mean(axis=1).tolist()
     error = float(values[2:].std(axis=1).max() / np.sqrt(n_trials))
     return Level(decision_chance, decision_ceiling, trial_chance, trial_ceiling, error)
-
-
-def _blocks(battery: Battery, n_trials: int, seed: int) -> Iterator[Trials]:
-    source = TrialSource(battery.tables, Seed.of(seed, Purpose.CEILING))
-    for index in range(-(-n_trials // BLOCK)):
-        yield source.block(index, n=min(BLOCK, n_trials - index * BLOCK))
 
 
 @lru_cache(maxsize=1)

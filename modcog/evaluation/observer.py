@@ -5,11 +5,15 @@ begins and ends: the fixation cue falls without noise at the decision, and the r
 while a stimulus is visible. Hidden are only the trial's conditions, of which there are finitely many. It weighs them by
 their exact posterior and at every step of the decision takes the action that is most likely right. Nothing in a delay
 or a fixation period is noisy, and the observer forgets nothing.
+
+The conditions that a base task declares are enumerated instead of drawn, and then go the generator's own way: drawn,
+extended and painted. So every base task whose conditions are finitely many has an ideal observer, a user's own too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +22,17 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.evaluation.hypotheses import Hypotheses, enumerate_trials, shown_slots, sums
+from modcog.seeds import Purpose, Seed
 from modcog.settings import Settings
-from modcog.tasks.condition import STEPS
-from modcog.trials import extend
+from modcog.tasks.condition import STEPS, flat
+from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
+from modcog.trials.draw import draw_conditions
+from modcog.trials.tables import RING1, RING2, Tables
+from modcog.trials.timing import Durations, normal_form, whole_steps
+
+MOST = 300_000
+"""Trials that are enumerated at most; each is compared with everything that is seen."""
 
 CELLS = 1_000_000
 """Trials × hypotheses that are weighed at once; few enough for the processor's cache."""
@@ -33,9 +43,36 @@ SAME = 1e-12
 NUDGE = 1e-5
 """Added to the most probable answer, so that a tie is decided once, and not at every step of the decision anew."""
 
+
 Floats = NDArray[np.float64]
-Answers = Callable[[Hypotheses, NDArray[np.intp]], Floats]
-Weigh = Callable[[Hypotheses, Floats, Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """Everything that the rings can show in a task, without noise, and the answers that it asks for.
+
+    An *answer* is what a trial asks for at the first step of its decision: 0 to hold fixation, 1 + k to respond in
+    direction k (the label of the corrected rules). The published rules give two answers the same label.
+
+    Attributes:
+        mean: (M, S, 2n) noise-free rings in each of the S periods that show something.
+        noisy: (M, S, 2) the rings that are noisy in these periods.
+        prior: (M,) probability of each before anything is seen.
+        answers: (M, A) probability of each answer, given what is shown.
+    """
+
+    mean: Floats
+    noisy: NDArray[np.bool_]
+    prior: Floats
+    answers: Floats
+
+    def where(self, noisy: NDArray[np.bool_]) -> Hypotheses:
+        """Return those in which just the rings ``noisy``, (S, 2), are noisy."""
+        kept = np.flatnonzero((self.noisy == noisy).all(axis=(1, 2)))
+        if len(kept) == len(self.prior):
+            return self
+        prior = self.prior[kept]
+        return Hypotheses(self.mean[kept], self.noisy[kept], prior / prior.sum(), self.answers[kept])
 
 
 class IdealObserver:
@@ -97,13 +134,12 @@ class IdealObserver:
                 actions[trial, trials.decision_start[trial] + step] = _by_label(answers[trial], row).argmax(axis=1)
         return actions
 
-    def _by_time_course(self, trials: Trials, answers: Answers) -> Floats:
+    def _by_time_course(self, trials: Trials, answers: Callable[[Hypotheses, NDArray[np.intp]], Floats]) -> Floats:
         """Return ``answers(hypotheses, trials)``, (n, A), with the hypotheses for each duration of the timed period."""
         found = np.empty((len(trials), self.battery.n_actions))
-        if not self.tables.interval_sign[0]:
-            found[:] = answers(self.hypotheses(None), np.arange(len(trials)))
-            return found
-        for steps, trial in _groups(trials.conditions[f"{STEPS}{self.tables.rows[0].timed}"]):
+        counts = self.tables.interval_sign[0] != 0
+        timed = trials.conditions[f"{STEPS}{self.tables.rows[0].timed}"] if counts else np.zeros(len(trials), int)
+        for steps, trial in _groups(timed):
             found[trial] = answers(self.hypotheses(int(steps)), trial)
         return found
 
@@ -113,18 +149,15 @@ class IdealObserver:
         A ring without noise and stimulus is exactly 0, so which rings are noisy is seen at once. The others say
         nothing more, and a Gaussian likelihood must not be taken of them.
         """
-        if not self.noisy:
-            return self._in_parts(known, total, steps, _weigh_exact)
+        weigh = self._weigh_noisy if self.noisy else _weigh_exact
         found = np.empty((len(total), known.answers.shape[1]))
-        seen = np.any(total.reshape(*total.shape[:2], 2, -1), axis=3)
+        seen = np.any(total.reshape(*total.shape[:2], 2, -1), axis=3) & self.noisy
         for noisy, trial in _groups(np.asarray(seen)):
-            found[trial] = self._in_parts(known.where(noisy), total[trial], steps[trial], self._weigh_noisy)
+            alike = known.where(noisy) if self.noisy else known
+            size = max(1, CELLS // len(alike.mean))
+            for part in (trial[i : i + size] for i in range(0, len(trial), size)):
+                found[part] = weigh(alike, total[part], steps[part])
         return found
-
-    def _in_parts(self, known: Hypotheses, total: Floats, steps: Floats, weigh: Weigh) -> Floats:
-        size = max(1, CELLS // len(known.mean))
-        parts = [weigh(known, total[i : i + size], steps[i : i + size]) for i in range(0, len(total), size)]
-        return np.concatenate(parts)
 
     def _weigh_noisy(self, known: Hypotheses, total: Floats, steps: Floats) -> Floats:
         """Return the probability of each answer, (m, A), from the rings summed over each period.
@@ -148,6 +181,104 @@ class IdealObserver:
             yield trial, np.pad(labels, ((0, 0), (1, 0)))  # answer 0 holds fixation throughout
 
 
+def enumerate_trials(tables: Tables, timed_steps: int) -> Hypotheses:
+    """Return the hypotheses about a trial of the one task of ``tables``.
+
+    ``timed_steps``, the steps that the timed period lasted, count only with the interval extension.
+
+    Raises:
+        ModcogError: if they cannot be enumerated, or are more than ``MOST``.
+    """
+    times: Sequence[float | None] = possible_times(tables, timed_steps) if tables.interval_sign[0] else [None]
+    conditions = _every_combination(tables)
+    n = len(next(iter(conditions.values())))
+    shown, ring = shown_slots(tables), tables.settings.dim_ring
+    mean, noisy, answer = [], [], []
+    for time in times:
+        ms = np.full((n, tables.n_slots), tables.settings.dt)  # periods last one step, but for the timed one
+        if time is not None:
+            ms[:, tables.timed_slot[0]] = time
+        durations = Durations(ms, whole_steps(ms, tables.settings.dt), dict(conditions))
+        drawn = draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng())
+        values, noise = paint.frames(tables, drawn)
+        mean.append(values.reshape(n, tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
+        mask = noise.reshape(n, tables.n_slots)[:, shown]
+        noisy.append(np.stack([mask & RING1, mask & RING2], axis=2) != 0)
+        answer.append(np.where(drawn.respond, 1 + extend.first_target(tables, drawn), 0))
+    # Trials that look the same become one hypothesis, which may then have several answers; all are equally likely.
+    means, noises = np.concatenate(mean), np.concatenate(noisy)
+    seen = np.concatenate([_flat(means), _flat(noises)], axis=1)
+    _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
+    counts = np.zeros((len(first), ring + 1))
+    np.add.at(counts, (inverse.reshape(-1), np.concatenate(answer)), 1.0)
+    total = counts.sum(axis=1)
+    return Hypotheses(means[first].astype(np.float64), noises[first], total / total.sum(), counts / total[:, None])
+
+
+def sums(tables: Tables, trials: Trials) -> tuple[Floats, Floats]:
+    """Return the rings summed over each period that shows something, (n, S, 2n), and the steps it lasts, (n, S)."""
+    steps = np.stack([trials.conditions[f"{STEPS}{period}"] for period in tables.timings[0]], axis=1)
+    starts = trials.offsets[:-1, None] + np.cumsum(steps, axis=1) - steps
+    shown, ring = shown_slots(tables), tables.settings.dim_ring
+    start, lasts = starts[:, shown].ravel(), steps[:, shown].ravel()
+    rings = trials.packed_observations[:, 1 : 1 + 2 * ring]
+    total: Floats = np.zeros((len(start), 2 * ring))
+    for step in range(lasts.max(initial=0)):
+        still = np.flatnonzero(step < lasts)
+        total[still] += rings[start[still] + step]
+    return total.reshape(len(trials), len(shown), -1), steps[:, shown].astype(np.float64)
+
+
+def shown_slots(tables: Tables) -> NDArray[np.int64]:
+    """Return the periods that show something, (S,), in order."""
+    return np.unique(tables.show_slot[0])
+
+
+def possible_times(tables: Tables, steps: int) -> list[float]:
+    """Return the times T, in ms, that the interval extension may count for a timed period of ``steps`` steps.
+
+    Under the corrected rules T is what the period really lasted. Under the published rules it is the duration before
+    rounding to steps; where several durations come out as the same number of steps, the observer cannot tell.
+
+    Raises:
+        ModcogError: if T is drawn from a continuum and not rounded.
+    """
+    row = tables.rows[0]
+    assert row.timed is not None
+    if tables.rules.name == "corrected":
+        return [steps * tables.settings.dt]
+    kind, values = normal_form(tables.timings[0][row.timed])
+    if kind == "uniform" and values[0] != values[1]:
+        raise ModcogError(
+            f"timing: {row.timed} of {tables.specs[0]} is drawn from a continuum; the published rules count it before "
+            "rounding to steps, so the ideal observer has endlessly many hypotheses; give a list to choose from"
+        )
+    durations = values if kind == "choice" else values[:1]
+    return [ms for ms in durations if whole_steps(np.array(ms), tables.settings.dt) == steps]
+
+
+def _every_combination(tables: Tables) -> dict[str, NDArray[Any]]:
+    """Return all combinations of what a base task draws, as columns; each is as likely as any other."""
+    row, group = tables.rows[0], tables.groups[0]
+    for declared in row.conditions:
+        if not declared.drawn and not all(condition.derived for condition in flat([declared])):
+            raise ModcogError(
+                f"{row.name}: condition {declared.names[0]!r} is declared without values to draw from, "
+                "so the ideal observer cannot enumerate the task's trials"
+            )
+    counts = [len(choices.rows) for choices in group.choices]
+    total = int(np.prod(counts, dtype=np.float64))
+    if total > MOST:
+        raise ModcogError(
+            f"dim_ring, coherences, strengths: {tables.specs[0]} has {total} different trials under these settings; "
+            f"the ideal observer weighs {MOST} at most"
+        )
+    found: dict[str, NDArray[Any]] = {}
+    for choices, index in zip(group.choices, np.indices(counts).reshape(len(counts), -1), strict=True):
+        found |= dict(zip(choices.declared.names, choices.rows[index].T, strict=True))
+    return found
+
+
 def _weigh_exact(known: Hypotheses, total: Floats, steps: Floats) -> Floats:
     """Return the probability of each answer, (m, A), without noise: from the hypotheses that look like what is seen."""
     seen, mean = _flat(total / steps[..., None]), _flat(known.mean)
@@ -169,5 +300,5 @@ def _groups(values: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
         yield value, np.flatnonzero(place.reshape(-1) == k)
 
 
-def _flat(values: Floats) -> Floats:
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(len(values), -1)

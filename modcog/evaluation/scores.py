@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
+from modcog.evaluation.ceilings import Level
 from modcog.seeds import Purpose, Seed
 from modcog.tables import markdown_table
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
-
-if TYPE_CHECKING:
-    from modcog.evaluation.ceilings import Level
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
@@ -109,12 +107,16 @@ class Scores:
             UnknownNameError: if the levels lack a task.
         """
         tasks = list(self.per_task())
-        for name in tasks:
-            if levels is not None and name not in levels:
-                raise unknown("task of the levels", name, levels)
+        if levels is not None and (lacking := [name for name in tasks if name not in levels]):
+            raise unknown("task of the levels", lacking[0], levels)
         rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
-        means = {name: self._means(trials[name], rng) for name in tasks}
+        means: dict[str, dict[str, NDArray[np.float64]]] = {}
+        for name, trial in trials.items():
+            drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
+            means[name] = {
+                kind: np.append(one[trial].mean(), one[drawn].mean(axis=1)) for kind, one in self.values.items()
+            }
         table = {}
         for group, members in {**{name: (name,) for name in tasks}, **self.groups()}.items():
             figures: dict[str, Any] = {}
@@ -124,21 +126,11 @@ class Scores:
             table[group] = Score(**figures, n_tasks=len(members), n_trials=sum(len(trials[name]) for name in members))
         return table
 
-    def _means(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """Return the mean of each score over some trials, and that over each resample of them: (1 + BOOTSTRAP,)."""
-        drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
-        return {
-            kind: np.append(values[trial].mean(), values[drawn].mean(axis=1)) for kind, values in self.values.items()
-        }
-
 
 def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
     """Return the fields of ``Score`` about one kind of score.
 
-    Args:
-        kind: its name.
-        means: (K, 1 + BOOTSTRAP) mean of each task, and those of its resamples.
-        ends: chance and ceiling of each task; None: unknown.
+    ``means``, (K, 1 + BOOTSTRAP), are those of each task and of its resamples, ``ends`` its chance and ceiling.
     """
     found: dict[str, Any] = {}
     found[f"{kind}_accuracy"], found[f"{kind}_interval"] = _with_interval(means)
@@ -162,25 +154,19 @@ def _with_interval(means: NDArray[np.float64]) -> tuple[float, tuple[float, floa
 
 def format_table(table: Mapping[str, Score]) -> str:
     """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
-    head = ["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]
-    ordered = sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery")
-    return markdown_table([head, *(_cells(name, table[name]) for name in ordered)])
 
+    def percent(*values: float) -> str:
+        return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in values))
 
-def _cells(name: str, score: Score) -> list[str]:
-    levels = (score.decision_chance, score.decision_ceiling, score.decision_share)
-    return [
-        name,
-        str(score.n_tasks),
-        str(score.n_trials),
-        _percent(score.decision_accuracy, score.decision_interval),
-        *("–" if value is None else f"{100 * value:.1f}" for value in levels),
-        _percent(score.trial_accuracy, score.trial_interval),
-    ]
-
-
-def _percent(value: float, interval: tuple[float, float]) -> str:
-    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    rows = [["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]]
+    for name in sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery"):
+        one = table[name]
+        levels = (one.decision_chance, one.decision_ceiling, one.decision_share)
+        middle = ["–" if value is None else f"{100 * value:.1f}" for value in levels]
+        decision = percent(one.decision_accuracy, *one.decision_interval)
+        trial = percent(one.trial_accuracy, *one.trial_interval)
+        rows.append([name, str(one.n_tasks), str(one.n_trials), decision, *middle, trial])
+    return markdown_table(rows)
 
 
 def extension(spec: TaskSpec) -> str:
@@ -211,14 +197,14 @@ def score(output: Any, trials: Trials, n_actions: int | None = None) -> Scores:
 def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
     """Return the action at each step, (n, T) for T the length of the longest trial."""
     n, length = trials.mask.shape
-    a = n_actions or "A"
-    wanted = f"must be logits of shape ({n}, {length}, {a}) or actions of shape ({n}, {length})"
+    wanted = f"must be logits of shape ({n}, {length}, {n_actions or 'A'}) or actions of shape ({n}, {length})"
     values = numbers(output, wanted)
     logits = values.ndim == 3
-    if values.ndim not in (2, 3) or values.shape[0] != n or values.shape[1] < length:
-        raise ModcogError(f"output: got shape {values.shape}, {wanted}")
-    if logits and (values.shape[2] < 2 or (n_actions is not None and values.shape[2] != n_actions)):
-        raise ModcogError(f"output: got shape {values.shape}, {wanted}; the last axis holds an entry for each action")
+    fits = values.ndim in (2, 3) and values.shape[0] == n and values.shape[1] >= length
+    if not fits or (logits and (values.shape[2] < 2 or values.shape[2] != (n_actions or values.shape[2]))):
+        raise ModcogError(
+            f"output: got shape {values.shape}, {wanted}; the last axis of logits has an entry for each action"
+        )
     values = values[:, :length]
     if values.dtype.kind == "f" and not np.isfinite(values[trials.mask]).all():
         bad = "NaN" if np.isnan(values[trials.mask]).any() else "infinite values"
@@ -229,21 +215,18 @@ def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.i
     if (taken != np.floor(taken)).any():
         raise ModcogError(f"output: actions must be whole numbers; {wanted}")
     if n_actions is not None and taken.size and not 0 <= taken.min() <= taken.max() < n_actions:
-        raise ModcogError(
-            f"output: holds actions from {taken.min():g} to {taken.max():g}, must be from 0 to {n_actions - 1}"
-        )
+        given = f"actions from {taken.min():g} to {taken.max():g}"
+        raise ModcogError(f"output: holds {given}, must be from 0 to {n_actions - 1}")
     return np.where(trials.mask, values, 0).astype(np.int64)
 
 
 def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
     """Return an output as an array of whole numbers, truth values or floats, of the same shape.
 
-    Args:
-        output: anything that ``np.asarray`` takes, or a tensor on any device.
-        wanted: the rest of the sentence if it is no such thing.
+    It may be anything that ``np.asarray`` takes, or a tensor on any device. ``wanted`` ends the error's sentence.
 
     Raises:
-        ModcogError: if it is none.
+        ModcogError: if it is no array of real numbers.
     """
     try:
         if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU

@@ -16,8 +16,7 @@ import modcog
 from modcog import TASKS, Battery, ModcogError
 from modcog.envs import vector
 from modcog.envs.env import ModCogEnv
-from modcog.envs.pool import Pool
-from modcog.envs.vector import SAME_STEP, ModCogVectorEnv
+from modcog.envs.vector import SAME_STEP, ModCogVectorEnv, Pool
 from modcog.trials import source
 
 if SAME_STEP:
@@ -158,7 +157,7 @@ def test_seeds():
 
     def first_trials(seed):
         env.reset(seed=seed)
-        return [env.pool.trial_of(i) for i in range(3)]
+        return [report["trial"] for report in env.pool.reports(np.arange(3)).values()]
 
     both = first_trials(7)
     assert first_trials(7) == both
@@ -172,7 +171,7 @@ def test_seeds():
     fresh = [ModCogVectorEnv("dm1", 1) for _ in range(2)]
     for one in fresh:
         one.reset()
-    assert fresh[0].pool.trial_of(0) != fresh[1].pool.trial_of(0)
+    assert fresh[0].pool.reports(np.arange(1)) != fresh[1].pool.reports(np.arange(1))
 
 
 def test_observations_are_the_callers_to_keep():
@@ -304,7 +303,7 @@ def test_wrong_settings_are_refused(keywords, message):
 def test_numpys_whole_numbers_are_seeds():
     env, twin = ModCogVectorEnv("dm1", 2), ModCogVectorEnv("dm1", 2)
     env.reset(seed=3), twin.reset(seed=np.uint8(3))
-    assert [env.pool.trial_of(i) for i in (0, 1)] == [twin.pool.trial_of(i) for i in (0, 1)]
+    assert env.pool.reports(np.arange(2)) == twin.pool.reports(np.arange(2))
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, [1], [1, 2, 3], [1, -2], [1, "2"], "12"])
