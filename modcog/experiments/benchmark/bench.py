@@ -11,14 +11,13 @@ from typing import Any
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.experiments.benchmark import networks
-from modcog.experiments.benchmark.assemble import assemble
+from modcog.experiments.benchmark.measure import assemble
+from modcog.experiments.benchmark.networks import score_object
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
-from modcog.experiments.claims.tables import arm_name
-from modcog.experiments.sweeps import Cell, Grid, sweep
-from modcog.experiments.sweeps.cell import finished_record
-from modcog.experiments.sweeps.grid import PLACEMENT, collection_name
+from modcog.experiments.sweeps import Grid, sweep
+from modcog.experiments.sweeps.cell import finished_record, score_run
+from modcog.experiments.sweeps.grid import PLACEMENT, arm_name, collection_name
 from modcog.files import whole_file
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
@@ -74,8 +73,20 @@ def run(
     grid = Grid.of({"settings": {**settings, "arch": arch}, "axes": {"seed": list(range(seeds))}, **scoring})
     folder = Path(out) / "runs"
     cells = grid.cells(folder)
-    _check_buildable(cells)
-    notes = _note_earlier_runs(arch, cells)
+    errors: list[str] = []
+    for cell in cells:  # before anything is trained, refuse a network that cannot be built from any of the seeds
+        try:
+            build_model(cell.config, _battery(cell.config))
+            break
+        except ModcogError as error:
+            errors.append(str(error))
+    else:
+        raise _all_failed(errors)
+    notes = []
+    known = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
+    if known and is_import_path(arch):
+        earlier = f"Trained by an earlier call: seed {', '.join(known)}"
+        notes.append(f"{earlier}. Remove {cells[0].config.out.parent} if the network's code has changed since.")
     done = sweep(grid, folder, jobs=jobs, dask=dask, progress=progress)
     if len(done.failed) == len(cells):
         raise _all_failed(list(done.failed.values()))
@@ -87,33 +98,10 @@ def run(
     return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
 
 
-def _check_buildable(cells: Sequence[Cell]) -> None:
-    """Refuse a network that cannot be built from any of the seeds, before anything is trained."""
-    errors = []
-    for cell in cells:
-        try:
-            build_model(cell.config, _battery(cell.config))
-            return
-        except ModcogError as error:
-            errors.append(str(error))
-    raise _all_failed(errors)
-
-
 def _all_failed(errors: Sequence[str]) -> ModcogError:
     kinds = list(dict.fromkeys(errors))
     more = f"; {len(kinds) - 1} other errors" if len(kinds) > 1 else ""
     return ModcogError(f"{f'all {len(errors)} seeds' if len(errors) > 1 else 'the network'} failed: {kinds[0]}{more}")
-
-
-def _note_earlier_runs(arch: str, cells: Sequence[Cell]) -> list[str]:
-    """A sentence if some seeds of a user's own network were trained by an earlier call."""
-    seeds = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
-    if not is_import_path(arch) or not seeds:
-        return []
-    folder = cells[0].config.out.parent
-    return [
-        f"Trained by an earlier call: seed {', '.join(seeds)}. Remove {folder} if the network's code has changed since."
-    ]
 
 
 def _battery(config: TrainConfig) -> Battery:
@@ -173,13 +161,15 @@ def score(
     if isinstance(network, str | Path):
         if battery is not None:
             raise ModcogError("battery: got one, but a run is scored on its own")
-        saved, record = networks.score_saved(Path(network), n_trials, score_seed)
-        battery, records, head = _battery(saved.config), [record], _origin(saved)
-        call = repr(str(network))
+        saved = read_run(network)
+        cell = {"name": str(network), "config": {"seed": saved.record["seed"]}}
+        record = {"status": saved.status, "error": None, "cell": cell, "progress": saved.record["progress"]}
+        records = [record | score_run(Path(network), n_trials, score_seed)]
+        battery, head, call = _battery(saved.config), _origin(saved), repr(str(network))
     elif isinstance(battery, Battery):
         head = {"name": str(getattr(network, "__name__", type(network).__name__)), "settings": {}}
         head |= {"versions": versions(), "git": git_state()}
-        records = networks.score_object(network, name or head["name"], battery, n_trials, score_seed, seeds, options)
+        records = score_object(network, name or head["name"], battery, n_trials, score_seed, seeds, options)
         tasks = {"tasks": collection_name(battery.tasks) or list(battery.tasks)}
         config = {**tasks, **battery.config.model_dump(exclude_defaults=True, exclude={"tasks"})}
         call = f"{name or head['name']}, modcog.Battery(**{config!r})"

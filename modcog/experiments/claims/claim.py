@@ -1,22 +1,27 @@
-"""The parts of a claim: how it is tested, and what the test says."""
+"""The parts of a claim: how it is tested, what the test says, and the comparisons that tests rest on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modcog.experiments.estimate import Estimate
+from modcog.experiments.estimate import Estimate, difference, ratio
 from modcog.experiments.sweeps import Grid
+from modcog.experiments.sweeps.grid import arm_name
+from modcog.experiments.sweeps.results import MILESTONES
 
 Answer = Literal["holds", "does not hold", "cannot tell"]
 
 UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "ratio": (1, 2, " ×")}
 """Factor, decimals and text of each unit."""
+
+THRESHOLDS = ("50", "75", "90")
+"""Mean decision accuracies, in percent."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Finding:
             values = values.clip(0, 1)
         mean, low, high = (f"{factor * value:.{decimals}f}" for value in values)
         ends = f"{low}, {high}"
-        if self.unit == "ratio" and self.estimate.n > 1:  # see ``comparison.compare``
+        if self.unit == "ratio" and self.estimate.n > 1:  # see ``compare``
             if values[1] == 0:
                 mean, ends = f"≤ {mean}", f"≤ {high}"
             elif values[2] == np.inf:
@@ -53,7 +58,7 @@ class Verdict:
     """The outcome of a test.
 
     Attributes:
-        answer: whether the claim holds.
+        answer: holds, does not hold or cannot tell.
         because: the reason, in a sentence or two.
         findings: the figures.
     """
@@ -84,3 +89,74 @@ class Claim:
     presets: dict[str, Grid]
     verdict: Callable[[pd.DataFrame, pd.DataFrame], Verdict]
     figure: Callable[[pd.DataFrame, pd.DataFrame], Figure]
+
+
+def per_cell(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each finished cell: its settings, and ``accuracy`` and ``lowest`` over its tasks.
+
+    ``arm`` is its name without the seed. ``reached_…`` tells whether a milestone was reached, and ``trials_to_…`` are
+    the trials of the whole run where it was not.
+    """
+    groups = results[results["task"].notna()].groupby("cell", sort=False)
+    cells = groups.first()
+    cells["accuracy"] = groups["decision_accuracy"].mean()
+    cells["lowest"] = groups["decision_accuracy"].min()
+    for percent in MILESTONES:
+        reached = cells[f"trials_to_{percent}"].notna()
+        cells[f"reached_{percent}"] = reached
+        cells[f"trials_to_{percent}"] = cells[f"trials_to_{percent}"].where(reached, cells["trials"])
+    cells["arm"] = [arm_name(row.arch, row.density, row.hidden) for row in cells.itertuples()]
+    return cells
+
+
+class Comparison(NamedTuple):
+    """Arm ``one`` against arm ``other``.
+
+    Attributes:
+        findings: the gap, and a ratio of trials for each threshold that a run reached.
+        gap: final accuracy of ``one`` less that of ``other``.
+        speed: trials of ``one`` as a multiple of those of ``other`` to the highest of these thresholds; None: there
+            is none.
+    """
+
+    findings: list[Finding]
+    gap: Estimate
+    speed: Estimate | None
+
+    @property
+    def answer(self) -> Answer:
+        """The verdict on ``one`` ending significantly higher, and needing significantly fewer trials."""
+        if self.gap.high <= 0 or (self.speed and self.speed.low >= 1):
+            return "does not hold"
+        return "holds" if self.gap.low > 0 and self.speed and self.speed.high < 1 else "cannot tell"
+
+
+def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
+    """Compare two arms of ``per_cell``, paired by seed.
+
+    A run that did not reach a threshold counts with all its trials. Where that happens to ``other``, the ratios are
+    upper bounds and their interval has no lower end; where to ``one``, lower bounds. Seeds of which neither run reached
+    it are left out.
+    """
+    ones, others = (cells[cells["arm"] == arm].set_index("seed") for arm in (one, other))
+    gap = difference(ones["accuracy"], others["accuracy"])
+    findings = [Finding(f"{one} against {other}, decision accuracy at the end", gap, "points")]
+    for percent in THRESHOLDS:
+        reached, trials = f"reached_{percent}", f"trials_to_{percent}"
+        known = ones[reached] | others[reached]
+        if known.any():
+            speed = ratio(ones.loc[known, trials], others.loc[known, trials])
+            speed = speed._replace(
+                low=speed.low if others.loc[known, reached].all() else 0.0,
+                high=speed.high if ones.loc[known, reached].all() else np.inf,
+            )
+            counts = [f"{int(rows[reached].sum())} of {len(rows)}" for rows in (ones, others)]
+            some = not (ones[reached].all() and others[reached].all())
+            note = f" (reached by {' and '.join(counts)} runs)" if some else ""
+            findings.append(Finding(f"{one} against {other}, trials to {percent} %{note}", speed, "ratio"))
+    return Comparison(findings, gap, findings[-1].estimate if len(findings) > 1 else None)
+
+
+def final_accuracy(cells: pd.DataFrame, arm: str) -> Finding:
+    """Return the accuracy of an arm at the end of training."""
+    return Finding(f"{arm}, decision accuracy at the end", Estimate.of(cells.loc[cells["arm"] == arm, "accuracy"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,12 @@ def collection_name(tasks: tuple[str, ...]) -> str | None:
     """Return the name of the collection that has just these tasks; None for ``go``, which names a task, too."""
     names = (name for name in COLLECTIONS if name not in BASES and collection(name) == tasks)
     return next(names, None)
+
+
+def arm_name(arch: str, density: float | None, hidden: int) -> str:
+    """Return the name of a network without its seed, such as ``lm-rnn 8 % 256``."""
+    share = "" if density is None or math.isnan(density) else f" {100 * density:g} %"
+    return f"{arch}{share} {hidden}"
 
 
 def _cell_name(config: TrainConfig, tasks: str) -> str:
