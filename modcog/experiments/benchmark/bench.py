@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
 from modcog.experiments.benchmark.measure import assemble
-from modcog.experiments.benchmark.networks import score_object
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
 from modcog.experiments.sweeps import Grid, sweep
-from modcog.experiments.sweeps.cell import finished_record, score_run
 from modcog.experiments.sweeps.grid import PLACEMENT, arm_name, collection_name
+from modcog.experiments.sweeps.results import Record
+from modcog.experiments.sweeps.runner import finished_record, score_network, score_run
 from modcog.files import whole_file
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
-from modcog.user_code import is_import_path
+from modcog.user_code import accepted_options, failures_as, is_factory, is_import_path, required_options
 
 OUT = Path("runs/benchmark")
 
@@ -92,9 +92,8 @@ def run(
         raise _all_failed(list(done.failed.values()))
     scored = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
     head = {**_origin(read_run(scored.config.out)), "trained": True, **scoring}
-    head["command"] = _command(
-        "run", repr(arch), {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
-    )
+    given = {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
+    head["command"] = _command("run", repr(arch), given)
     return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
 
 
@@ -177,6 +176,46 @@ def score(
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     head |= {"name": name or head["name"], "trained": False, "command": _command("score", call, given), **scoring}
     return _write(assemble(records, battery, ceiling, jobs, **head), Path(out))
+
+
+def score_object(
+    network: Any, name: str, battery: Battery, n_trials: int, score_seed: int, seeds: int, options: Mapping[str, Any]
+) -> list[Record]:
+    """Return the record of a network, or one for each seed if ``network`` is a function that makes one from a seed.
+
+    Such a function (or class) requires nothing but some of n_inputs, n_outputs, hidden, seed and ``options``, and keeps
+    its own default of ``hidden`` unless ``options`` hold another. Any other ``network`` is a torch module or a function
+    from observations to logits or actions.
+
+    Raises:
+        ModcogError: if it cannot be made or scored.
+    """
+    records: list[Record] = []
+    for label, seed, one in _networks(network, name, battery, seeds, options):
+        try:
+            scored = score_network(one, battery, n_trials, score_seed)
+        except ModcogError as error:
+            raise ModcogError(f"{label}: {error}") from error
+        records.append({"status": "scored", "error": None, "cell": {"name": label, "config": {"seed": seed}}, **scored})
+    return records
+
+
+def _networks(
+    network: Any, name: str, battery: Battery, seeds: int, options: Mapping[str, Any]
+) -> Iterator[tuple[str, int | None, Any]]:
+    hidden = {"hidden": TrainConfig.model_fields["hidden"].default}
+    offered = {**hidden, **options, "n_inputs": battery.n_channels, "n_outputs": battery.n_actions, "seed": 0}
+    if not is_factory(network, offered):
+        yield name, None, network
+        return
+    if "hidden" not in {*options, *required_options(network)}:
+        del offered["hidden"]
+    accepted = accepted_options(network, offered)
+    for seed in range(seeds) if "seed" in accepted else [None]:
+        given = accepted if seed is None else {**accepted, "seed": seed}
+        with failures_as(f"{name}: called with {', '.join(given) or 'nothing'}, it failed"):
+            made = network(**given)
+        yield name if seed is None else f"{name}, seed {seed}", seed, made
 
 
 def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:

@@ -14,24 +14,10 @@ from modcog.errors import ModcogError
 from modcog.evaluation import Level, levels
 from modcog.evaluation.scores import SMALLEST_RANGE
 from modcog.experiments.benchmark.references import comparable, stored
-from modcog.experiments.benchmark.report import (
-    REACHED,
-    Cost,
-    Interval,
-    NetworkResult,
-    Point,
-    Reached,
-    Report,
-    Row,
-    Scores,
-)
+from modcog.experiments.benchmark.report import Cost, Interval, NetworkResult, Point, Reached, Report, Row, Scores
 from modcog.experiments.estimate import Estimate
-from modcog.experiments.sweeps import results
-from modcog.experiments.sweeps.cell import Record
 from modcog.experiments.sweeps.grid import collection_name
-
-COSTS = ["parameters", "synapses", "density", "wiring_mean", "trials", "seconds"]
-"""Figures of a network and of its training, as ``modcog.models.measure`` and ``run.json`` name them."""
+from modcog.experiments.sweeps.results import THRESHOLDS, Record, results
 
 
 def assemble(
@@ -86,10 +72,6 @@ def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = 
     Columns: those of ``sweeps.results``, ``chance`` and ``ceiling`` (NaN: unknown), and ``decision``, ``trial`` and
     ``share``, each with the ends of its bootstrap interval (``_low``, ``_high``) and with the bounds that accuracies
     from 0 to 1 allow (``_least``, ``_most``).
-
-    Args:
-        records: of the networks that were scored.
-        levels: chance and ceiling of the tasks; None: unknown.
     """
     table = results(records).rename(columns={"decision_accuracy": "decision", "trial_accuracy": "trial"})
     for end in ("chance", "ceiling"):
@@ -114,9 +96,8 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
     means = known.groupby("cell")[kind].mean()
     mean, low, high, n = Estimate.of(means)
     if n == 1:
-        below, above = (
-            float(np.linalg.norm(known[f"{kind}_{end}"] - known[kind])) / len(known) for end in ("low", "high")
-        )
+        ends = (known[f"{kind}_{end}"] - known[kind] for end in ("low", "high"))
+        below, above = (float(np.linalg.norm(end)) / len(known) for end in ends)
         low, high = mean - below, mean + above
     low, high = np.clip((low, high), known[f"{kind}_least"].mean(), known[f"{kind}_most"].mean()).tolist()
     return Interval(mean=mean, low=low, high=high)
@@ -144,9 +125,10 @@ def cost(records: Sequence[Record]) -> Cost:
     """Return the costs of a network from the records of its seeds."""
     progress = [record["progress"] for record in records if "progress" in record]
     figures = [{**record.get("network", {}), **record.get("progress", {})} for record in records]
-    means = pd.DataFrame(figures, columns=COSTS, dtype=float).mean(skipna=False)  # unknown unless all are known
+    names = [name for name in Cost.model_fields if name != "reached"]
+    means = pd.DataFrame(figures, columns=names, dtype=float).mean(skipna=False)  # unknown unless all are known
     reached = {}
-    for percent in REACHED:
+    for percent in THRESHOLDS:
         trials = [done["milestones"][percent]["trials"] for done in progress if percent in done["milestones"]]
         if trials:
             reached[percent] = Reached(trials=float(np.mean(trials)), seeds=len(trials), of=len(progress))

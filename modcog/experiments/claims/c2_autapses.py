@@ -10,7 +10,7 @@ from modcog.colours import EXTENSIONS
 from modcog.experiments.claims.claim import Claim, Finding, Verdict
 from modcog.experiments.claims.figures import draw_extensions, percent_axis
 from modcog.experiments.claims.protocol import ALL_TASKS, LOCAL, network, presets
-from modcog.experiments.estimate import Estimate, difference
+from modcog.experiments.estimate import Estimate
 
 FAILS = 0.5
 """Share of the way from chance to the ceiling below which a network fails on a task."""
@@ -26,12 +26,12 @@ def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
     for name, chosen in groups.items():
         if chosen.any():
             means = results[chosen].groupby(["arch", "seed"])["decision_accuracy"].mean()
-            overall = difference(means["lm-rnn"], means["autapse"])
+            overall = Estimate.of(means["lm-rnn"] - means["autapse"])
             findings.append(Finding(f"LM-RNN − autapses, {name}", overall, "points"))
     share = results[extended].pivot_table(index=["arch", "seed"], columns="task", values="decision_share", sort=False)
     learned = share.loc["lm-rnn"] >= FAILS
     failing = (learned & (share.loc["autapse"] < FAILS)).sum(axis=1) / learned.sum(axis=1)
-    only = Estimate.of(failing.dropna())  # undefined for a seed whose LM-RNN fails on all tasks
+    only = Estimate.of(failing)  # undefined, so left out, for a seed whose LM-RNN fails on all tasks
     findings += [
         Finding("extended tasks on which the LM-RNN does not fail", Estimate.of(learned.mean(axis=1))),
         Finding("of these, tasks on which the autapses fail", only),
@@ -51,7 +51,8 @@ def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
 def task_gaps(results: pd.DataFrame) -> dict[str, Estimate]:
     """Return the accuracy of the LM-RNN less that of the autapses for each task."""
     wide = results.pivot_table(index=["arch", "seed"], columns="task", values="decision_accuracy", sort=False)
-    return {task: difference(wide.loc["lm-rnn", task], wide.loc["autapse", task]) for task in wide}
+    gaps = wide.loc["lm-rnn"] - wide.loc["autapse"]
+    return {task: Estimate.of(gaps[task]) for task in gaps}
 
 
 def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:

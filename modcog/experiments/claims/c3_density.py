@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from modcog.colours import PALETTE
-from modcog.experiments.claims.claim import THRESHOLDS, Answer, Claim, Verdict, compare, final_accuracy, per_cell
+from modcog.experiments.claims.claim import Answer, Claim, Verdict, compare, final_accuracy, per_cell
 from modcog.experiments.claims.figures import draw_seeds, light_frame, log_axis, percent_axis
 from modcog.experiments.claims.protocol import network, presets
+from modcog.experiments.sweeps.results import THRESHOLDS
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -25,13 +26,10 @@ def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
     answer: Answer = against_dense.answer
     if answer == "holds" and not against_sparsest.gap.low > 0:  # 0 for the sparsest itself
         answer = "cannot tell"  # a sparser network, which was not trained, might be better still
-    speed = against_dense.speed
-    result = (
-        "no network reached an accuracy that trials are counted to."
-        if speed is None
-        else f"it needs {speed.mean:.2f} times the trials of the dense network to the highest accuracy that either "
-        "reached."
-    )
+    result = "no network reached an accuracy that trials are counted to."
+    if speed := against_dense.speed:
+        result = f"it needs {speed.mean:.2f} times the trials of the dense network to the highest accuracy that either "
+        result += "reached."
     return Verdict(answer, f"The best density is that of {best}; {result}", tuple(findings))
 
 

@@ -53,10 +53,9 @@ C5 = Claim(
         [network("lm-rnn", 64, 0.32), network("lm-rnn", 128, LOCAL), network("dense", 36)],
         # 5,200 to 5,700: what radii on a sheet allow
         [
-            *(
-                network("lm-rnn", hidden, density)
-                for hidden, density in ((256, LOCAL), (512, LOCAL / 4), (128, LOCAL * 4))
-            ),
+            network("lm-rnn", 256, LOCAL),
+            network("lm-rnn", 512, LOCAL / 4),
+            network("lm-rnn", 128, LOCAL * 4),
             network("dense", 73),
         ],
     ),

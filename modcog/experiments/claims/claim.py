@@ -10,28 +10,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modcog.experiments.estimate import Estimate, difference, ratio
+from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.grid import arm_name
-from modcog.experiments.sweeps.results import MILESTONES
+from modcog.experiments.sweeps.results import MILESTONES, THRESHOLDS
 
 Answer = Literal["holds", "does not hold", "cannot tell"]
 
 UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "ratio": (1, 2, " ×")}
 """Factor, decimals and text of each unit."""
 
-THRESHOLDS = ("50", "75", "90")
-"""Mean decision accuracies, in percent."""
-
 
 @dataclass(frozen=True)
 class Finding:
     """One figure that a verdict rests on.
 
-    Attributes:
-        what: the quantity.
-        estimate: mean and 95 % interval over seeds.
-        unit: ``"%"`` (the estimate is a share), ``"points"`` (a difference of shares) or ``"ratio"``.
+    The unit is ``"%"`` if the estimate is a share, ``"points"`` if it is a difference of shares, or ``"ratio"``.
     """
 
     what: str
@@ -40,9 +34,8 @@ class Finding:
 
     def __str__(self) -> str:
         factor, decimals, text = UNITS[self.unit]
-        values = np.asarray(self.estimate[:3])
-        if self.unit == "%":  # Student's interval has no bounds, a share has two
-            values = values.clip(0, 1)
+        bounds = (0, 1) if self.unit == "%" else (None, None)  # Student's interval has none, a share has two
+        values = np.clip(self.estimate[:3], *bounds)
         mean, low, high = (f"{factor * value:.{decimals}f}" for value in values)
         ends = f"{low}, {high}"
         if self.unit == "ratio" and self.estimate.n > 1:  # see ``compare``
@@ -55,13 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a test.
-
-    Attributes:
-        answer: holds, does not hold or cannot tell.
-        because: the reason, in a sentence or two.
-        findings: the figures.
-    """
+    """The outcome of a test: the answer, the reason in a sentence or two, and the figures."""
 
     answer: Answer
     because: str
@@ -110,13 +97,10 @@ def per_cell(results: pd.DataFrame) -> pd.DataFrame:
 
 
 class Comparison(NamedTuple):
-    """Arm ``one`` against arm ``other``.
+    """Arm ``one`` against arm ``other``: the gap, and a ratio of trials for each threshold that a run reached.
 
-    Attributes:
-        findings: the gap, and a ratio of trials for each threshold that a run reached.
-        gap: final accuracy of ``one`` less that of ``other``.
-        speed: trials of ``one`` as a multiple of those of ``other`` to the highest of these thresholds; None: there
-            is none.
+    ``gap`` is the final accuracy of ``one`` less that of ``other``. ``speed`` is the ratio at the highest of these
+    thresholds, the trials of ``one`` as a multiple of those of ``other``; None if there is none.
     """
 
     findings: list[Finding]
@@ -139,13 +123,13 @@ def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
     it are left out.
     """
     ones, others = (cells[cells["arm"] == arm].set_index("seed") for arm in (one, other))
-    gap = difference(ones["accuracy"], others["accuracy"])
+    gap = Estimate.of(ones["accuracy"] - others["accuracy"])
     findings = [Finding(f"{one} against {other}, decision accuracy at the end", gap, "points")]
     for percent in THRESHOLDS:
         reached, trials = f"reached_{percent}", f"trials_to_{percent}"
         known = ones[reached] | others[reached]
         if known.any():
-            speed = ratio(ones.loc[known, trials], others.loc[known, trials])
+            speed = Estimate.of_ratio(ones.loc[known, trials], others.loc[known, trials])
             speed = speed._replace(
                 low=speed.low if others.loc[known, reached].all() else 0.0,
                 high=speed.high if ones.loc[known, reached].all() else np.inf,
