@@ -86,7 +86,7 @@ def run(
     known = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
     if known and is_import_path(arch):
         earlier = f"Trained by an earlier call: seed {', '.join(known)}"
-        notes.append(f"{earlier}. Remove {cells[0].config.out.parent} if the network's code has changed since.")
+        notes.append(f"{earlier}. Remove {folder} if the network's code has changed since.")
     done = sweep(grid, folder, jobs=jobs, dask=dask, progress=progress)
     if len(done.failed) == len(cells):
         raise _all_failed(list(done.failed.values()))
