@@ -20,25 +20,21 @@ class Estimate(NamedTuple):
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Estimate:
-        """Return the mean of independent values, with the t interval of Student (1908)."""
-        x = np.asarray(list(values), float)
-        n = len(x)
+        """Return the mean of independent values, with the t interval of Student (1908); missing ones are left out.
+
+        Runs of the same seed see the same trials, in training and when they are scored. So two arms are compared by
+        the differences of two series with the seed as index.
+        """
+        x = pd.Series(values, dtype=float).dropna()
+        n, mean = len(x), float(x.mean())
         if n < 2:
-            return cls(float(x.mean()) if n else float("nan"), -np.inf, np.inf, n)
-        half = float(stdtrit(n - 1, 0.975) * x.std(ddof=1) / np.sqrt(n))  # the quantile of Student's t
-        return cls(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, n)
+            return cls(mean, -np.inf, np.inf, n)
+        half = float(stdtrit(n - 1, 0.975) * x.std() / np.sqrt(n))  # the quantile of Student's t
+        return cls(mean, mean - half, mean + half, n)
 
-
-def difference(one: pd.Series, other: pd.Series) -> Estimate:
-    """Return the mean of ``one`` − ``other``, two series with the seed as index, paired by seed.
-
-    Runs of the same seed see the same trials, in training and when they are scored.
-    """
-    return Estimate.of((one - other).dropna())
-
-
-def ratio(one: pd.Series, other: pd.Series) -> Estimate:
-    """Return the geometric mean of ``one`` / ``other``, paired by seed."""
-    log = difference(np.log(one), np.log(other))
-    mean, low, high = np.exp(log[:3]).tolist()
-    return Estimate(mean, low, high, log.n)
+    @classmethod
+    def of_ratio(cls, one: pd.Series, other: pd.Series) -> Estimate:
+        """Return the geometric mean of ``one`` / ``other``, two series with the seed as index."""
+        log = cls.of(np.log(one / other))
+        mean, low, high = np.exp(log[:3]).tolist()
+        return cls(mean, low, high, log.n)

@@ -65,10 +65,7 @@ def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[sign
     A pool of processes is not used since it breaks as a whole when one of them is killed, and those of dask and joblib
     take the work of the neighbours with them. Starting Python anew costs seconds, and a call here takes minutes.
 
-    Args:
-        call: a function that can be imported by name.
-        item: its argument.
-        orders: signals to send to the process; others may be added while it runs.
+    ``orders`` are signals to send to it; others may be added while it runs.
     """
     if orders:
         return None
@@ -102,15 +99,14 @@ def _main() -> None:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the call prints must not get between
     call, item = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+    def exit_with_parent() -> None:  # standard input closes however the parent ends
+        os.read(0, 1)  # not by sys.stdin, whose lock would be held when the interpreter exits
+        os._exit(1)
+
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     pickle.dump(call(item), output)
     output.close()
-
-
-def _exit_with_parent() -> None:
-    """End this process when the other end of standard input closes, as it does however the parent ends."""
-    os.read(0, 1)  # not by sys.stdin, whose lock would be held when the interpreter exits
-    os._exit(1)
 
 
 if __name__ == "__main__":

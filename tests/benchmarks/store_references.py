@@ -21,10 +21,10 @@ from modcog.experiments.benchmark.measure import cost, curve, score_table
 from modcog.experiments.benchmark.references import STORED
 from modcog.experiments.benchmark.report import Point, Reference
 from modcog.experiments.claims.protocol import ALL_TASKS, FULL, LOCAL, SEEDS, network
-from modcog.experiments.claims.tables import arm_name
 from modcog.experiments.sweeps import Cell, Grid, sweep
-from modcog.experiments.sweeps.cell import Record, finished_record
-from modcog.experiments.sweeps.grid import PLACEMENT
+from modcog.experiments.sweeps.grid import PLACEMENT, arm_name
+from modcog.experiments.sweeps.results import Record
+from modcog.experiments.sweeps.runner import finished_record
 from modcog.files import whole_file
 
 ARMS: tuple[dict[str, Any], ...] = (

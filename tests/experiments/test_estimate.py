@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from modcog.experiments.claims.claim import Finding
-from modcog.experiments.estimate import Estimate, difference, ratio
+from modcog.experiments.estimate import Estimate
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])
@@ -26,12 +26,13 @@ def test_one_seed_says_nothing_and_none_even_less() -> None:
 def test_pairs_are_made_by_seed_and_those_without_a_partner_left_out() -> None:
     one = pd.Series({0: 1.0, 1: 2.0, 2: 3.0})
     other = pd.Series({2: 2.5, 1: 1.5, 3: 9.0})
-    assert difference(one, other)[:3] == pytest.approx((0.5, 0.5, 0.5))
-    assert difference(one, other).n == 2
+    found = Estimate.of(one - other)
+    assert found[:3] == pytest.approx((0.5, 0.5, 0.5))
+    assert found.n == 2
 
 
 def test_a_ratio_is_a_geometric_mean() -> None:
-    found = ratio(pd.Series({0: 2.0, 1: 8.0}), pd.Series({0: 1.0, 1: 1.0}))
+    found = Estimate.of_ratio(pd.Series({0: 2.0, 1: 8.0}), pd.Series({0: 1.0, 1: 1.0}))
     assert found.mean == pytest.approx(4)
     assert found.low * found.high == pytest.approx(16)
 

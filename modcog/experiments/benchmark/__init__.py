@@ -1,7 +1,5 @@
 """Benchmark: a report on your own network, beside the reference networks and the ideal observer."""
 
-from __future__ import annotations
-
 from modcog.experiments.benchmark.bench import run, score
 from modcog.experiments.benchmark.references import stored
 from modcog.experiments.benchmark.report import Reference, Report

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.experiments.benchmark import networks
-from modcog.experiments.benchmark.assemble import assemble
+from modcog.experiments.benchmark.measure import assemble
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
-from modcog.experiments.claims.tables import arm_name
-from modcog.experiments.sweeps import Cell, Grid, sweep
-from modcog.experiments.sweeps.cell import finished_record
-from modcog.experiments.sweeps.grid import PLACEMENT, collection_name
+from modcog.experiments.sweeps import Grid, sweep
+from modcog.experiments.sweeps.grid import PLACEMENT, arm_name, collection_name
+from modcog.experiments.sweeps.results import Record
+from modcog.experiments.sweeps.runner import finished_record, score_network, score_run
 from modcog.files import whole_file
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
-from modcog.user_code import is_import_path
+from modcog.user_code import accepted_options, failures_as, is_factory, is_import_path, required_options
 
 OUT = Path("runs/benchmark")
 
@@ -74,46 +73,34 @@ def run(
     grid = Grid.of({"settings": {**settings, "arch": arch}, "axes": {"seed": list(range(seeds))}, **scoring})
     folder = Path(out) / "runs"
     cells = grid.cells(folder)
-    _check_buildable(cells)
-    notes = _note_earlier_runs(arch, cells)
+    errors: list[str] = []
+    for cell in cells:  # before anything is trained, refuse a network that cannot be built from any of the seeds
+        try:
+            build_model(cell.config, _battery(cell.config))
+            break
+        except ModcogError as error:
+            errors.append(str(error))
+    else:
+        raise _all_failed(errors)
+    notes = []
+    known = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
+    if known and is_import_path(arch):
+        earlier = f"Trained by an earlier call: seed {', '.join(known)}"
+        notes.append(f"{earlier}. Remove {folder} if the network's code has changed since.")
     done = sweep(grid, folder, jobs=jobs, dask=dask, progress=progress)
     if len(done.failed) == len(cells):
         raise _all_failed(list(done.failed.values()))
     scored = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
     head = {**_origin(read_run(scored.config.out)), "trained": True, **scoring}
-    head["command"] = _command(
-        "run", repr(arch), {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
-    )
+    given = {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
+    head["command"] = _command("run", repr(arch), given)
     return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
-
-
-def _check_buildable(cells: Sequence[Cell]) -> None:
-    """Refuse a network that cannot be built from any of the seeds, before anything is trained."""
-    errors = []
-    for cell in cells:
-        try:
-            build_model(cell.config, _battery(cell.config))
-            return
-        except ModcogError as error:
-            errors.append(str(error))
-    raise _all_failed(errors)
 
 
 def _all_failed(errors: Sequence[str]) -> ModcogError:
     kinds = list(dict.fromkeys(errors))
     more = f"; {len(kinds) - 1} other errors" if len(kinds) > 1 else ""
     return ModcogError(f"{f'all {len(errors)} seeds' if len(errors) > 1 else 'the network'} failed: {kinds[0]}{more}")
-
-
-def _note_earlier_runs(arch: str, cells: Sequence[Cell]) -> list[str]:
-    """A sentence if some seeds of a user's own network were trained by an earlier call."""
-    seeds = [str(cell.config.seed) for cell in cells if finished_record(cell) is not None]
-    if not is_import_path(arch) or not seeds:
-        return []
-    folder = cells[0].config.out.parent
-    return [
-        f"Trained by an earlier call: seed {', '.join(seeds)}. Remove {folder} if the network's code has changed since."
-    ]
 
 
 def _battery(config: TrainConfig) -> Battery:
@@ -173,13 +160,15 @@ def score(
     if isinstance(network, str | Path):
         if battery is not None:
             raise ModcogError("battery: got one, but a run is scored on its own")
-        saved, record = networks.score_saved(Path(network), n_trials, score_seed)
-        battery, records, head = _battery(saved.config), [record], _origin(saved)
-        call = repr(str(network))
+        saved = read_run(network)
+        cell = {"name": str(network), "config": {"seed": saved.record["seed"]}}
+        record = {"status": saved.status, "error": None, "cell": cell, "progress": saved.record["progress"]}
+        records = [record | score_run(Path(network), n_trials, score_seed)]
+        battery, head, call = _battery(saved.config), _origin(saved), repr(str(network))
     elif isinstance(battery, Battery):
         head = {"name": str(getattr(network, "__name__", type(network).__name__)), "settings": {}}
         head |= {"versions": versions(), "git": git_state()}
-        records = networks.score_object(network, name or head["name"], battery, n_trials, score_seed, seeds, options)
+        records = score_object(network, name or head["name"], battery, n_trials, score_seed, seeds, options)
         tasks = {"tasks": collection_name(battery.tasks) or list(battery.tasks)}
         config = {**tasks, **battery.config.model_dump(exclude_defaults=True, exclude={"tasks"})}
         call = f"{name or head['name']}, modcog.Battery(**{config!r})"
@@ -187,6 +176,46 @@ def score(
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     head |= {"name": name or head["name"], "trained": False, "command": _command("score", call, given), **scoring}
     return _write(assemble(records, battery, ceiling, jobs, **head), Path(out))
+
+
+def score_object(
+    network: Any, name: str, battery: Battery, n_trials: int, score_seed: int, seeds: int, options: Mapping[str, Any]
+) -> list[Record]:
+    """Return the record of a network, or one for each seed if ``network`` is a function that makes one from a seed.
+
+    Such a function (or class) requires nothing but some of n_inputs, n_outputs, hidden, seed and ``options``, and keeps
+    its own default of ``hidden`` unless ``options`` hold another. Any other ``network`` is a torch module or a function
+    from observations to logits or actions.
+
+    Raises:
+        ModcogError: if it cannot be made or scored.
+    """
+    records: list[Record] = []
+    for label, seed, one in _networks(network, name, battery, seeds, options):
+        try:
+            scored = score_network(one, battery, n_trials, score_seed)
+        except ModcogError as error:
+            raise ModcogError(f"{label}: {error}") from error
+        records.append({"status": "scored", "error": None, "cell": {"name": label, "config": {"seed": seed}}, **scored})
+    return records
+
+
+def _networks(
+    network: Any, name: str, battery: Battery, seeds: int, options: Mapping[str, Any]
+) -> Iterator[tuple[str, int | None, Any]]:
+    hidden = {"hidden": TrainConfig.model_fields["hidden"].default}
+    offered = {**hidden, **options, "n_inputs": battery.n_channels, "n_outputs": battery.n_actions, "seed": 0}
+    if not is_factory(network, offered):
+        yield name, None, network
+        return
+    if "hidden" not in {*options, *required_options(network)}:
+        del offered["hidden"]
+    accepted = accepted_options(network, offered)
+    for seed in range(seeds) if "seed" in accepted else [None]:
+        given = accepted if seed is None else {**accepted, "seed": seed}
+        with failures_as(f"{name}: called with {', '.join(given) or 'nothing'}, it failed"):
+            made = network(**given)
+        yield name if seed is None else f"{name}, seed {seed}", seed, made
 
 
 def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Sequence
 from html import escape
+from itertools import cycle
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from modcog.colours import GREY, PALETTE
-from modcog.experiments.benchmark.report import OWN, Point, Report, Row
+from modcog.experiments.benchmark.report import OWN, Point, Report
 from modcog.experiments.claims.figures import light_frame, percent_axis
 
 MARKERS = "osD^vPX"
@@ -21,18 +21,20 @@ MARKERS = "osD^vPX"
 
 def learning_curves(report: Report) -> Figure | None:
     """Draw mean decision accuracy against trials: seeds, their mean and the references; None without a curve."""
-    beside = [reference for reference in report.references if reference.curve]
-    if not report.curve and not beside:
+    if not report.curve and not any(one.curve for one in report.references):
         return None
     figure = Figure(figsize=(5.8, 3.9), layout="constrained")
     axes = figure.add_subplot()
-    for reference in beside:
-        colour = _look(report, reference.name)["color"]
-        axes.plot(*_points(reference.curve), color=colour, linewidth=1.3, linestyle="--", label=reference.name)
-    for seed in report.done if len(report.done) > 1 else ():
-        axes.plot(*_points(seed.curve), color=PALETTE[0], linewidth=0.7, alpha=0.6)
-    if report.curve:
-        axes.plot(*_points(report.curve), color=PALETTE[0], linewidth=2.4, label=OWN)
+    looks = _looks(report)
+    lines: list[tuple[tuple[Point, ...], dict[str, Any]]] = [
+        (one.curve, {"color": looks[one.name]["color"], "linewidth": 1.3, "linestyle": "--", "label": one.name})
+        for one in report.references
+    ]
+    if len(report.done) > 1:
+        lines += [(seed.curve, {"color": PALETTE[0], "linewidth": 0.7, "alpha": 0.6}) for seed in report.done]
+    for curve, style in (*lines, (report.curve, {"color": PALETTE[0], "linewidth": 2.4, "label": OWN})):
+        if curve:
+            axes.plot([point.trials for point in curve], [point.mean for point in curve], **style)
     battery = report.rows[0]
     for level, name in ((battery.ceiling, "ceiling"), (battery.chance, "chance")):
         if level is not None:
@@ -46,10 +48,6 @@ def learning_curves(report: Report) -> Figure | None:
     return figure
 
 
-def _points(curve: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [point.trials for point in curve], [point.mean for point in curve]
-
-
 def gaps(report: Report) -> Figure | None:
     """Draw how far decision accuracy is below the ceiling, by family and extension; None without a ceiling."""
     rows = [row for row in report.rows_of("battery", "family", "extension") if row.ceiling is not None]
@@ -57,15 +55,17 @@ def gaps(report: Report) -> Figure | None:
         return None
     figure = Figure(figsize=(5.8, 0.4 * len(rows) + 1.1), layout="constrained")
     axes = figure.add_subplot()
+    looks = _looks(report)
     for place, row in enumerate(rows):
+        ceiling = row.ceiling or 0.0
         for name, value in row.references.items():
-            axes.scatter(_gap(row, value), place + 0.16, **_look(report, name), s=28)
-        ends = [_gap(row, row.decision.high), _gap(row, row.decision.low)]
+            axes.scatter(100 * (ceiling - value), place + 0.16, **looks[name], s=28)
+        mean, *ends = (100 * (ceiling - value) for value in (row.decision.mean, row.decision.high, row.decision.low))
         own = place - 0.16  # above the references, so that neither hides the other
         axes.plot(ends, [own, own], color=PALETTE[0], linewidth=2.5, alpha=0.55, solid_capstyle="butt")
-        axes.scatter(_gap(row, row.decision.mean), own, **_look(report, OWN), s=45, zorder=3)
-    for name in _names(report):
-        axes.scatter([], [], **_look(report, name), label=name)
+        axes.scatter(mean, own, **looks[OWN], s=45, zorder=3)
+    for name, look in looks.items():
+        axes.scatter([], [], **look, label=name)
     axes.set_yticks(range(len(rows)), [row.title for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for border in [i for i in range(1, len(rows)) if rows[i].kind != rows[i - 1].kind]:
@@ -77,23 +77,18 @@ def gaps(report: Report) -> Figure | None:
     return figure
 
 
-def _gap(row: Row, accuracy: float) -> float:
-    return 100 * ((row.ceiling or 0) - accuracy)
-
-
 def _legend_above(figure: Figure, axes: Axes) -> None:
     entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda entry: entry[1] != OWN)
     figure.legend(*zip(*entries, strict=True), loc="outside upper left", ncols=3, frameon=False, fontsize=9)
 
 
-def _look(report: Report, name: str) -> dict[str, Any]:
-    """Colour and marker of a network, the same in all figures."""
-    place = _names(report).index(name)
-    return {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)]}
-
-
-def _names(report: Report) -> list[str]:
-    return [OWN, *(reference.name for reference in report.references)]
+def _looks(report: Report) -> dict[str, dict[str, Any]]:
+    """Return colour and marker of each network, the same in all figures."""
+    names = [OWN, *(reference.name for reference in report.references)]
+    return {
+        name: {"color": colour, "marker": marker}
+        for name, colour, marker in zip(names, cycle(PALETTE), cycle(MARKERS), strict=False)
+    }
 
 
 def as_html(report: Report) -> str:

@@ -1,22 +1,69 @@
-"""From the records of a network's seeds to means, intervals, costs and learning curves."""
+"""From the records of a network's seeds to a report: means, intervals, costs and learning curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from modcog.evaluation import Level
+from modcog.battery import Battery
+from modcog.errors import ModcogError
+from modcog.evaluation import Level, levels
 from modcog.evaluation.scores import SMALLEST_RANGE
-from modcog.experiments.benchmark.report import REACHED, Cost, Interval, Point, Reached, Row
+from modcog.experiments.benchmark.references import comparable, stored
+from modcog.experiments.benchmark.report import Cost, Interval, NetworkResult, Point, Reached, Report, Row, Scores
 from modcog.experiments.estimate import Estimate
-from modcog.experiments.sweeps import results
-from modcog.experiments.sweeps.cell import Record
+from modcog.experiments.sweeps.grid import collection_name
+from modcog.experiments.sweeps.results import THRESHOLDS, Record, results
 
-COSTS = ["parameters", "synapses", "density", "wiring_mean", "trials", "seconds"]
-"""Figures of a network and of its training, as ``modcog.models.measure`` and ``run.json`` name them."""
+
+def assemble(
+    records: Sequence[Record], battery: Battery, ceiling: bool, jobs: int, notes: Iterable[str] = (), **head: Any
+) -> Report:
+    """Make the report on a network from the records of its seeds, at least one of which was scored on ``battery``.
+
+    Chance and ceiling are computed by ``jobs`` processes where they are not stored, unless ``ceiling`` is False;
+    ``notes`` are sentences for the reader, and ``head`` has the other fields of ``Report``.
+    """
+    known = None
+    try:
+        known = levels(battery, jobs=jobs) if ceiling else None
+    except ModcogError as error:
+        notes = [*notes, f"Chance and ceiling are unknown: {error}."]
+    scored = [record for record in records if record.get("scores")]
+    beside, left_out = comparable(stored(), battery, head["settings"], head["n_trials"], head["score_seed"])
+    table = score_table(scored, known)
+    return Report(
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tasks=collection_name(battery.tasks) or list(battery.tasks),
+        interval="seeds" if len(scored) > 1 else "trials",
+        battery=battery.config.model_dump(mode="json", exclude={"tasks"}),
+        seeds=tuple(map(_network_result, records)),
+        rows=tuple(report_rows(table, {reference.name: reference.scores for reference in beside})),
+        cost=cost(scored),
+        curve=curve(scored),
+        references=tuple(beside),
+        notes=(*notes, *left_out),
+        **head,
+    )
+
+
+def _network_result(record: Record) -> NetworkResult:
+    scores = record.get("scores", {})
+    means = score_table([record])[["decision", "trial"]].mean() if scores else {"decision": None, "trial": None}
+    return NetworkResult(
+        name=record["cell"]["name"],
+        seed=record["cell"]["config"].get("seed"),
+        status=record["status"],
+        error=record["error"],
+        cost=cost([record]),
+        curve=curve([record]),
+        scores={task: (score["decision_accuracy"], score["trial_accuracy"]) for task, score in scores.items()},
+        **means,
+    )
 
 
 def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = None) -> pd.DataFrame:
@@ -25,10 +72,6 @@ def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = 
     Columns: those of ``sweeps.results``, ``chance`` and ``ceiling`` (NaN: unknown), and ``decision``, ``trial`` and
     ``share``, each with the ends of its bootstrap interval (``_low``, ``_high``) and with the bounds that accuracies
     from 0 to 1 allow (``_least``, ``_most``).
-
-    Args:
-        records: of the networks that were scored.
-        levels: chance and ceiling of the tasks; None: unknown.
     """
     table = results(records).rename(columns={"decision_accuracy": "decision", "trial_accuracy": "trial"})
     for end in ("chance", "ceiling"):
@@ -53,55 +96,39 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
     means = known.groupby("cell")[kind].mean()
     mean, low, high, n = Estimate.of(means)
     if n == 1:
-        below, above = (
-            float(np.linalg.norm(known[f"{kind}_{end}"] - known[kind])) / len(known) for end in ("low", "high")
-        )
+        ends = (known[f"{kind}_{end}"] - known[kind] for end in ("low", "high"))
+        below, above = (float(np.linalg.norm(end)) / len(known) for end in ends)
         low, high = mean - below, mean + above
     low, high = np.clip((low, high), known[f"{kind}_least"].mean(), known[f"{kind}_most"].mean()).tolist()
     return Interval(mean=mean, low=low, high=high)
 
 
-def report_rows(table: pd.DataFrame, references: Mapping[str, Mapping[str, tuple[float, float]]]) -> Iterator[Row]:
-    """Yield the rows of a report: the battery, its families, its extensions, its tasks.
-
-    Args:
-        table: of scores.
-        references: by name, for each task decision and trial accuracy.
-    """
+def report_rows(table: pd.DataFrame, references: Mapping[str, Scores]) -> Iterator[Row]:
+    """Yield the rows of a report from a table of scores: the battery, its families, its extensions, its tasks."""
     groups: list[tuple[Any, str, pd.DataFrame]] = [("battery", "all tasks", table)]
     for kind in ("family", "extension", "task"):
         groups += [(kind, str(name), group) for name, group in table.groupby(kind, sort=False)]
     for kind, name, group in groups:
         tasks = tuple(group["task"].unique())
-        decision, trial = mean_interval(group, "decision"), mean_interval(group, "trial")
-        assert decision is not None
-        assert trial is not None
         known = group[["chance", "ceiling"]].notna().all(axis=None)
         chance, ceiling = group[["chance", "ceiling"]].mean() if known else (None, None)
-        yield Row(
-            kind=kind,
-            name=name,
-            tasks=tasks,
-            decision=decision,
-            trial=trial,
-            chance=chance,
-            ceiling=ceiling,
-            share=mean_interval(group, "share"),
-            references={
-                reference: float(np.mean([scores[task][0] for task in tasks]))
-                for reference, scores in references.items()
-                if set(tasks) <= scores.keys()
-            },
-        )
+        means: dict[str, Any] = {measure: mean_interval(group, measure) for measure in ("decision", "trial", "share")}
+        beside = {
+            reference: float(np.mean([scores[task][0] for task in tasks]))
+            for reference, scores in references.items()
+            if set(tasks) <= scores.keys()
+        }
+        yield Row(kind=kind, name=name, tasks=tasks, chance=chance, ceiling=ceiling, references=beside, **means)
 
 
 def cost(records: Sequence[Record]) -> Cost:
     """Return the costs of a network from the records of its seeds."""
     progress = [record["progress"] for record in records if "progress" in record]
     figures = [{**record.get("network", {}), **record.get("progress", {})} for record in records]
-    means = pd.DataFrame(figures, columns=COSTS, dtype=float).mean(skipna=False)  # unknown unless all are known
+    names = [name for name in Cost.model_fields if name != "reached"]
+    means = pd.DataFrame(figures, columns=names, dtype=float).mean(skipna=False)  # unknown unless all are known
     reached = {}
-    for percent in REACHED:
+    for percent in THRESHOLDS:
         trials = [done["milestones"][percent]["trials"] for done in progress if percent in done["milestones"]]
         if trials:
             reached[percent] = Reached(trials=float(np.mean(trials)), seeds=len(trials), of=len(progress))

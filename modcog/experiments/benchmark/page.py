@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from modcog.experiments.benchmark import figures
-from modcog.experiments.benchmark.report import OWN, REACHED, Cost, Interval, Report, Row
+from modcog.experiments.benchmark.report import OWN, Cost, Interval, Report, Row
+from modcog.experiments.sweeps.results import THRESHOLDS
 from modcog.tables import markdown_table
 
 STYLE = Path(__file__).with_name("report.css")
@@ -79,23 +81,42 @@ def _summary(report: Report) -> str:
 
 def _sections(report: Report) -> dict[str, str]:
     """Return the Markdown of each section by its title."""
-    extensions = report.tasks_by_extension().items()
+    shared: dict[tuple[str, ...], list[str]] = {}
+    costs = {OWN: report.cost}
+    for reference in report.references:
+        costs[reference.name] = reference.cost
+        if reference.differs:
+            shared.setdefault(reference.differs, []).append(reference.name)
+    everyone = len(report.references)
+    differences = [
+        f"{'The references' if len(names) == everyone > 1 else ', '.join(names)}: {'; '.join(what)}."
+        for what, names in shared.items()
+    ]
+    tasks = {row.name: row for row in report.rows_of("task")}
+    cost_table = [
+        ["", "parameters", "synapses", "density", "trials", "seconds", *(f"trials to {p} %" for p in THRESHOLDS)],
+        *([name, number(cost.parameters), number(cost.synapses), percent(cost.density), number(cost.trials),
+           number(cost.seconds), *(reached(cost, accuracy) for accuracy in THRESHOLDS)]
+          for name, cost in costs.items()),
+    ]  # fmt: skip
     return {
         "Scores": "Accuracies in percent, as means over tasks; the number of tasks is in brackets. The last columns "
         "are decision accuracies of reference networks.\n\n"
-        + "\n\n".join([*differences(report), _score_table(report, report.rows_of("battery", "family", "extension"))]),
+        + "\n\n".join([*differences, _score_table(report, report.rows_of("battery", "family", "extension"))]),
         "Task by task": "\n\n".join(
-            f"### {name.replace('none', 'no extension')}\n\n{_score_table(report, rows)}" for name, rows in extensions
+            f"### {row.name.replace('none', 'no extension')}\n\n{_score_table(report, [tasks[t] for t in row.tasks])}"
+            for row in report.rows_of("extension")
         ),
         "Cost": "Means over seeds; synapses are recurrent connections, density is their share of all possible ones in "
         "percent. Trials to an accuracy: until the mean decision accuracy over the tasks, on held-out trials, first "
         "reached it (in brackets the number of seeds that did, if not all), for networks trained on the same tasks. "
-        "Seconds are those of the machine that a network was trained on, without evaluation.\n\n" + _cost_table(report),
+        "Seconds are those of the machine that a network was trained on, without evaluation.\n\n"
+        + markdown_table(cost_table),
         "What was run": _origin(report),
     }
 
 
-def _score_table(report: Report, rows: tuple[Row, ...]) -> str:
+def _score_table(report: Report, rows: Sequence[Row]) -> str:
     names = [reference.name for reference in report.references]
     head = ["", "decision accuracy", "trial accuracy", "chance", "ceiling", "share", *names]
     cells = [
@@ -104,17 +125,6 @@ def _score_table(report: Report, rows: tuple[Row, ...]) -> str:
         for row in rows
     ]  # fmt: skip
     return markdown_table([head, *cells])
-
-
-def _cost_table(report: Report) -> str:
-    head = ["", "parameters", "synapses", "density", "trials", "seconds", *(f"trials to {p} %" for p in REACHED)]
-    costs = {OWN: report.cost} | {reference.name: reference.cost for reference in report.references}
-    rows = [
-        [name, number(cost.parameters), number(cost.synapses), percent(cost.density), number(cost.trials),
-         number(cost.seconds), *(reached(cost, accuracy) for accuracy in REACHED)]
-        for name, cost in costs.items()
-    ]  # fmt: skip
-    return markdown_table([head, *rows])
 
 
 def _origin(report: Report) -> str:
@@ -131,19 +141,6 @@ def _origin(report: Report) -> str:
     details = "\n".join(f"- {name}: {setting(values)}" for name, values in items.items() if values)
     scored = f"Scored on {several(report.n_trials, 'trial')} of each task with seed {report.score_seed}."
     return f"{markdown_table([head, *seeds])}\n\n{scored} Made by:\n\n```sh\n{report.command}\n```\n\n{details}"
-
-
-def differences(report: Report) -> list[str]:
-    """Return a sentence on each difference between references and the network, with the references that share it."""
-    shared: dict[tuple[str, ...], list[str]] = {}
-    for reference in report.references:
-        if reference.differs:
-            shared.setdefault(reference.differs, []).append(reference.name)
-    everyone = len(report.references)
-    return [
-        f"{'The references' if len(names) == everyone > 1 else ', '.join(names)}: {'; '.join(what)}."
-        for what, names in shared.items()
-    ]
 
 
 def extremes(report: Report, n: int = 5) -> tuple[tuple[Row, ...], tuple[Row, ...]]:

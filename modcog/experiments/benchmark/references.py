@@ -17,13 +17,8 @@ STORED = Path(__file__).with_name("references.json")
 
 
 @lru_cache(maxsize=1)
-def stored() -> tuple[Reference, ...]:
-    """Return the reference networks that are stored with the package."""
-    return read(STORED)
-
-
-def read(path: Path) -> tuple[Reference, ...]:
-    """Read the reference networks in a file."""
+def stored(path: Path = STORED) -> tuple[Reference, ...]:
+    """Return the reference networks that are stored in a file, by default in that of the package."""
     return tuple(map(Reference.model_validate, json.loads(path.read_text(encoding="utf-8"))))
 
 
@@ -32,42 +27,32 @@ def comparable(
 ) -> tuple[list[Reference], list[str]]:
     """Return the references that can stand beside a network, with their differences, and a note on those left out.
 
-    Args:
-        references: all there are.
-        battery: that the network was scored on.
-        settings: that it was trained with; empty if unknown.
-        n_trials: of each task that it was scored on.
-        score_seed: of those trials.
+    Of the results of each network, those with the most of the battery's tasks and the fewest others are chosen.
+    ``settings`` are those that the network was trained with, empty if unknown.
     """
+    tasks = set(battery.tasks)
+    nearest: dict[str, Reference] = {}
+    for one in references:
+        if one.scores.keys() & tasks:
+            nearest[one.name] = max(
+                nearest.get(one.name, one), one, key=lambda it: (len(it.scores.keys() & tasks), -len(it.scores))
+            )
     found, left_out = [], []
     ours: dict[str, Any] = {
         "tasks": len(battery.tasks), "rule_input": battery.rule_input, "n_trials": n_trials, "score_seed": score_seed,
         **{name: settings[name] for name in ("steps", "batch_size", "layout") if name in settings},
     }  # fmt: skip
-    for one in _nearest(references, set(battery.tasks)):
+    for one in nearest.values():
         trained_on = TrainConfig.of(**one.settings).battery_settings()
         if other_trials := _differences(dict(trained_on.settings), dict(battery.settings)):
             left_out.append(f"{one.name} ({', '.join(other_trials)})")
             continue
         theirs = {**one.settings, **one.model_dump(), "tasks": len(one.scores), "rule_input": trained_on.rule_input}
         update: dict[str, Any] = {"differs": tuple(_differences(theirs, ours))}
-        if one.scores.keys() != set(battery.tasks):  # means over other tasks, which cannot be compared
+        if one.scores.keys() != tasks:  # means over other tasks, which cannot be compared
             update |= {"curve": (), "cost": one.cost.model_copy(update={"reached": {}})}
         found.append(one.model_copy(update=update))
     return found, [f"Not shown, because their trials have other settings: {'; '.join(left_out)}."] if left_out else []
-
-
-def _nearest(references: Iterable[Reference], tasks: set[str]) -> list[Reference]:
-    """Choose the results of each network that have the most of these tasks, and the fewest others of those."""
-
-    def fit(one: Reference) -> tuple[int, int]:
-        return len(one.scores.keys() & tasks), -len(one.scores.keys() - tasks)
-
-    nearest: dict[str, Reference] = {}
-    for one in references:
-        if one.scores.keys() & tasks:
-            nearest[one.name] = max(nearest.get(one.name, one), one, key=fit)
-    return list(nearest.values())
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:

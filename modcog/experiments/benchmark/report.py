@@ -9,9 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 OWN = "own network"
 """Name of the reported network beside the references."""
 
-REACHED = ("50", "75", "90")
-"""Mean decision accuracies in percent that a report counts trials to."""
-
 
 class ReportModel(BaseModel):
     """Base of the parts of a report: they are frozen and refuse unknown fields."""
@@ -66,7 +63,7 @@ class Cost(ReportModel):
     wiring_mean: float | None = Field(None, description="Mean length of a connection, in spacings of the sheet.")
     trials: float | None = Field(None, description="Trials of training.")
     seconds: float | None = Field(None, description="Seconds of training, without evaluation.")
-    reached: dict[str, Reached] = Field(default_factory=dict, description="For each reached percentage of REACHED.")
+    reached: dict[str, Reached] = Field(default_factory=dict, description="For each of THRESHOLDS that was reached.")
 
 
 class Point(ReportModel):
@@ -145,8 +142,3 @@ class Report(ReportModel):
     def rows_of(self, *kinds: str) -> tuple[Row, ...]:
         """Return the rows of these kinds."""
         return tuple(row for row in self.rows if row.kind in kinds)
-
-    def tasks_by_extension(self) -> dict[str, tuple[Row, ...]]:
-        """Return the rows of tasks for each extension that there is."""
-        row = {task.name: task for task in self.rows_of("task")}
-        return {group.name: tuple(row[task] for task in group.tasks) for group in self.rows_of("extension")}

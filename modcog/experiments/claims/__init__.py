@@ -1,7 +1,5 @@
 """The paper's claims as experiments: for each a grid of runs, a test of their results, and a verdict."""
 
-from __future__ import annotations
-
 from modcog.experiments.claims.claim import Claim, Finding, Verdict
 from modcog.experiments.claims.validation import CLAIMS, judge, validate
 

@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modcog.colours import PALETTE
-from modcog.experiments.claims.claim import Claim, Finding, Verdict
+from modcog.experiments.claims.claim import Claim, Finding, Verdict, per_cell
 from modcog.experiments.claims.figures import draw_seeds, log_axis, percent_axis
 from modcog.experiments.claims.protocol import SEEDS
-from modcog.experiments.claims.tables import per_cell
 from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import Grid
 
@@ -18,22 +17,16 @@ SETTINGS = {
     "eval_trials": 50,
 }  # fmt: skip
 
-PRESETS = {
-    "small": Grid(settings={**SETTINGS, "steps": 600}, axes={"hidden": [16, 64, 256], "seed": [0, 1]}),
-    "full": Grid(settings={**SETTINGS, "steps": 6_000}, axes={"hidden": [16, 32, 64, 128, 256, 512], "seed": SEEDS}),
-}
-
 SOLVED, LOWEST = 0.95, 0.80
 """Least mean decision accuracy of a pool that solves the tasks, and least mean over seeds of its lowest task."""
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
     """Look for the smallest pool that solves the tasks."""
-    cells = per_cell(results)
     findings, solving, perhaps = [], [], []
-    for hidden in sorted(cells["hidden"].unique()):
-        accuracy = Estimate.of(cells.loc[cells["hidden"] == hidden, "accuracy"])
-        tasks = results[results["hidden"] == hidden].groupby("task")["decision_accuracy"]
+    for hidden, rows in results.groupby("hidden"):
+        accuracy = Estimate.of(rows.groupby("seed")["decision_accuracy"].mean())
+        tasks = rows.groupby("task")["decision_accuracy"]
         task = tasks.mean().idxmin()
         lowest = Estimate.of(tasks.get_group(task))
         findings.append(Finding(f"{hidden} autapses, mean decision accuracy", accuracy))
@@ -71,7 +64,12 @@ C1 = Claim(
     says="Units that are connected to themselves alone, tens to hundreds of them, learn all 20 tasks of Yang et al.",
     test=f"It holds if the mean decision accuracy of some pool is significantly above {SOLVED:.0%} and no task's mean "
     f"over seeds is below {LOWEST:.0%}.",
-    presets=PRESETS,
+    presets={
+        "small": Grid(settings={**SETTINGS, "steps": 600}, axes={"hidden": [16, 64, 256], "seed": [0, 1]}),
+        "full": Grid(
+            settings={**SETTINGS, "steps": 6_000}, axes={"hidden": [16, 32, 64, 128, 256, 512], "seed": SEEDS}
+        ),
+    },
     verdict=verdict,
     figure=figure,
 )

@@ -7,24 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from modcog.colours import PALETTE
-from modcog.experiments.claims.claim import Answer, Claim, Verdict
-from modcog.experiments.claims.comparison import THRESHOLDS, compare, final_accuracy
+from modcog.experiments.claims.claim import Answer, Claim, Verdict, compare, final_accuracy, per_cell
 from modcog.experiments.claims.figures import draw_seeds, light_frame, log_axis, percent_axis
-from modcog.experiments.claims.protocol import FULL, SEEDS, SMALL, network
-from modcog.experiments.claims.tables import per_cell
-from modcog.experiments.sweeps import Grid
-
-DENSITIES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
-
-
-def _arms(hidden: int, densities: tuple[float, ...]) -> tuple[dict[str, object], ...]:
-    return (*(network("lm-rnn", hidden, density) for density in densities), network("dense", hidden))
-
-
-PRESETS = {
-    "small": Grid(settings=SMALL, arms=_arms(64, (0.02, 0.08, 0.32)), axes={"seed": [0, 1]}),
-    "full": Grid(settings=FULL, arms=_arms(256, DENSITIES), axes={"seed": SEEDS}),
-}
+from modcog.experiments.claims.protocol import network, presets
+from modcog.experiments.sweeps.results import THRESHOLDS
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -36,19 +22,14 @@ def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
     sparsest = local.loc[local["density"].idxmin(), "arm"]
     findings = [final_accuracy(cells, arm) for arm in (*local["arm"].unique(), dense)]
     against_dense, against_sparsest = compare(cells, best, dense), compare(cells, best, sparsest)
-    findings += against_dense.findings
+    findings += against_dense.findings + against_sparsest.findings[: best != sparsest]
     answer: Answer = against_dense.answer
-    if best != sparsest:
-        findings.append(against_sparsest.findings[0])
-    if answer == "holds" and not (best != sparsest and against_sparsest.gap.low > 0):
+    if answer == "holds" and not against_sparsest.gap.low > 0:  # 0 for the sparsest itself
         answer = "cannot tell"  # a sparser network, which was not trained, might be better still
-    speed = against_dense.speed
-    result = (
-        "no network reached an accuracy that trials are counted to."
-        if speed is None
-        else f"it needs {speed.mean:.2f} times the trials of the dense network to the highest accuracy that either "
-        "reached."
-    )
+    result = "no network reached an accuracy that trials are counted to."
+    if speed := against_dense.speed:
+        result = f"it needs {speed.mean:.2f} times the trials of the dense network to the highest accuracy that either "
+        result += "reached."
     return Verdict(answer, f"The best density is that of {best}; {result}", tuple(findings))
 
 
@@ -84,7 +65,10 @@ C3 = Claim(
     "fewer trials than the dense network to the highest of 50, 75 and 90 % that either reached, and ends significantly "
     "higher than both the sparsest and the dense. (The density is chosen and judged on the same runs, which favours it "
     "a little.)",
-    presets=PRESETS,
+    presets=presets(
+        [*(network("lm-rnn", 64, density) for density in (0.02, 0.08, 0.32)), network("dense", 64)],
+        [*(network("lm-rnn", 256, density) for density in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)), network("dense", 256)],
+    ),
     verdict=verdict,
     figure=figure,
 )

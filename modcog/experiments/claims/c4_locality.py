@@ -5,24 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modcog.experiments.claims.claim import Claim, Verdict
-from modcog.experiments.claims.comparison import compare, final_accuracy
+from modcog.experiments.claims.claim import Claim, Verdict, compare, final_accuracy, per_cell
 from modcog.experiments.claims.figures import draw_curves, draw_extensions
-from modcog.experiments.claims.protocol import FULL, LOCAL, SEEDS, SMALL, network
-from modcog.experiments.claims.tables import per_cell
-from modcog.experiments.sweeps import Grid
+from modcog.experiments.claims.protocol import LOCAL, network, presets
 
 MASKS = ("lm-rnn", "random", "shuffled")
-
-
-def _arms(hidden: int) -> tuple[dict[str, object], ...]:
-    return tuple(network(mask, hidden, LOCAL) for mask in MASKS)
-
-
-PRESETS = {
-    "small": Grid(settings=SMALL, arms=_arms(64), axes={"seed": [0, 1]}),
-    "full": Grid(settings=FULL, arms=_arms(256), axes={"seed": SEEDS}),
-}
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -57,7 +44,7 @@ C4 = Claim(
     "significantly fewer trials to the highest of 50, 75 and 90 % that either reached. The shuffled mask is the same "
     "graph with other places on the sheet; since places do not enter the computation, it must do as well as the "
     "LM-RNN.",
-    presets=PRESETS,
+    presets=presets([network(mask, 64, LOCAL) for mask in MASKS], [network(mask, 256, LOCAL) for mask in MASKS]),
     verdict=verdict,
     figure=figure,
 )

@@ -6,32 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modcog.colours import PALETTE
-from modcog.experiments.claims.claim import Answer, Claim, Verdict
-from modcog.experiments.claims.comparison import compare, final_accuracy
+from modcog.experiments.claims.claim import Answer, Claim, Verdict, compare, final_accuracy, per_cell
 from modcog.experiments.claims.figures import draw_curves, log_axis, percent_axis
-from modcog.experiments.claims.protocol import FULL, LOCAL, SEEDS, SMALL, network
-from modcog.experiments.claims.tables import per_cell
-from modcog.experiments.sweeps import Grid
-
-PRESETS = {
-    # 64 units at 32 %, and 36 units with all connections: 1,300 synapses
-    "small": Grid(
-        settings=SMALL,
-        arms=(network("lm-rnn", 64, 0.32), network("lm-rnn", 128, LOCAL), network("dense", 36)),
-        axes={"seed": [0, 1]},
-    ),
-    # 5,200 to 5,700 synapses: what radii on a sheet allow
-    "full": Grid(
-        settings=FULL,
-        arms=(
-            network("lm-rnn", 256, LOCAL),
-            network("lm-rnn", 512, LOCAL / 4),
-            network("lm-rnn", 128, LOCAL * 4),
-            network("dense", 73),
-        ),
-        axes={"seed": SEEDS},
-    ),
-}
+from modcog.experiments.claims.protocol import LOCAL, network, presets
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -71,7 +48,17 @@ C5 = Claim(
     test="It holds if every LM-RNN ends significantly higher than the dense network with as many synapses, and needs "
     "significantly fewer trials to the highest of 50, 75 and 90 % that either reached. It does not hold if one does "
     "not end higher, or needs as many trials or more, with an interval that excludes the opposite.",
-    presets=PRESETS,
+    presets=presets(
+        # 1,300 synapses: 64 units at 32 %, and 36 units with all connections
+        [network("lm-rnn", 64, 0.32), network("lm-rnn", 128, LOCAL), network("dense", 36)],
+        # 5,200 to 5,700: what radii on a sheet allow
+        [
+            network("lm-rnn", 256, LOCAL),
+            network("lm-rnn", 512, LOCAL / 4),
+            network("lm-rnn", 128, LOCAL * 4),
+            network("dense", 73),
+        ],
+    ),
     verdict=verdict,
     figure=figure,
 )

@@ -1,10 +1,10 @@
-"""The parts of a claim: how it is tested, and what the test says."""
+"""The parts of a claim: how it is tested, what the test says, and the comparisons that tests rest on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import Grid
+from modcog.experiments.sweeps.grid import arm_name
+from modcog.experiments.sweeps.results import MILESTONES, THRESHOLDS
 
 Answer = Literal["holds", "does not hold", "cannot tell"]
 
@@ -23,10 +25,7 @@ UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "ratio": (1, 2, " �
 class Finding:
     """One figure that a verdict rests on.
 
-    Attributes:
-        what: the quantity.
-        estimate: mean and 95 % interval over seeds.
-        unit: ``"%"`` (the estimate is a share), ``"points"`` (a difference of shares) or ``"ratio"``.
+    The unit is ``"%"`` if the estimate is a share, ``"points"`` if it is a difference of shares, or ``"ratio"``.
     """
 
     what: str
@@ -35,12 +34,11 @@ class Finding:
 
     def __str__(self) -> str:
         factor, decimals, text = UNITS[self.unit]
-        values = np.asarray(self.estimate[:3])
-        if self.unit == "%":  # Student's interval has no bounds, a share has two
-            values = values.clip(0, 1)
+        bounds = (0, 1) if self.unit == "%" else (None, None)  # Student's interval has none, a share has two
+        values = np.clip(self.estimate[:3], *bounds)
         mean, low, high = (f"{factor * value:.{decimals}f}" for value in values)
         ends = f"{low}, {high}"
-        if self.unit == "ratio" and self.estimate.n > 1:  # see ``comparison.compare``
+        if self.unit == "ratio" and self.estimate.n > 1:  # see ``compare``
             if values[1] == 0:
                 mean, ends = f"≤ {mean}", f"≤ {high}"
             elif values[2] == np.inf:
@@ -50,13 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a test.
-
-    Attributes:
-        answer: whether the claim holds.
-        because: the reason, in a sentence or two.
-        findings: the figures.
-    """
+    """The outcome of a test: the answer, the reason in a sentence or two, and the figures."""
 
     answer: Answer
     because: str
@@ -84,3 +76,71 @@ class Claim:
     presets: dict[str, Grid]
     verdict: Callable[[pd.DataFrame, pd.DataFrame], Verdict]
     figure: Callable[[pd.DataFrame, pd.DataFrame], Figure]
+
+
+def per_cell(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each finished cell: its settings, and ``accuracy`` and ``lowest`` over its tasks.
+
+    ``arm`` is its name without the seed. ``reached_…`` tells whether a milestone was reached, and ``trials_to_…`` are
+    the trials of the whole run where it was not.
+    """
+    groups = results[results["task"].notna()].groupby("cell", sort=False)
+    cells = groups.first()
+    cells["accuracy"] = groups["decision_accuracy"].mean()
+    cells["lowest"] = groups["decision_accuracy"].min()
+    for percent in MILESTONES:
+        reached = cells[f"trials_to_{percent}"].notna()
+        cells[f"reached_{percent}"] = reached
+        cells[f"trials_to_{percent}"] = cells[f"trials_to_{percent}"].where(reached, cells["trials"])
+    cells["arm"] = [arm_name(row.arch, row.density, row.hidden) for row in cells.itertuples()]
+    return cells
+
+
+class Comparison(NamedTuple):
+    """Arm ``one`` against arm ``other``: the gap, and a ratio of trials for each threshold that a run reached.
+
+    ``gap`` is the final accuracy of ``one`` less that of ``other``. ``speed`` is the ratio at the highest of these
+    thresholds, the trials of ``one`` as a multiple of those of ``other``; None if there is none.
+    """
+
+    findings: list[Finding]
+    gap: Estimate
+    speed: Estimate | None
+
+    @property
+    def answer(self) -> Answer:
+        """The verdict on ``one`` ending significantly higher, and needing significantly fewer trials."""
+        if self.gap.high <= 0 or (self.speed and self.speed.low >= 1):
+            return "does not hold"
+        return "holds" if self.gap.low > 0 and self.speed and self.speed.high < 1 else "cannot tell"
+
+
+def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
+    """Compare two arms of ``per_cell``, paired by seed.
+
+    A run that did not reach a threshold counts with all its trials. Where that happens to ``other``, the ratios are
+    upper bounds and their interval has no lower end; where to ``one``, lower bounds. Seeds of which neither run reached
+    it are left out.
+    """
+    ones, others = (cells[cells["arm"] == arm].set_index("seed") for arm in (one, other))
+    gap = Estimate.of(ones["accuracy"] - others["accuracy"])
+    findings = [Finding(f"{one} against {other}, decision accuracy at the end", gap, "points")]
+    for percent in THRESHOLDS:
+        reached, trials = f"reached_{percent}", f"trials_to_{percent}"
+        known = ones[reached] | others[reached]
+        if known.any():
+            speed = Estimate.of_ratio(ones.loc[known, trials], others.loc[known, trials])
+            speed = speed._replace(
+                low=speed.low if others.loc[known, reached].all() else 0.0,
+                high=speed.high if ones.loc[known, reached].all() else np.inf,
+            )
+            counts = [f"{int(rows[reached].sum())} of {len(rows)}" for rows in (ones, others)]
+            some = not (ones[reached].all() and others[reached].all())
+            note = f" (reached by {' and '.join(counts)} runs)" if some else ""
+            findings.append(Finding(f"{one} against {other}, trials to {percent} %{note}", speed, "ratio"))
+    return Comparison(findings, gap, findings[-1].estimate if len(findings) > 1 else None)
+
+
+def final_accuracy(cells: pd.DataFrame, arm: str) -> Finding:
+    """Return the accuracy of an arm at the end of training."""
+    return Finding(f"{arm}, decision accuracy at the end", Estimate.of(cells.loc[cells["arm"] == arm, "accuracy"]))

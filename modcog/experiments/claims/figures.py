@@ -47,16 +47,14 @@ def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, lab
 
 def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> None:
     """Draw accuracy by extension: for each architecture a bar for the mean over seeds, and a dot for each seed."""
-    groups = results.pivot_table(index=["arch", "cell"], columns="extension", values="decision_accuracy")
-    present = [name for name in EXTENSIONS if name in groups]
-    width = 0.76 / len(archs)
-    for k, (name, colour) in enumerate(zip(archs, PALETTE, strict=False)):
-        rows = groups.loc[name, present]
-        places = [x + width * (k - (len(archs) - 1) / 2) for x in range(len(present))]
-        axes.bar(places, rows.mean(), 0.93 * width, color=colour, label=name)
-        for place, extension in zip(places, present, strict=True):
-            axes.scatter([place] * len(rows), rows[extension], color="black", s=10, zorder=3)
-    axes.set_xticks(range(len(present)), present)
+    seeds = results.groupby(["extension", "arch", "cell"])["decision_accuracy"].mean()
+    present = [name for name in EXTENSIONS if name in seeds.index]
+    means = seeds.groupby(level=["extension", "arch"]).mean().unstack().loc[present, list(archs)]
+    means.plot.bar(ax=axes, width=0.76, color=PALETTE[: len(archs)], rot=0, xlabel="", legend=False)
+    for arch, bars in zip(archs, axes.containers, strict=True):
+        for extension, bar in zip(present, bars, strict=True):
+            values = seeds[extension, arch]
+            axes.scatter([bar.get_x() + bar.get_width() / 2] * len(values), values, color="black", s=10, zorder=3)
     percent_axis(axes)
 
 

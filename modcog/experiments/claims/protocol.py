@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modcog.experiments.sweeps import Grid
+
 SEEDS = [0, 1, 2]
 
 COMMON: dict[str, Any] = {"model": {"init": "identity"}, "learning_rate": 0.004, "warmup": 300, "batch_size": 64}
@@ -34,3 +36,13 @@ LOCAL = 0.08
 def network(arch: str, hidden: int, density: float | None = None) -> dict[str, Any]:
     """Return an arm of a grid."""
     return {"arch": arch, "hidden": hidden, **({} if density is None else {"density": density})}
+
+
+def presets(
+    small: list[dict[str, Any]], full: list[dict[str, Any]], settings: dict[str, Any] = FULL
+) -> dict[str, Grid]:
+    """Return the grids of a claim from the arms of each; ``settings`` are those of the full one."""
+    return {
+        "small": Grid(settings=SMALL, arms=tuple(small), axes={"seed": SEEDS[:2]}),
+        "full": Grid(settings=settings, arms=tuple(full), axes={"seed": SEEDS}),
+    }

@@ -81,31 +81,24 @@ def folder_of(claim: Claim, preset: str, out: Path) -> Path:
 def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     """Judge a claim by the tables in a folder, and write the verdict, the figure and a page beside them.
 
-    Args:
-        claim: the claim.
-        folder: with ``results.csv`` and ``curves.csv``.
-        command: that made the tables, for the page.
+    The folder has ``results.csv`` and ``curves.csv``; ``command`` is the one that made them, for the page.
 
     Raises:
         ModcogError: if a table is missing.
     """
-    scores, learning = (_read(folder / name) for name in (RESULTS, CURVES))
+    for path in (folder / RESULTS, folder / CURVES):
+        if not path.exists():
+            raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
+    scores, learning = pd.read_csv(folder / RESULTS), pd.read_csv(folder / CURVES)
     verdict = claim.verdict(scores, learning)
     findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]
-    tested = {"claim": claim.name, "says": claim.says, "test": claim.test}
-    found = {"answer": verdict.answer, "because": verdict.because, "findings": findings}
-    write_json(folder / VERDICT, {**tested, **found, "command": command})
+    record = {"claim": claim.name, "says": claim.says, "test": claim.test, **vars(verdict), "findings": findings}
+    write_json(folder / VERDICT, record | {"command": command})
     with whole_file(folder / FIGURE) as part:
         claim.figure(scores, learning).savefig(part, format="png", dpi=120)
     with whole_file(folder / PAGE) as part:
         part.write_text(page(claim, verdict, command), encoding="utf-8")
     return verdict
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.exists():
-        raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
-    return pd.read_csv(path)
 
 
 def page(claim: Claim, verdict: Verdict, command: str) -> str:

@@ -1,7 +1,5 @@
 """Sweeps: many training runs from one description, each resumable, with their results in one table."""
 
-from __future__ import annotations
-
 from modcog.experiments.sweeps.grid import Cell, Grid
 from modcog.experiments.sweeps.results import curves, results
 from modcog.experiments.sweeps.runner import Sweep, sweep

@@ -1,33 +1,39 @@
-"""Run the cells of a grid, on this machine or on a cluster."""
+"""Run the cells of a grid: train or resume each, score it, and record the outcome; on this machine or on a cluster."""
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from joblib import effective_n_jobs
 
-from modcog.experiments.sweeps.cell import DONE, Record, finished_record, record_failure, run_cell
+from modcog.battery import Battery
+from modcog.errors import ModcogError, one_line
+from modcog.evaluation import evaluate
+from modcog.evaluation.ceilings import stored
 from modcog.experiments.sweeps.grid import Cell, Grid
+from modcog.experiments.sweeps.results import Record
 from modcog.experiments.workers import call_each
 from modcog.files import write_json
 from modcog.progress import ProgressBar
+from modcog.training.config import MACHINE_SETTINGS
+from modcog.user_code import FAILURES, error_text
 
-KILLED = "the process that trained it was killed, perhaps for lack of memory"
+RESULT = "result.json"
+
+DONE = ("finished", "reached")
+"""Statuses of a cell that is not run again."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that has been run.
-
-    Attributes:
-        out: its folder.
-        cells: its cells.
-        records: the content of each cell's ``result.json``.
-    """
+    """A sweep that has been run: its folder, its cells, and the content of the ``result.json`` of each."""
 
     out: Path
     cells: tuple[Cell, ...]
@@ -71,24 +77,109 @@ def sweep(
     known = {cell.name: record for cell in cells if (record := finished_record(cell)) is not None}
     todo = [cell for cell in cells if cell.name not in known]
     jobs = jobs if jobs >= 0 else effective_n_jobs(jobs)
+    here = jobs <= 1 and not dask
     with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
-        for index, record in call_each(run_cell, todo, jobs, dask) if dask or jobs > 1 else _run_here(todo):
+        for index, record in enumerate(map(run_cell, todo)) if here else call_each(run_cell, todo, jobs, dask):
             cell = todo[index]
-            record = record_failure(cell, KILLED) if record is None else record
+            if record is None:
+                record = record_failure(cell, "the process that trained it was killed, perhaps for lack of memory")
             if record["status"] == "interrupted":
+                if here:
+                    break  # training has trapped the signal, which was meant for the sweep
                 continue
             known[cell.name] = record
             bar.advance()
             if record["status"] not in DONE:
                 print(f"{cell.name}: {record['error'] or record['status']}", file=sys.stderr)
-    if len(known) < len(cells):  # somebody has asked a cell's own process to stop
+    if len(known) < len(cells):  # this process or that of a cell has been asked to stop
         raise KeyboardInterrupt
     return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
 
 
-def _run_here(cells: list[Cell]) -> Iterator[tuple[int, Record | None]]:
-    for index, cell in enumerate(cells):
-        record = run_cell(cell)
-        if record["status"] == "interrupted":  # training has trapped the signal, which was meant for the sweep
-            raise KeyboardInterrupt
-        yield index, record
+def run_cell(cell: Cell) -> Record:
+    """Train and score a cell, unless that has been done; a failure is recorded, not raised.
+
+    Returns:
+        The content of its ``result.json``: ``status``, ``error`` (one line if the cell failed, else None), ``cell``
+        (its description), ``network`` (figures of ``modcog.models.measure``), ``progress``, ``curve`` and ``scores``.
+    """
+    import torch
+
+    from modcog.training import train
+
+    if (known := finished_record(cell)) is not None:
+        return known
+    record: Record = {"status": "", "error": None, "cell": describe_cell(cell)}
+    threads = torch.get_num_threads()
+    try:
+        # Another sweep may be training this cell: wait for as long as it takes, then find it done.
+        run = train(cell.config, resume=True, progress_bar=False, wait=math.inf)
+        if (step := run.record["progress"]["step"]) > (steps := cell.config.steps):
+            raise ModcogError(f"{run.folder} was trained for {step} updates instead of {steps}; move it away")
+        record["status"] = run.status
+        if run.status in DONE:
+            record |= score_run(run.folder, cell.n_trials, cell.score_seed) | {"progress": run.record["progress"]}
+    except FAILURES as error:  # the cell may run a user's code, which must not end the sweep
+        return record_failure(cell, one_line(error) if isinstance(error, ModcogError) else error_text(error))
+    finally:
+        torch.set_num_threads(threads)  # the cell may have set its own number in the user's process
+    if record["status"] != "interrupted":
+        write_json(cell.config.out / RESULT, record)
+        record = read_result(cell.config.out) or record  # with lists for tuples, as a later sweep reads it
+    return record
+
+
+def record_failure(cell: Cell, error: str) -> Record:
+    """Write and return the record of a cell that failed; a finished result in its folder is kept."""
+    record: Record = {"status": "failed", "error": error, "cell": describe_cell(cell)}
+    known = read_result(cell.config.out)
+    if known is None or known["status"] not in DONE:
+        with suppress(OSError):  # the folder may be the reason of the failure
+            write_json(cell.config.out / RESULT, record)
+    return record
+
+
+def finished_record(cell: Cell) -> Record | None:
+    """Return the result of a finished cell that was scored on the trials which the cell asks for; else None."""
+    record = read_result(cell.config.out)
+    done = record is not None and record["status"] in DONE and record["cell"] == describe_cell(cell)
+    return record if done else None
+
+
+def read_result(folder: Path) -> Record | None:
+    """Read a cell's ``result.json``; None if there is none that can be read."""
+    try:
+        record = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return record if {"status", "cell"} <= record.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def describe_cell(cell: Cell) -> Record:
+    """Return a cell as JSON, without its folder and the machine that it is run on."""
+    config = cell.config.model_dump(mode="json", exclude={"out", *MACHINE_SETTINGS})
+    return {field.name: getattr(cell, field.name) for field in fields(cell)} | {"config": config}
+
+
+def score_run(folder: Path, n_trials: int, seed: int) -> Record:
+    """Return ``network``, ``scores`` and ``curve`` of a training run."""
+    from modcog.training import load_model
+    from modcog.training.metrics import read_metrics
+
+    model = load_model(folder)
+    names = ("step", "trials", "seconds", "decision_accuracy", "trial_accuracy")
+    curve = [{name: record[name] for name in names} for record in read_metrics(folder)]
+    return {**score_network(model, model.battery, n_trials, seed), "curve": curve}  # type: ignore[arg-type]
+
+
+def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> Record:
+    """Return ``scores`` of a network, and ``network``, its figures, which are empty unless it is a torch module."""
+    from torch import nn
+
+    from modcog.models import measure
+
+    network = asdict(measure(predict)) if isinstance(predict, nn.Module) else {}
+    known = stored().get(battery.settings.model_dump_json(), {})  # computing chance and ceiling would take minutes
+    levels = known if set(battery.tasks) <= known.keys() else None
+    table = evaluate(predict, battery, n_trials, seed).table(levels)
+    return {"network": network, "scores": {task: asdict(table[task]) for task in battery.tasks}}

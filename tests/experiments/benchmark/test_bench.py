@@ -14,7 +14,7 @@ from modcog.cli import main
 from modcog.errors import ModcogError
 from modcog.evaluation import levels
 from modcog.experiments import benchmark
-from modcog.experiments.sweeps.cell import run_cell
+from modcog.experiments.sweeps.runner import run_cell
 from tests.experiments.benchmark.conftest import SETTINGS, TASKS, Done, command
 
 RUN_CELL = "modcog.experiments.sweeps.runner.run_cell"

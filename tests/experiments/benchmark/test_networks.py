@@ -10,7 +10,7 @@ import torch
 
 from modcog import Battery
 from modcog.errors import ModcogError
-from modcog.experiments.benchmark.networks import score_object
+from modcog.experiments.benchmark.bench import score_object
 from modcog.user_code import is_factory
 
 GIVEN = {"n_inputs": 3, "n_outputs": 2, "hidden": 4, "seed": 0}

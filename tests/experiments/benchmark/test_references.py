@@ -10,9 +10,9 @@ from modcog import Battery
 from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError
 from modcog.experiments.benchmark import Reference, stored
-from modcog.experiments.benchmark.references import comparable, read
+from modcog.experiments.benchmark.references import comparable
 from modcog.experiments.sweeps import Grid, results
-from modcog.experiments.sweeps.cell import read_result
+from modcog.experiments.sweeps.runner import read_result
 from modcog.models import configure
 from modcog.training.config import TrainConfig
 from tests.benchmarks.store_references import GRIDS, store
@@ -40,7 +40,7 @@ def part(arms, seeds) -> Grid:
 @pytest.fixture(scope="module")
 def found(cells: Path) -> tuple[Reference, ...]:
     store([cells], grids=[GRID], path=cells / "found.json")
-    return read(cells / "found.json")
+    return stored(cells / "found.json")
 
 
 def shown(found, tasks=("go", "dm1", "dms"), settings=None, n_trials=6, score_seed=1_000, **battery):

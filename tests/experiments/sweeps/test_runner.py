@@ -17,8 +17,8 @@ import pytest
 import modcog
 from modcog.cli import main
 from modcog.experiments.sweeps import Grid, curves, results, sweep
-from modcog.experiments.sweeps.cell import RESULT, run_cell
 from modcog.experiments.sweeps.results import write_table
+from modcog.experiments.sweeps.runner import RESULT, run_cell
 from modcog.training import train
 
 SETTINGS = {
@@ -172,7 +172,7 @@ def test_a_network_that_ends_its_process_is_a_failed_cell_and_the_others_are_the
 
 def test_where_a_cell_is_computed_does_not_make_it_another(folder, monkeypatch) -> None:
     path, done = folder
-    monkeypatch.setattr("modcog.experiments.sweeps.cell.train", None, raising=False)
+    monkeypatch.setattr("modcog.experiments.sweeps.runner.train", None, raising=False)
     monkeypatch.setattr("modcog.training.train", None)  # would fail
     grid = {**GRID, "arms": GRID["arms"][:1], "settings": {**SETTINGS, "accelerator": "cpu", "threads": 2}}
     assert sweep(Grid.of(grid), path / "out", progress=False).records == done.records[:2]
@@ -189,7 +189,7 @@ def test_a_failure_does_not_take_the_place_of_a_result(folder, monkeypatch) -> N
     path, done = folder
     before = (done.cells[0].config.out / RESULT).read_text()
     grid = Grid.of({**GRID, "n_trials": 11, "arms": GRID["arms"][:1], "axes": {}})  # would be scored anew
-    monkeypatch.setattr("modcog.experiments.sweeps.cell.score_run", None)
+    monkeypatch.setattr("modcog.experiments.sweeps.runner.score_run", None)
     assert list(sweep(grid, path / "out", progress=False).failed) == [done.cells[0].name]
     assert (done.cells[0].config.out / RESULT).read_text() == before
 
