@@ -1,4 +1,4 @@
-"""The same call for many items, in worker processes of this machine or on a dask cluster."""
+"""Calls of one function with many items, in worker processes of this machine or on a dask cluster."""
 
 from __future__ import annotations
 

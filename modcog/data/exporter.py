@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -131,17 +132,18 @@ class Job:
         Raises:
             ModcogError: if it holds an export with other settings, or something else.
         """
-        manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
-        settings = self.inside("settings.json")
-        if manifest is None and not settings.exists():
-            if self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
-                raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
-            return False
-        try:
-            there = manifest.identity if manifest else Identity.model_validate_json(settings.read_bytes())
+        settings, there = self.inside("settings.json"), None
+        try:  # before the manifest: an export that finishes now writes that first and then removes these
+            there = Identity.model_validate_json(settings.read_bytes())
         except ValidationError:
             raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
-        if difference := self.identity.difference(there):
+        except FileNotFoundError:
+            pass
+        manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
+        there = manifest.identity if manifest else there
+        if there is None and self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
+            raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
+        if there and (difference := self.identity.difference(there)):
             raise ModcogError(f"out: {self.out} holds an export with other settings: {difference}")
         return manifest is not None and manifest.lost(self.out) is None and (self.out / PICTURE).exists()
 
@@ -194,13 +196,13 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
     # Beside making shards: the disk takes as long as a processor, and the picture a second.
     with ThreadPoolExecutor(4) as beside, ProgressBar(job.out.name, unit, n_items, show=progress) as bar:
         drawn = beside.submit(picture, plan.battery, plan.config.seed)
-        flushed = []
+        flushed = deque[Future[None]]()
         for index, entry in spread(partial(make_shard, job), range(len(plan.shards)), jobs, dask, _ADVICE):
             entries[index] = entry
             flushed.append(beside.submit(_flush_shard, job.out / entry.path))
             bar.advance(entry.items, bytes=sum(file.bytes for file in entry.files))
-        for done in flushed:
-            done.result()
+            while flushed and (flushed[0].done() or len(entries) == len(plan.shards)):
+                flushed.popleft().result()
     for part in list(job.out.rglob(".*.part")):  # of processes that were killed
         remove(part)
     manifest = _manifest(job, plan, entries)
@@ -224,9 +226,7 @@ def _flush_shard(path: Path) -> None:
 
 
 def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
-    splits: dict[str, tuple[ShardEntry, ...]] = {}
-    for index, shard in enumerate(plan.shards):
-        splits[shard.split] = (*splits.get(shard.split, ()), entries[index])
+    made = [(shard.split, entries[index]) for index, shard in enumerate(plan.shards)]
     tables, parts = plan.battery.tables, ("name", "kind", "meaning", "derived", "off_grid")
     return Manifest(
         identity=job.identity,
@@ -235,7 +235,7 @@ def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
         dt=tables.settings.dt,
         conditions=tuple({part: getattr(condition, part) for part in parts} for condition in tables.conditions),
         columns=plan.meanings(entries[0].arrays),
-        splits=splits,
+        splits={name: tuple(entry for split, entry in made if split == name) for name in plan.config.splits},
         files=(),
     )
 
