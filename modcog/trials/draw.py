@@ -147,7 +147,7 @@ def _choose(
 ) -> dict[str, NDArray[Any]]:
     """Draw one declaration for trials of ``task`` (m,): a row of its table each, uniformly."""
     names = choices.declared.names
-    if not given and all(name in presets for name in names):
+    if all(name in presets and name not in given for name in names):
         return {name: presets[name] for name in names}
     declared = flat([choices.declared]) if given else ()
     fixed = [(place, c, given[c.name]) for place, c in enumerate(declared) if c.name in given]
