@@ -103,6 +103,9 @@ def principal(points: Floats) -> tuple[Floats, Floats, Floats]:
 
     They are the points' mean (N,), the components (R, N) as unit vectors, and the variance along each (R,), falling; R
     is the smaller of S and N.
+
+    Raises:
+        ModcogError: if the points are all the same.
     """
     mean = points.mean(axis=0)
     _, length, components = np.linalg.svd(points - mean, full_matrices=False)

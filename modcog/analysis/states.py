@@ -231,7 +231,11 @@ def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def run_module(module: nn.Module, x: Tensor, h0: Tensor | None = None) -> Tensor:
-    """Return the states (T, B, N) of a torch module for x (T, B, C), from the initial state h0 (B, N), or its own."""
+    """Return the states (T, B, N) of a torch module for x (T, B, C), from the initial state h0 (B, N), or its own.
+
+    Raises:
+        ModcogError: if it fails or returns no states.
+    """
     start = {} if h0 is None else {"h0": h0}
     given = f"{x.dtype} observations of shape (T, B, C) = {tuple(x.shape)}{' and h0 (B, N)' if start else ''}"
     batch_first = is_batch_first(module)

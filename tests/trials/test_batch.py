@@ -207,6 +207,17 @@ def test_what_is_fixed_holds_and_the_rest_goes_with_it(rules: str, task: str, fi
         assert difference(task, trial, 0, Setting(rules=rules)) == ""
 
 
+def test_a_kept_delay_is_that_of_the_modality_whatever_else_is_fixed() -> None:
+    """P5: the modality belongs to the delay that was kept for it, when another condition is fixed, too."""
+    made = battery(Setting(rules="published"), ("dms",))
+    source = TrialSource(made.tables, Seed.of(3, Purpose.SAMPLE))
+    drawn = source.take(60).conditions
+    kept = dict(zip(drawn["modality"].tolist(), drawn["duration_delay"].tolist(), strict=True))
+    for index in range(40):
+        trial = source.one(index, {"sample_direction": 3}).rows[0]
+        assert trial["duration_delay"] == kept[trial["modality"]]
+
+
 @pytest.mark.parametrize("modality", [1, 2])
 def test_a_fixed_modality_keeps_its_own_delay_under_the_published_rules(modality: int) -> None:
     """P5: one delay for each modality, whether it was drawn or fixed."""
