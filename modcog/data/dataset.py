@@ -192,12 +192,10 @@ class Split:
         found: dict[str, NDArray[Any]] = {"observations": observations, "labels": labels, "steps": steps}
         found |= {name: np.empty(int(trials.sum()), stored[name].dtype) for name in columns}
         for place, part in parts:
-            rows = ranges(at_step[place], steps[place])
-            observations[rows, : stored["observations"].shape[-1]] = part["observations"]
-            labels[rows] = part["labels"]
-            rows = ranges(at_trial[place], trials[place])
+            _put(part["observations"], observations[:, : part["observations"].shape[-1]], at_step[place], steps[place])
+            _put(part["labels"], labels, at_step[place], steps[place])
             for name in columns:
-                found[name][rows] = part[name]
+                _put(part[name], found[name], at_trial[place], trials[place])
         return found
 
     def column(self, name: str) -> NDArray[Any]:
@@ -264,6 +262,15 @@ class Split:
 
     def __repr__(self) -> str:
         return f"Split({self.name!r}, {len(self):,} {self.dataset.unit}, {self.n_shards} shards)"
+
+
+def _put(part: NDArray[Any], out: NDArray[Any], first: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+    """Write the rows of items, one after the other in ``part``, to ``out``: count[i] rows from first[i] on."""
+    if len(part) < 64 * len(first):  # many short pieces: all at once
+        out[ranges(first, count)] = part
+        return
+    for start, n, stop in zip(first.tolist(), count.tolist(), np.cumsum(count).tolist(), strict=True):
+        out[start : start + n] = part[stop - n : stop]
 
 
 class _Shard:

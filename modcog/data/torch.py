@@ -105,9 +105,13 @@ def padded_batch(
     observations: NDArray[Any], labels: NDArray[Any], task: NDArray[Any], steps: NDArray[Any], *, batch_first: bool
 ) -> PaddedBatch:
     """Return items, packed as (S, C), (S,), (n,) and (n,) in ``Items``, as a padded batch."""
-    mask = np.arange(steps.max()) < steps[:, None]
-    padded = {"observations": pad(observations, steps, 0), "labels": pad(labels, steps, IGNORE), "mask": mask}
-    if not batch_first:
-        padded = {name: np.ascontiguousarray(array.swapaxes(0, 1)) for name, array in padded.items()}
-    batch: Any = {name: torch.from_numpy(array) for name, array in {**padded, "lengths": steps, "task": task}.items()}
+    step = np.arange(steps.max())
+    arrays = {
+        "observations": pad(observations, steps, 0, time_first=not batch_first),
+        "labels": pad(labels, steps, IGNORE, time_first=not batch_first),
+        "mask": step < steps[:, None] if batch_first else step[:, None] < steps,
+        "lengths": steps,
+        "task": task,
+    }
+    batch: Any = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return batch

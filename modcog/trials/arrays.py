@@ -121,7 +121,14 @@ def is_missing(column: NDArray[Any]) -> NDArray[np.bool_]:
     return column == -1 if column.dtype.kind in "iu" else np.isnan(column)
 
 
-def pad(packed: NDArray[Any], lengths: NDArray[np.integer], fill: float, length: int | None = None) -> NDArray[Any]:
+def pad(
+    packed: NDArray[Any],
+    lengths: NDArray[np.integer],
+    fill: float,
+    length: int | None = None,
+    *,
+    time_first: bool = False,
+) -> NDArray[Any]:
     """Pad packed steps at the end of each trial.
 
     Args:
@@ -129,13 +136,19 @@ def pad(packed: NDArray[Any], lengths: NDArray[np.integer], fill: float, length:
         lengths: (n,) steps of each.
         fill: value of padding.
         length: steps T that trials are padded to; None: those of the longest.
+        time_first: return (T, n, …).
 
     Returns:
         (n, T, …).
     """
     length = int(lengths.max(initial=0)) if length is None else length
-    padded = np.full((len(lengths), length, *packed.shape[1:]), fill, packed.dtype)
-    padded[np.arange(length) < lengths[:, None]] = packed
+    shape = (length, len(lengths)) if time_first else (len(lengths), length)
+    padded = np.full((*shape, *packed.shape[1:]), fill, packed.dtype)
+    trials = padded.swapaxes(0, 1) if time_first else padded
+    if lengths.sum() == trials.shape[0] * length:  # nothing to pad
+        trials[:] = packed.reshape(trials.shape)
+    else:
+        trials[np.arange(length) < lengths[:, None]] = packed
     return padded
 
 
