@@ -9,12 +9,20 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
+PAGES = "test_docs.py"
 CORE = ("tasks", "trials", "envs", "test_battery.py", "test_describe.py", "test_seeds.py", "test_settings.py",
         "test_floors.py")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what tests the tasks, the trials, the battery and the environments as ``core``."""
+    """Mark the core, and keep the tests of a file in one process, since they share fixtures.
+
+    Only the pages of the documentation, each of which takes long by itself, are dealt out one by one, and first.
+    """
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in CORE:
+        path = item.path.relative_to(TESTS)
+        if path.parts[0] in CORE:
             item.add_marker("core")
+        if path.name != PAGES:
+            item.add_marker(pytest.mark.xdist_group(str(path)))
+    items.sort(key=lambda item: item.path.name != PAGES)

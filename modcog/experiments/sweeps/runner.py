@@ -101,7 +101,8 @@ def run_cell(cell: Cell) -> Record:
 
     Returns:
         The content of its ``result.json``: ``status``, ``error`` (one line if the cell failed, else None), ``cell``
-        (its description), ``network`` (figures of ``modcog.models.measure``), ``progress``, ``curve`` and ``scores``. A run that is further than the cell asks for is refused.
+        (its description), ``network`` (figures of ``modcog.models.measure``), ``progress``, ``curve`` and ``scores``.
+        A run that is further than the cell asks for is refused.
     """
     import torch
 
