@@ -17,7 +17,6 @@ from modcog.checks import check_count
 from modcog.errors import ModcogError, shown, unknown
 from modcog.extras import require
 from modcog.tasks import names
-from modcog.tasks.table import BASES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -162,7 +161,8 @@ def tasks_of(words: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for word in words:
         name = word.removeprefix("modcog/").removesuffix("-v0") if word.startswith("modcog/") else word
-        found.update(dict.fromkeys([name] if name in BASES else names.resolve(name)))
+        known = name in names.known_tasks()  # then it is read once, where the battery's settings are checked
+        found.update(dict.fromkeys([name] if known else names.resolve(name)))
     return list(found)
 
 

@@ -71,23 +71,21 @@ def parse(name: str) -> TaskSpec:
     Raises:
         UnknownNameError: if there is no such task; it says what is nearest.
     """
-    read = _read(name)
-    if read is None:
-        raise unknown("task", name, known_tasks())
-    found, row = read
+    return _parse(name, "task", ())
+
+
+def _parse(name: Any, kind: str, others: tuple[str, ...]) -> TaskSpec:
+    """Read a name by the grammar; an error says what ``kind`` of name it is and offers ``others`` beside the tasks."""
+    found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
+    row = BASES.get(found["base"]) if found else None
+    if found is None or row is None:
+        raise unknown(kind, name, (*others, *known_tasks()))
     if found["interval"] and row.timed is None:
         raise UnknownNameError(
             f"unknown task {shown(name)}: {row.name} has no timed period and so no interval extension; "
             f"allowed: {', '.join(variants(row.name))}"
         )
     return TaskSpec(str(name), row.name, row.family, _SIGN.get(found["interval"], 0), _SIGN.get(found["sequence"], 0))
-
-
-def _read(name: Any) -> tuple[re.Match[str], Base] | None:
-    """Match a name with the grammar, and return the match and the row of its base task; None if there is none."""
-    found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
-    row = BASES.get(found["base"]) if found else None
-    return (found, row) if found and row else None
 
 
 def variants(base: str) -> tuple[str, ...]:
@@ -166,9 +164,7 @@ def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
             )
         if tasks in COLLECTIONS:
             return collection(tasks)
-        if _read(tasks) is None:
-            raise unknown("task or collection", tasks, (*COLLECTIONS, *known_tasks()))
-        return (parse(tasks).name,)
+        return (_parse(tasks, "task or collection", COLLECTIONS).name,)
     if isinstance(tasks, bytes | Mapping | set | frozenset) or not isinstance(tasks, Iterable):
         raise ModcogError(f"tasks: got {shown(tasks)}, must be the name of a collection or a list of task names")
     found: list[str] = []
