@@ -40,7 +40,7 @@ NETWORKS = [
 def main() -> None:
     """Print the table, and time the quick preset if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minute", action="store_true", help="Also run the preset quick to 60 %.")
+    parser.add_argument("--minute", action="store_true", help="Also run the preset quick to 60 %%.")
     args = parser.parse_args()
     torch.set_num_threads(1)
     print_machine()
