@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import re
 import subprocess
 import sys
@@ -210,7 +211,7 @@ def declares(*conditions) -> dict:
         (fills(1.5), "turn: got [1.5"),
         (fills(np.nan), "condition turn of its draw function"),
         (fills(-1, "strength"), "must be from 0 to"),
-        (fills(2, "flag"), "must be whole and from 0 to 1"),
+        (fills(1, "flag"), "turn: has been drawn from its values"),
         (fills(3, name="steps_delay"), "'steps_delay' is a name that the battery itself uses"),
         (fills(3, name="size"), "fills in 'turn', which conditions does not declare"),
         (declares(modcog.Condition("turn", "count")), "'turn' has no values and is not filled in"),
@@ -373,3 +374,97 @@ def test_a_declaration_is_all_that_analyses_need(aside) -> None:
     battery = modcog.Battery(["aside"], sigma=0)
     found = ringness(lambda x: x, battery, task="aside", period="cue", n_trials=200)
     assert found.by == "cue_direction"
+
+
+# --- declarations that a draw function does not keep ---------------------------------------------
+
+
+@pytest.fixture
+def adds() -> Iterator[Callable[..., modcog.Battery]]:
+    """Return a function that adds a base task "odd" of some conditions and a draw function, until the test ends."""
+
+    def add(conditions: tuple, draw: Callable, **fields) -> modcog.Battery:
+        periods = {"fixation": 300, "stim": ("choice", (300, 800)), "decision": 300}
+        modcog.add_base(modcog.Base("odd", "own", "Look.", periods, ("stim",), conditions, draw, **fields))
+        return modcog.Battery(["odd"])
+
+    yield add
+    if "odd" in names.BASES:
+        modcog.remove_base("odd")
+
+
+def answers(respond=None) -> Callable[[modcog.Draw], modcog.Outcome]:
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        held = None if respond is None else respond(t)
+        return modcog.Outcome(t["direction"], [modcog.Stimulus(0, 1, t["direction"])], held)
+
+    return draw
+
+
+def test_trials_that_depend_on_durations_have_no_ceiling(adds) -> None:
+    battery = adds((DIRECTION,), answers(lambda t: t.duration("stim") > 500))
+    with pytest.raises(modcog.ModcogError, match="odd: its trials depend on durations, so they cannot be enumerated"):
+        levels(battery, n_trials=10)
+
+
+def test_trials_that_depend_on_undeclared_random_numbers_have_no_ceiling(adds) -> None:
+    battery = adds((DIRECTION,), answers(lambda t: t.rng.random(t.n) < 0.5))
+    with pytest.raises(modcog.ModcogError, match="odd: its draw function uses random numbers"):
+        levels(battery, n_trials=10)
+
+
+@pytest.mark.parametrize("how", ["fill", "derive"])
+def test_what_has_been_drawn_cannot_be_filled_in(adds, how) -> None:
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        getattr(t, how)("direction", np.zeros(t.n, int))
+        return answers()(t)
+
+    with pytest.raises(modcog.ModcogError, match="direction: has been drawn from its values"):
+        adds((DIRECTION,), draw)
+
+
+def test_conditions_of_different_kinds_can_be_drawn_together(adds) -> None:
+    place = modcog.Joint((DIRECTION, modcog.Condition("gain", "strength")), [(3, 0.5), (7, 1.0)])
+
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        return modcog.Outcome(t["direction"], [modcog.Stimulus(0, 1, t["direction"], t["gain"])])
+
+    found = adds((place,), draw).sample(50, seed=0).conditions
+    assert found["direction"].dtype == np.int64
+    assert set(zip(found["direction"].tolist(), found["gain"].tolist(), strict=True)) == {(3, 0.5), (7, 1.0)}
+
+
+def test_trials_with_values_from_a_lambda_can_be_pickled(adds) -> None:
+    odd = modcog.Condition("odd", "count", values=lambda settings, params: range(3))
+    trials = adds((DIRECTION, odd), answers()).sample(5, seed=0)
+    twin = pickle.loads(pickle.dumps(trials))
+    np.testing.assert_array_equal(twin.conditions["odd"], trials.conditions["odd"])
+    pickle.dumps(modcog.Battery("yang19", rules="published").sample(5, seed=0))
+
+
+@pytest.mark.parametrize("contrast", [-5, np.inf, np.nan, 1e300])
+def test_a_given_condition_that_is_filled_in_is_checked(adds, contrast) -> None:
+    def draw(t: modcog.Draw) -> modcog.Outcome:
+        gain = t.fill("contrast", t.rng.uniform(0.5, 1, t.n))
+        return modcog.Outcome(t["direction"], [modcog.Stimulus(0, 1, t["direction"], gain)])
+
+    adds((DIRECTION, modcog.Condition("contrast", "strength")), draw)
+    env = gym.make("modcog/odd-v0", disable_env_checker=True).unwrapped
+    with pytest.raises(modcog.ModcogError, match=r"contrast: got .*, must be from 0 to 1e"):
+        env.new_trial(contrast=contrast)
+
+
+def test_a_task_without_conditions_has_a_ceiling(adds) -> None:
+    battery = adds((), lambda t: modcog.Outcome(np.full(t.n, 2), [modcog.Stimulus(0, 1, np.full(t.n, 2))]))
+    assert levels(battery, n_trials=10)["odd"].decision_chance == 1
+
+
+def test_target_is_not_a_users_condition(adds) -> None:
+    with pytest.raises(modcog.ModcogError, match="'target' is a name that the battery itself uses"):
+        adds((DIRECTION, modcog.Condition("target", "flag")), answers())
+
+
+def test_a_target_outside_a_smaller_ring_is_refused(adds) -> None:
+    battery = adds((), lambda t: modcog.Outcome(np.full(t.n, 10), []))
+    with pytest.raises(modcog.ModcogError, match="odd: its draw function returned targets outside 0 to 7"):
+        battery.replace(dim_ring=8).sample(3, seed=0)

@@ -118,12 +118,15 @@ class Plan:
 
     def trials(self, shard: Shard) -> Trials:
         """Draw and paint the trials of a shard; in layout stream those of its sequences, each cut at its end."""
-        tables, seed = self.battery.tables, Seed.of(self.config.seed, Purpose.EXPORT, shard.split_index)
+        tables, streams = self.battery.tables, self.config.layout == "stream"
+        seed = Seed.of(self.config.seed, Purpose.EXPORT, shard.split_index, int(streams))
         starts = range(shard.start, shard.stop, self.block)
-        if self.config.layout == "trials":  # the tasks take turns, so that every shard has all of them
+        if not streams:  # the tasks take turns, so that every shard has all of them
             source, n_tasks = TrialSource(tables, seed), len(self.battery.tasks)
-            tasks = [np.arange(start, min(start + self.block, shard.stop)) % n_tasks for start in starts]
-            return concatenate([source.block(starts[i] // self.block, block) for i, block in enumerate(tasks)])
+            tasks = [np.arange(start, start + self.block) % n_tasks for start in starts]
+            # A block is drawn whole and then cut: drawn smaller, it would hold other trials.
+            whole = [source.block(start // self.block, block) for start, block in zip(starts, tasks, strict=True)]
+            return concatenate([block[: shard.stop - start] for block, start in zip(whole, starts, strict=True)])
         stream = Stream(tables, seed, self.block, self.seq_len)  # whose lanes are the sequences
         numbers = [start // self.block for start in starts]
         trials = concatenate([pack(tables, stream.draw(i), seed.rng(Part.NOISE, i)) for i in numbers])

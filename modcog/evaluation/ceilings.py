@@ -125,7 +125,7 @@ def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
     parts = []
     source = TrialSource(observer.tables, Seed.of(seed, Purpose.CEILING))
     for index in range(-(-n_trials // BLOCK)):
-        trials = source.block(index, n=min(BLOCK, n_trials - index * BLOCK))
+        trials = source.block(index, n=BLOCK)[: n_trials - index * BLOCK]  # whole: smaller blocks hold other trials
         chance = observer.expected(trials, observer.prior(trials))
         ceiling = observer.expected(trials, observer.posterior(trials))
         parts.append(np.stack([*chance, *ceiling]))

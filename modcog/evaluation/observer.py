@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.seeds import Purpose, Seed
 from modcog.settings import Settings
 from modcog.tasks.condition import STEPS, flat
 from modcog.trials import extend, paint
@@ -190,8 +189,7 @@ def enumerate_trials(tables: Tables, timed_steps: int) -> Hypotheses:
         ModcogError: if they cannot be enumerated, or are more than ``MOST``.
     """
     times: Sequence[float | None] = possible_times(tables, timed_steps) if tables.interval_sign[0] else [None]
-    conditions = _every_combination(tables)
-    n = len(next(iter(conditions.values())))
+    conditions, n = _every_combination(tables)
     shown, ring = shown_slots(tables), tables.settings.dim_ring
     mean, noisy, answer = [], [], []
     for time in times:
@@ -199,7 +197,7 @@ def enumerate_trials(tables: Tables, timed_steps: int) -> Hypotheses:
         if time is not None:
             ms[:, tables.timed_slot[0]] = time
         durations = Durations(ms, whole_steps(ms, tables.settings.dt), dict(conditions))
-        drawn = draw_conditions(tables, np.zeros(n, np.int64), durations, Seed.of(0, Purpose.CEILING).rng())
+        drawn = draw_conditions(tables, np.zeros(n, np.int64), durations, None)
         values, noise = paint.frames(tables, drawn)
         mean.append(values.reshape(n, tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
         mask = noise.reshape(n, tables.n_slots)[:, shown]
@@ -257,8 +255,8 @@ def possible_times(tables: Tables, steps: int) -> list[float]:
     return [ms for ms in durations if whole_steps(np.array(ms), tables.settings.dt) == steps]
 
 
-def _every_combination(tables: Tables) -> dict[str, NDArray[Any]]:
-    """Return all combinations of what a base task draws, as columns; each is as likely as any other."""
+def _every_combination(tables: Tables) -> tuple[dict[str, NDArray[Any]], int]:
+    """Return all combinations of what a base task draws, as columns, and their number; each is equally likely."""
     row, group = tables.rows[0], tables.groups[0]
     for declared in row.conditions:
         if not declared.drawn and not all(condition.derived for condition in flat([declared])):
@@ -274,9 +272,9 @@ def _every_combination(tables: Tables) -> dict[str, NDArray[Any]]:
             f"the ideal observer weighs {MOST} at most"
         )
     found: dict[str, NDArray[Any]] = {}
-    for choices, index in zip(group.choices, np.indices(counts).reshape(len(counts), -1), strict=True):
-        found |= dict(zip(choices.declared.names, choices.rows[index].T, strict=True))
-    return found
+    for choices, index in zip(group.choices, np.indices(counts).reshape(len(counts), total), strict=True):
+        found |= choices.columns(choices.rows[index])
+    return found, total
 
 
 def _weigh_exact(known: Hypotheses, total: Floats, steps: Floats) -> Floats:

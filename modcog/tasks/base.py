@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modcog.errors import unknown
+from modcog.errors import ModcogError, unknown
 from modcog.tasks.condition import Condition, Joint
 
 if TYPE_CHECKING:
@@ -122,13 +122,24 @@ class Draw:
 
         Returns:
             (n,) the column that holds.
+
+        Raises:
+            ModcogError: if the condition has values and so has been drawn.
         """
+        if name in self.conditions:
+            raise ModcogError(f"{name}: has been drawn from its values; fill in only conditions without")
         column = self.given.get(name)
         self.conditions[name] = column = np.asarray(drawn if column is None else column)
         return column
 
     def derive(self, name: str, column: ArrayLike) -> NDArray[Any]:
-        """Fill in a condition that is declared as derived: it follows from the others and cannot be fixed."""
+        """Fill in a condition that is declared as derived: it follows from the others and cannot be fixed.
+
+        Raises:
+            ModcogError: if the condition is not derived but has been drawn.
+        """
+        if name in self.conditions:
+            raise ModcogError(f"{name}: has been drawn from its values; declare it with derived=True")
         self.conditions[name] = found = np.asarray(column)
         return found
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modcog.checks import LARGEST_STRENGTH
+from modcog.checks import LARGEST_STRENGTH, LONGEST_MS
 from modcog.errors import ModcogError, shown
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ class Condition:
         if self.kind == "strength":
             if not self.derived and not np.all((column >= 0) & (column <= LARGEST_STRENGTH)):
                 raise ModcogError(f"{self.name}: got {shown(column.tolist())}, must be from 0 to {LARGEST_STRENGTH:g}")
+        elif self.kind == "duration":
+            if not np.all((column >= 0) & (column <= LONGEST_MS)):
+                raise ModcogError(f"{self.name}: got {shown(column.tolist())}, must be from 0 to {LONGEST_MS:g} ms")
         elif self.whole:
             whole = np.isfinite(column) & (np.floor(column) == column)
             if not np.all(whole & (column >= lower) & (column <= upper)):

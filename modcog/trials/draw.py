@@ -82,14 +82,17 @@ def draw_conditions(
     tables: Tables,
     task: NDArray[np.integer],
     durations: Durations,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     given: Given | None = None,
 ) -> Drawn:
     """Draw one trial of each task in ``task`` (n,), whose durations are known, but for conditions that are ``given``.
 
+    Without ``rng`` nothing is drawn: all conditions are presets, as where the ideal observer enumerates them.
+
     Raises:
-        ModcogError: if a given condition is out of range, contradicts another or does not exist, or a draw function
-            does not fill in what its base task declares.
+        ModcogError: if a given condition is out of range, contradicts another or does not exist, a draw function
+            does not fill in what its base task declares or returns a target that is no direction, or, without ``rng``,
+            its trials depend on random numbers of its own or on durations.
     """
     n = len(task)
     interval_ms = np.zeros(n)
@@ -110,10 +113,16 @@ def draw_conditions(
         conditions: dict[str, NDArray[Any]] = {}
         # trials that share a draw function all have a preset, or none does
         presets = {name: column[trial] for name, column in durations.presets.items() if column[trial[0]] != -1}
+        base, declared = group.base.name, flat(group.base.conditions)
         for choices in group.choices:
             conditions |= _choose(choices, kind, rng, fixed, presets, tables.settings.dim_ring)
+        for condition in declared:
+            if condition.name in fixed and not condition.drawn and not condition.derived:
+                condition.check(fixed[condition.name], tables.settings.dim_ring)
 
-        def duration(period: str, trial: NDArray[np.intp] = trial) -> NDArray[np.float64]:
+        def duration(period: str, trial: NDArray[np.intp] = trial, base: str = base) -> NDArray[np.float64]:
+            if rng is None:
+                raise ModcogError(f"{base}: its trials depend on durations, so they cannot be enumerated")
             if period not in tables.period_slots:
                 raise unknown("period", period, tables.period_slots)
             slot = tables.period_slots[period][task[trial]]
@@ -121,18 +130,20 @@ def draw_conditions(
 
         params = {name: column[kind] for name, column in group.params.items()}
         context = Draw(
-            rng, len(trial), tables.settings, params, fixed, conditions,
+            rng or _NoRandomness(base), len(trial), tables.settings, params, fixed, conditions,  # type: ignore[arg-type]
             tables.interval_sign[kind], interval_ms[trial], duration,
         )  # fmt: skip
         outcome = group.base.draw(context)
-        base, declared = group.base.name, [c.name for c in flat(group.base.conditions)]
+        names = [condition.name for condition in declared]
         for name in conditions:
-            if name not in declared:
+            if name not in names:
                 raise ModcogError(f"{base}: its draw function fills in {name!r}, which conditions does not declare")
-        for name in declared:
+        for name in names:
             if name not in conditions:
                 raise ModcogError(f"{base}: condition {name!r} has no values and is not filled in by the draw function")
         target[trial] = outcome.target
+        if target.min() < 0 or target.max() >= tables.settings.dim_ring:
+            raise ModcogError(f"{base}: its draw function returned targets outside 0 to {tables.settings.dim_ring - 1}")
         if outcome.respond is not None:
             respond[trial] = outcome.respond
         groups.append(Shown(trial, tuple(outcome.stimuli), conditions))
@@ -142,8 +153,18 @@ def draw_conditions(
     return drawn
 
 
+class _NoRandomness:
+    """Stands in for a generator where trials are enumerated: whoever draws from it has trials without number."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModcogError(f"{self.base}: its draw function uses random numbers, so its trials cannot be enumerated")
+
+
 def _choose(
-    choices: Choices, task: NDArray[np.integer], rng: np.random.Generator, given: Given, presets: Given, dim_ring: int
+    choices: Choices, task: NDArray[np.integer], rng: Any, given: Given, presets: Given, dim_ring: int
 ) -> dict[str, NDArray[Any]]:
     """Draw one declaration for trials of ``task`` (m,): a row of its table each, uniformly."""
     names = choices.declared.names
@@ -161,7 +182,7 @@ def _choose(
         rows = np.stack([_agreeing_row(choices, k, of, rng) for k, of in zip(task, own, strict=True)])
         for place, _, column in fixed:
             rows[:, place] = column
-    return {name: rows[:, i] for i, name in enumerate(names)}
+    return choices.columns(rows)
 
 
 def _agreeing_row(

@@ -116,7 +116,7 @@ class Published(Rules):
 
 
 GO_CONDITIONS = (
-    Condition("target", "direction", "direction asked for", values=lambda settings, params: range(settings.dim_ring)),
+    Condition("target", "direction", "direction asked for"),
     MODALITY,
     Condition("direction", "direction", "where the stimulus stands on the ring", derived=True, off_grid=True),
 )

@@ -32,8 +32,8 @@ TARGET = Condition("target", "direction", "direction asked for, before the inter
 RESPOND = Condition("respond", "flag", "1: respond; 0: hold fixation through the decision", derived=True)
 INTERVAL_MS = Condition("interval_ms", "duration", "the T of the interval extension, ms", derived=True)
 
-RESERVED = (RESPOND.name, INTERVAL_MS.name)
-"""Names that a base task cannot give to a condition; it may draw ``target`` itself."""
+RESERVED = (TARGET.name, RESPOND.name, INTERVAL_MS.name)
+"""Names that a user's base task cannot give to a condition."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,13 @@ class Choices:
     rows: NDArray[Any]
     start: NDArray[np.int64]
     count: NDArray[np.int64]
+
+    def columns(self, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return drawn rows (m, k) as columns by name: whole numbers where a condition is whole among fractions."""
+        found = dict(zip(self.declared.names, rows.T, strict=True))
+        if rows.dtype.kind == "f":
+            return {c.name: found[c.name].astype(np.int64 if c.whole else float) for c in flat([self.declared])}
+        return found
 
 
 @dataclass(frozen=True)
@@ -240,7 +247,8 @@ def all_columns(rows: Sequence[Base], intervals: bool) -> tuple[Condition, ...]:
     found: dict[str, Condition] = {}
     for row in {row.name: row for row in rows}.values():
         for condition in flat(row.conditions):
-            other = found.setdefault(condition.name, condition)
+            # without values, which may be a lambda that no process can send to another
+            other = found.setdefault(condition.name, replace(condition, values=None))
             if other.kind != condition.kind:
                 raise ModcogError(
                     f"{row.name}: condition {condition.name!r} is a {condition.kind}, elsewhere a {other.kind}"

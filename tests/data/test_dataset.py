@@ -53,7 +53,7 @@ def test_sequences_round_trip(made: Made, form: str) -> None:
     data = made("stream", form)
     for index, split in enumerate(data.values()):
         block = Plan(data.config).block
-        stream = Stream(data.battery.tables, Seed.of(7, Purpose.EXPORT, index), block, 40, batch_first=True)
+        stream = Stream(data.battery.tables, Seed.of(7, Purpose.EXPORT, index, 1), block, 40, batch_first=True)
         for start in range(0, len(split), block):
             lanes = slice(start, min(start + block, len(split)))
             observations, labels = next(stream)

@@ -450,3 +450,12 @@ def test_a_shard_that_lost_its_content_with_the_power_is_made_again(made: Made, 
     export(tmp_path, **small("ragged"))
     assert hashes(tmp_path) == hashes(made("ragged").path)
     assert kept.stat().st_ino == before
+
+
+def test_the_first_trials_are_the_same_however_many_are_exported(tmp_path: Path) -> None:
+    few, many = (
+        export(tmp_path / str(n), tasks=["dm1", "dms"], trials_per_task=n, splits={"train": 1.0})["train"][:]
+        for n in (30, 80)
+    )
+    for i in range(60):
+        assert few[i].packed_observations.tobytes() == many[i].packed_observations.tobytes()
