@@ -142,11 +142,12 @@ def draw_conditions(
             if name not in conditions:
                 raise ModcogError(f"{base}: condition {name!r} has no values and is not filled in by the draw function")
         target[trial] = outcome.target
-        if target.min() < 0 or target.max() >= tables.settings.dim_ring:
-            raise ModcogError(f"{base}: its draw function returned targets outside 0 to {tables.settings.dim_ring - 1}")
         if outcome.respond is not None:
             respond[trial] = outcome.respond
         groups.append(Shown(trial, tuple(outcome.stimuli), conditions))
+    if n and not 0 <= target.min() <= target.max() < (ring := tables.settings.dim_ring):
+        wrong = tables.specs[task[np.argmax((target < 0) | (target >= ring))]].base
+        raise ModcogError(f"{wrong}: its draw function returned targets outside 0 to {ring - 1}")
     drawn = Drawn(task, durations, target, respond, interval_ms, tuple(groups))
     if given:
         _check_given(tables, drawn, given)
