@@ -10,12 +10,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 PAGES = "test_docs.py"
+SLOW = ("experiments", "training", PAGES, "test_site.py")
 CORE = ("tasks", "trials", "envs", "test_battery.py", "test_describe.py", "test_seeds.py", "test_settings.py",
         "test_floors.py")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the core, and keep the tests of a file in one process, since they share fixtures.
+    """Mark what is core and what is slow, and keep a file's tests in one process, since they share fixtures.
 
     Only the pages of the documentation, each of which takes long by itself, are dealt out one by one, and first.
     """
@@ -23,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(TESTS)
         if path.parts[0] in CORE:
             item.add_marker("core")
+        if path.parts[0] in SLOW:
+            item.add_marker("slow")
         if path.name != PAGES:
             item.add_marker(pytest.mark.xdist_group(str(path)))
     items.sort(key=lambda item: item.path.name != PAGES)
