@@ -24,8 +24,8 @@ class ProgressBar:
 
     def __init__(self, label: str, unit: str, total: int, done: int = 0, show: bool | None = None) -> None:
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"), TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}", markup=False), TimeRemainingColumn(elapsed_when_finished=True),
         )  # fmt: skip
         hidden = not (sys.stderr.isatty() if show is None else show)
         self._bar = Progress(*columns, console=Console(stderr=True), disable=hidden)

@@ -46,3 +46,12 @@ def test_nothing_is_shown_unless_asked(capsys: pytest.CaptureFixture[str], monke
     with ProgressBar("export", "trials", 1) as bar:
         bar.advance()
     assert "1/1" in sys.stderr.getvalue()
+
+
+def test_square_brackets_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in ``modcog[train]``; they are no markup."""
+    with ProgressBar("runs[bold]", "cells", 2, show=True) as bar:
+        bar.advance(1, task="go[red]")
+    shown = capsys.readouterr().err
+    assert "runs[bold]" in shown
+    assert "go[red]" in shown
