@@ -36,7 +36,6 @@ class Purpose(IntEnum):
     CEILING = 7  # trials that the ideal observer plays
     PICTURE = 8
     ANALYSIS = 9  # trials that an analysis shows a network
-    CHECK = 10  # trials that try out a user's code
     ORDER = 11  # order in which stored trials are read
     MASK = 12  # connections of a network
     WEIGHTS = 13  # initial weights of a network

@@ -142,10 +142,7 @@ class Split:
         Raises:
             IndexError: if the index is outside, or the slice has a step.
         """
-        start, stop, step = span(index, len(self))
-        if step != 1:
-            raise IndexError("items can be sliced contiguously only; take(indices) picks any")
-        return self.take(range(start, stop))
+        return self.take(range(*span(index, len(self), "item", "; take(indices) picks any")))
 
     def take(self, indices: Iterable[int]) -> Trials:
         """Return the trials of any items, in the order asked for.

@@ -101,9 +101,7 @@ class Trials:
         Raises:
             IndexError: if the index is outside, or the slice has a step.
         """
-        start, stop, step = span(index, len(self))
-        if step != 1:
-            raise IndexError("trials can be sliced contiguously only")
+        start, stop = span(index, len(self))
         steps = slice(int(self.offsets[start]), int(self.offsets[stop]))
         return replace(
             self,
@@ -163,18 +161,22 @@ def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np
     return np.repeat(start - before, count) + np.arange(int(count.sum()))
 
 
-def span(index: int | slice, n: int) -> tuple[int, int, int]:
-    """Return start, stop and step of one of n trials, or of a slice of them.
+def span(index: int | slice, n: int, kind: str = "trial", hint: str = "") -> tuple[int, int]:
+    """Return start and stop of one of n trials, or of a contiguous slice of them.
+
+    ``kind`` is what an error calls one of them, and ``hint`` what it adds about slices.
 
     Raises:
-        IndexError: if the index is outside.
+        IndexError: if the index is outside, or the slice has a step.
     """
     if isinstance(index, slice):
         start, stop, step = index.indices(n)
-        return start, max(start, stop), step
+        if step != 1:
+            raise IndexError(f"{kind}s can be sliced contiguously only{hint}")
+        return start, max(start, stop)
     if not -n <= index < n:
-        raise IndexError(f"trial {index} of {n}")
-    return index % n, index % n + 1, 1
+        raise IndexError(f"{kind} {index} of {n}")
+    return index % n, index % n + 1
 
 
 def concatenate(parts: Sequence[Trials]) -> Trials:

@@ -17,8 +17,6 @@ from modcog.experiments import benchmark
 from modcog.experiments.sweeps.runner import run_cell
 from tests.experiments.benchmark.conftest import SETTINGS, TASKS, Done, command
 
-RUN_CELL = "modcog.experiments.sweeps.runner.run_cell"
-
 pytestmark = pytest.mark.usefixtures("folder")
 
 

@@ -34,7 +34,6 @@ GRID = {
 OWN = """
 import torch
 
-RUN_CELL = "modcog.experiments.sweeps.runner.run_cell"
 def sometimes(n_inputs, n_outputs, hidden, seed):
     if seed == 1:
         raise RuntimeError("no luck\\ntoday")
