@@ -28,7 +28,7 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.evaluate import check_independence
-from modcog.evaluation.scores import numbers
+from modcog.evaluation.scoring import numbers
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task

@@ -2,7 +2,14 @@
 
 from modcog.evaluation.ceilings import Level, levels
 from modcog.evaluation.evaluate import evaluate
+from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.observer import IdealObserver
-from modcog.evaluation.scores import Score, Scores, format_table, score
+from modcog.evaluation.report import format_table
+from modcog.evaluation.scores import Figure, Score, Scores
+from modcog.evaluation.scoring import score
+from modcog.evaluation.strategies import STRATEGIES
 
-__all__ = ["IdealObserver", "Level", "Score", "Scores", "evaluate", "format_table", "levels", "score"]
+__all__ = [
+    "MEASURES", "STRATEGIES", "Figure", "IdealObserver", "Level", "Score", "Scores", "evaluate", "format_table",
+    "levels", "score",
+]  # fmt: skip

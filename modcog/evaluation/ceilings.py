@@ -1,22 +1,25 @@
-"""Chance and ceiling of each task, between which its scores are read.
+"""The levels between which scores are read: those of the ideal observer and of named strategies, for every task.
 
-*Chance* is the accuracy of the best player who knows the task and the clock and sees no stimulus. *Ceiling* is that of
-the ideal observer. For the default settings both are stored with the package.
+For the default settings they are stored with the package.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.checks import check_count
+from modcog.evaluation.measures import MEASURES, TOLERANCE, check_tolerance
 from modcog.evaluation.observer import IdealObserver
+from modcog.evaluation.strategies import STRATEGIES, Strategies, averages, standard_error
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
 from modcog.tasks import names
@@ -28,120 +31,172 @@ STORED = Path(__file__).with_name("ceilings.json")
 """Levels of the 132 tasks under the default settings, written by ``tests/benchmarks/store_ceilings.py``."""
 
 LIVE_TRIALS = 20_000
-"""Trials of each task behind levels that are computed when they are asked for."""
+"""Noisy trials of each base task behind levels that are computed when they are asked for."""
 
 BLOCK = 2000
 """Trials drawn at once."""
+
+SMALLEST_RANGE = 1e-6
+"""Largest difference between two levels at which they count as equal."""
 
 Progress = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Level:
-    """Chance and ceiling of one task: accuracies from 0 to 1.
+    """The levels of one task.
 
     Attributes:
-        decision_chance: decision accuracy of the best player who sees no stimulus.
-        decision_ceiling: decision accuracy of the ideal observer.
-        trial_chance, trial_ceiling: trial accuracies of the two.
-        error: standard error of the ceilings, the larger of the two.
+        values: of each strategy (``STRATEGIES``), its value of each measure (``MEASURES``): a share from 0 to 1, or
+            degrees; None where the measure is undefined for it.
+        error: largest standard error of the ideal observer's values that are shares.
     """
 
-    decision_chance: float
-    decision_ceiling: float
-    trial_chance: float
-    trial_ceiling: float
-    error: float
+    values: Mapping[str, Mapping[str, float | None]]
+    error: float = 0.0
 
-    def ends(self, kind: str) -> tuple[float, float]:
-        """Return chance and ceiling of a kind of score, ``"decision"`` or ``"trial"``."""
-        return getattr(self, f"{kind}_chance"), getattr(self, f"{kind}_ceiling")
+    def ends(self, kind: str, floor: str = "blind") -> tuple[float, float]:
+        """Return the levels of a measure at which a share is 0 and 1; NaN where one is undefined.
+
+        The share is 1 at the ideal observer's level. It is 0 at that of the strategy ``floor``, or, with ``"best"``,
+        at the best level below the ideal observer's, that of a player who lacks something the task needs.
+        """
+        ceiling = _number(self.values["ideal"].get(kind))
+        if floor != "best":
+            return _number(self.values[floor].get(kind)), ceiling
+        better = -1 if kind in ("angular_error", "unanswered") else 1
+        others = [_number(self.values[name].get(kind)) for name in self.values if name != "ideal"]
+        below = [value for value in others if better * (ceiling - value) > SMALLEST_RANGE]
+        return (max(below, key=lambda value: better * value) if below else np.nan), ceiling
 
 
 def levels(
-    battery: Battery, n_trials: int | None = None, seed: int = 0, jobs: int = 1, progress: Progress | None = None
+    battery: Battery,
+    n_trials: int | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    tolerance: float = TOLERANCE,
 ) -> dict[str, Level]:
-    """Return chance and ceiling of every task of a battery.
+    """Return the levels of every task of a battery: of blind players (chance), the ideal observer, and four between.
+
+    See ``modcog.evaluation.strategies`` for the players. Levels are exact where a task has no noise, and for players
+    who do not see the noise.
 
     Args:
         battery: tasks and settings; the rule input makes no difference.
-        n_trials: number of trials of each task to compute the levels from; None: read the stored levels, or compute
-            them from ``LIVE_TRIALS`` if none are stored for these settings.
+        n_trials: number of noisy trials of each base task to compute the levels from; None: read the stored levels, or
+            compute them from ``LIVE_TRIALS`` if none are stored for these settings.
         seed: of the trials.
         jobs: processes; −1: one for each core. Base tasks that a script has added are known in its own process only.
         progress: called with the name of each task whose levels have been computed.
+        tolerance: of the directional accuracy, in degrees; the stored levels have 36.
 
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
     key = battery.settings.model_dump_json()
-    known = stored().get(key, {}) if n_trials is None else {}
+    tolerance = check_tolerance(tolerance)
+    known = stored().get(key, {}) if n_trials is None and tolerance == TOLERANCE else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
-    stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}
-    tasks = list(dict.fromkeys(stand_in.values()))
-    computed: dict[str, Level] = {}
-    if tasks:
+    alike: dict[str, list[str]] = {}  # tasks that show the same stimuli share the beliefs of those who see them
+    for task in battery.tasks:
+        if task not in known:
+            alike.setdefault(names.parse(task).base, []).append(task)
+    found = {task: known[task] for task in battery.tasks if task in known}
+    if alike:
         from joblib import Parallel, delayed
 
-        calls = [delayed(level_of)(task, repr(names.parse(task).row), key, n, seed) for task in tasks]
-        in_turn = Parallel(n_jobs=jobs if len(tasks) > 1 else 1, return_as="generator")
-        for task, level in zip(tasks, in_turn(calls), strict=True):
-            computed[task] = level
-            if progress:
-                progress(task)
-    return {task: known[task] if task in known else computed[stand_in[task]] for task in battery.tasks}
+        calls = [
+            delayed(_levels_of)(tuple(tasks), repr(names.parse(base).row), key, n, seed, tolerance)
+            for base, tasks in alike.items()
+        ]
+        for part in Parallel(n_jobs=jobs if len(calls) > 1 else 1, return_as="generator")(calls):
+            found |= part
+            for task in part:
+                if progress:
+                    progress(task)
+    return {task: found[task] for task in battery.tasks}
 
 
-def stand_in_for(battery: Battery, task: str) -> str:
-    """Return a task that has provably the same levels as ``task``: its base task, or ``task`` itself.
+@lru_cache(maxsize=256)
+def _levels_of(
+    tasks: tuple[str, ...], row: str, key: str, n_trials: int, seed: int, tolerance: float
+) -> dict[str, Level]:
+    """Return the levels of tasks that extend one base task, under the settings that ``key`` is the JSON of.
 
-    An extension moves the right action by amounts that the observer knows: the time waited and the steps taken. Where
-    each answer has a label of its own, this only renames the actions and takes nothing from what can be known. That is
-    so under the corrected rules, and in the decision family, whose trials all respond, under the published ones. It
-    must leave the periods that show something as long as they were, and T must be known.
+    ``row`` describes the base task, so that one that a user has removed and added again differently is computed anew.
     """
+    settings = Settings.model_validate_json(key)
+    sampled: dict[str, NDArray[np.float64] | None] = {}
+    found = {}
+    for task in tasks:
+        seen = _as_seen(task, settings)
+        name = seen.model_dump_json()
+        if name not in sampled:
+            sampled[name] = sample_beliefs(IdealObserver(names.parse(task).base, seen), n_trials, seed)
+        found[task] = level_of(task, settings, sampled[name], tolerance)
+    return found
+
+
+def _as_seen(task: str, settings: Settings) -> Settings:
+    """Return settings under which the base task shows its stimuli as long as ``task`` does."""
     spec = names.parse(task)
-    own = compile_tables([task], battery.settings, rule_input=False)
-    base = compile_tables([spec.base], battery.settings, rule_input=False)
-    shown_alike = all(own.timings[0][period] == base.timings[0][period] for period in own.rows[0].shows)
-    responds = spec.family == "decision" and task in names.TASKS
-    timed = own.rows[0].timed
-    same_time = timed is None or not spec.interval or isinstance(own.timings[0][timed], float | int)
-    renamed = own.rules.name == "corrected" or (responds and same_time)
-    return spec.base if shown_alike and renamed else task
+    own, base = (compile_tables([name], settings, rule_input=False) for name in (task, spec.base))
+    longer = {
+        period: own.timings[0][period]
+        for period in own.rows[0].shows
+        if own.timings[0][period] != base.timings[0][period]
+    }
+    return settings.model_copy(update={"timing": {**settings.timing, **longer}}) if longer else settings
 
 
-@lru_cache(maxsize=4096)
-def level_of(task: str, row: str, key: str, n_trials: int, seed: int) -> Level:
-    """Return the level of one task under the settings that ``key`` is the JSON of.
-
-    ``row`` describes its base task, so that one that a user has removed and added again differently is computed anew.
-    """
-    return simulate(IdealObserver(task, Settings.model_validate_json(key)), n_trials, seed)
-
-
-def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Level:
-    """Return chance and ceiling from ``n_trials`` of the observer's own trials."""
-    parts = []
+def sample_beliefs(observer: IdealObserver, n_trials: int, seed: int = 0) -> NDArray[np.float64] | None:
+    """Return the observer's posteriors in ``n_trials`` of its own trials, (n, A); None if nothing is noisy."""
+    if not observer.noisy:
+        return None
     source = TrialSource(observer.tables, Seed.of(seed, Purpose.CEILING))
-    for index in range(-(-n_trials // BLOCK)):
-        trials = source.block(index, n=BLOCK)[: n_trials - index * BLOCK]  # whole: smaller blocks hold other trials
-        chance = observer.expected(trials, observer.prior(trials))
-        ceiling = observer.expected(trials, observer.posterior(trials))
-        parts.append(np.stack([*chance, *ceiling]))
-    values = np.concatenate(parts, axis=1)
-    decision_chance, trial_chance, decision_ceiling, trial_ceiling = values.mean(axis=1).tolist()
-    error = float(values[2:].std(axis=1).max() / np.sqrt(n_trials))
-    return Level(decision_chance, decision_ceiling, trial_chance, trial_ceiling, error)
+    blocks = (source.block(index, n=BLOCK) for index in range(-(-n_trials // BLOCK)))  # smaller ones hold other trials
+    return np.concatenate([observer.posterior(block) for block in blocks])[:n_trials]
+
+
+def level_of(task: str, settings: Settings, beliefs: NDArray[np.float64] | None, tolerance: float = TOLERANCE) -> Level:
+    """Return the levels of one task from beliefs that were sampled for its base task."""
+    tables = compile_tables([task], settings, rule_input=False)
+    ideal = Strategies(tables, beliefs, tolerance).expected("ideal")
+    players = Strategies(tables, None if beliefs is None else beliefs[:LIVE_TRIALS], tolerance)
+    values = {name: averages(players.expected(name) if players.lacks(name) else ideal) for name in STRATEGIES}
+    shares = ("decision", "trial", "last_step", "directional")
+    return Level(values, 0.0 if beliefs is None else max(standard_error(ideal, name) for name in shares))
 
 
 @lru_cache(maxsize=1)
 def stored() -> dict[str, dict[str, Level]]:
-    """Return the levels stored with the package: for the JSON of some settings, a level for each task."""
+    """Return the levels stored with the package: for the JSON of some settings, the levels of each task."""
     content = json.loads(STORED.read_text(encoding="utf-8"))
     return {
         validated(Settings, {**content["settings"], "rules": rules}).model_dump_json(): {
-            task: Level(*row) for task, row in content[rules].items()
+            task: _read(row, content["columns"]) for task, row in content[rules].items()
         }
         for rules in RULES
     }
+
+
+def _read(row: list[Any], columns: list[str]) -> Level:
+    *values, error = row
+    return Level(
+        {name: dict(zip(columns, part, strict=True)) for name, part in zip(STRATEGIES, values, strict=True)}, error
+    )
+
+
+def as_row(level: Level, digits: int) -> list[Any]:
+    """Return the levels of a task as they are stored: the measures of each strategy in turn, and the error."""
+
+    def number(value: float | None) -> float | None:
+        return None if value is None else round(value, digits)
+
+    return [*([number(level.values[name][kind]) for kind in MEASURES] for name in STRATEGIES), number(level.error)]
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

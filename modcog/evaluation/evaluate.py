@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
-from modcog.evaluation.scores import Scores, numbers, score
+from modcog.evaluation.measures import TOLERANCE, check_tolerance
+from modcog.evaluation.scores import Scores
+from modcog.evaluation.scoring import join, numbers, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
@@ -33,6 +35,7 @@ def evaluate(
     n_trials: int = 200,
     seed: int | None = 0,
     tasks: Sequence[str] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Scores:
     """Score a network on ``n_trials`` trials of every task of a battery.
 
@@ -46,9 +49,10 @@ def evaluate(
         n_trials: number of trials of each task.
         seed: of the trials; None: from the operating system.
         tasks: score these of the battery's tasks only, which keep their place in the rule input.
+        tolerance: degrees within which a response counts for the directional accuracy.
 
     Returns:
-        Scores: per trial; ``.decision_accuracy``, ``.per_task()`` and ``.table()`` sum them up.
+        Scores: per trial; ``.decision_accuracy``, ``.per_task()``, ``.table()`` and ``.by()`` sum them up.
 
     Raises:
         ModcogError: if the network fails, if its output has a wrong shape or is not finite, naming the shape expected,
@@ -58,12 +62,12 @@ def evaluate(
     if not isinstance(battery, Battery):
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     index = range(len(battery.tasks)) if tasks is None else [battery.index(task) for task in tasks]
-    n = check_count("n_trials", n_trials)
+    n, tolerance = check_count("n_trials", n_trials), check_tolerance(tolerance)
     if not len(index):
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     call = as_predict(predict, battery.n_actions)
     parts = in_chunks(per_task(battery.tables, Seed.of(seed, Purpose.EVALUATION), index, n))
-    return _score_all(call, parts, battery.n_actions, check=True)
+    return _score_all(call, parts, battery.n_actions, tolerance, check=True)
 
 
 def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:
@@ -83,7 +87,9 @@ def evaluate_on(predict: Predict | Any, trials: Trials, n_actions: int) -> Score
     return _score_all(as_predict(predict, n_actions), parts, n_actions)
 
 
-def _score_all(call: Predict, parts: Iterable[Trials], n_actions: int, check: bool = False) -> Scores:
+def _score_all(
+    call: Predict, parts: Iterable[Trials], n_actions: int, tolerance: float = TOLERANCE, check: bool = False
+) -> Scores:
     found: list[Scores] = []
     largest: tuple[Trials, Any] | None = None
     for trials in (piece for part in parts for piece in _uneven(part)):
@@ -93,13 +99,12 @@ def _score_all(call: Predict, parts: Iterable[Trials], n_actions: int, check: bo
             f"logits of shape {(n, steps, n_actions)} or actions of shape {(n, steps)}"
         ):
             output = call(trials.observations)
-        found.append(score(output, trials, n_actions))
+        found.append(score(output, trials, n_actions, tolerance))
         if largest is None or n > len(largest[0]):
             largest = trials, output
     if check and largest is not None:  # only now, so that no call comes between those that count
         check_independence(call, *largest)
-    values = {kind: np.concatenate([part.values[kind] for part in found]) for kind in found[0].values}
-    return Scores(found[0].tasks, np.concatenate([part.task for part in found]), values)
+    return join(found)
 
 
 def _uneven(trials: Trials) -> Iterator[Trials]:

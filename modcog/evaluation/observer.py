@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.settings import Settings
+from modcog.settings import Settings, Timing
 from modcog.tasks.condition import STEPS, flat
 from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
-from modcog.trials.draw import draw_conditions
+from modcog.trials.draw import Drawn, draw_conditions
 from modcog.trials.tables import RING1, RING2, Tables
 from modcog.trials.timing import Durations, normal_form, whole_steps
 
@@ -97,7 +97,7 @@ class IdealObserver:
                 f"{row.name!r} shows a noisy stimulus during its decision, which the ideal observer cannot weigh: "
                 "it acts on what has been shown before"
             )
-        self.hypotheses = lru_cache(lambda timed_steps: enumerate_trials(tables, timed_steps))
+        self.hypotheses = lru_cache(lambda timed_steps: weigh_up(tables, timed_steps))
 
     def posterior(self, trials: Trials) -> Floats:
         """Return the probability of each answer (see ``Hypotheses``), given the observations of each trial, (n, A)."""
@@ -180,7 +180,67 @@ class IdealObserver:
             yield trial, np.pad(labels, ((0, 0), (1, 0)))  # answer 0 holds fixation throughout
 
 
-def enumerate_trials(tables: Tables, timed_steps: int) -> Hypotheses:
+@dataclass(frozen=True)
+class Enumerated:
+    """Every trial that a task can draw, n of them, each as likely as any other.
+
+    Attributes:
+        conditions: drawn conditions, (n,) columns by name.
+        answer: (K, n) what each asks for before the interval moves it: 0 to hold fixation, 1 + k to respond in
+            direction k. K is 1 if the trials are the same for all times T, otherwise the number of times.
+        mean: (K, n, P, 2n) noise-free rings in each period.
+        noisy: (K, n, P, 2) the rings that are noisy.
+    """
+
+    conditions: dict[str, NDArray[Any]]
+    answer: NDArray[np.int64]
+    mean: NDArray[np.float32]
+    noisy: NDArray[np.bool_]
+
+
+def enumerate_trials(tables: Tables, times: Sequence[float]) -> Enumerated:
+    """Enumerate the trials of the one task of ``tables`` for each time T, in ms, that its interval may count.
+
+    Raises:
+        ModcogError: if they cannot be enumerated, or are more than ``MOST``.
+    """
+    conditions, n = _every_combination(tables)
+    ring, slots = tables.settings.dim_ring, tables.n_slots
+    every = []
+    for time in times:
+        ms = np.full((n, slots), tables.settings.dt)  # periods last one step, but for the timed one
+        if tables.interval_sign[0]:
+            ms[:, tables.timed_slot[0]] = time
+        durations = Durations(ms, whole_steps(ms, tables.settings.dt), dict(conditions))
+        every.append(draw_conditions(tables, np.zeros(n, np.int64), durations, None))
+    distinct = every if any(not _alike(every[0], other) for other in every[1:]) else every[:1]
+    painted = [paint.frames(tables, drawn) for drawn in distinct]
+    noise = np.stack([mask.reshape(n, slots) for _, mask in painted])
+    return Enumerated(
+        conditions,
+        np.stack([np.where(drawn.respond, 1 + drawn.target, 0) for drawn in distinct]),
+        np.stack([values.reshape(n, slots, -1)[:, :, 1 : 1 + 2 * ring] for values, _ in painted]),
+        np.stack([noise & RING1, noise & RING2], axis=3) != 0,
+    )
+
+
+def _alike(one: Drawn, other: Drawn) -> bool:
+    """Return True if two draws of the same conditions show and ask for the same."""
+    pairs = [(one.target, other.target), (one.respond, other.respond)]
+    for ours, theirs in zip(one.groups[0].stimuli, other.groups[0].stimuli, strict=True):
+        pairs += [(getattr(ours, name), getattr(theirs, name)) for name in ("modality", "direction", "strength")]
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def move_answer(tables: Tables, answer: NDArray[np.integer], ms: float) -> NDArray[np.integer]:
+    """Return answers, (n,), after the interval extension has moved them for a time T of ``ms`` milliseconds."""
+    target = np.maximum(answer - 1, 0)
+    sign = np.broadcast_to(tables.move_sign[0], target.shape)
+    moved = tables.rules.move(target, sign, np.asarray(ms), tables.settings)
+    return np.where(answer > 0, 1 + moved, 0)
+
+
+def weigh_up(tables: Tables, timed_steps: int) -> Hypotheses:
     """Return the hypotheses about a trial of the one task of ``tables``.
 
     ``timed_steps``, the steps that the timed period lasted, count only with the interval extension.
@@ -188,29 +248,22 @@ def enumerate_trials(tables: Tables, timed_steps: int) -> Hypotheses:
     Raises:
         ModcogError: if they cannot be enumerated, or are more than ``MOST``.
     """
-    times: Sequence[float | None] = possible_times(tables, timed_steps) if tables.interval_sign[0] else [None]
-    conditions, n = _every_combination(tables)
-    shown, ring = shown_slots(tables), tables.settings.dim_ring
-    mean, noisy, answer = [], [], []
-    for time in times:
-        ms = np.full((n, tables.n_slots), tables.settings.dt)  # periods last one step, but for the timed one
-        if time is not None:
-            ms[:, tables.timed_slot[0]] = time
-        durations = Durations(ms, whole_steps(ms, tables.settings.dt), dict(conditions))
-        drawn = draw_conditions(tables, np.zeros(n, np.int64), durations, None)
-        values, noise = paint.frames(tables, drawn)
-        mean.append(values.reshape(n, tables.n_slots, -1)[:, shown, 1 : 1 + 2 * ring])
-        mask = noise.reshape(n, tables.n_slots)[:, shown]
-        noisy.append(np.stack([mask & RING1, mask & RING2], axis=2) != 0)
-        answer.append(np.where(drawn.respond, 1 + extend.first_target(tables, drawn), 0))
+    ms, steps, _ = time_probabilities(tables)
+    times = ms[steps == timed_steps].tolist()
+    trials, shown = enumerate_trials(tables, times), shown_slots(tables)
+    n, k = trials.answer.shape[1], len(times)
+    unmoved = np.broadcast_to(trials.answer, (k, n))
+    answer = np.stack([move_answer(tables, row, ms) for row, ms in zip(unmoved, times, strict=True)])
+    seen = np.concatenate([_rows(trials.mean[:, :, shown]), _rows(trials.noisy[:, :, shown])], axis=1)
     # Trials that look the same become one hypothesis, which may then have several answers; all are equally likely.
-    means, noises = np.concatenate(mean), np.concatenate(noisy)
-    seen = np.concatenate([_flat(means), _flat(noises)], axis=1)
     _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
-    counts = np.zeros((len(first), ring + 1))
-    np.add.at(counts, (inverse.reshape(-1), np.concatenate(answer)), 1.0)
+    look = np.broadcast_to(inverse.reshape(-1, n), (k, n))
+    counts = np.zeros((len(first), tables.settings.dim_ring + 1))
+    np.add.at(counts, (look, answer), 1.0)
     total = counts.sum(axis=1)
-    return Hypotheses(means[first].astype(np.float64), noises[first], total / total.sum(), counts / total[:, None])
+    mean = trials.mean[:, :, shown].reshape(-1, len(shown), 2 * tables.settings.dim_ring)[first]
+    noisy = trials.noisy[:, :, shown].reshape(-1, len(shown), 2)[first]
+    return Hypotheses(mean.astype(np.float64), noisy, total / total.sum(), counts / total[:, None])
 
 
 def sums(tables: Tables, trials: Trials) -> tuple[Floats, Floats]:
@@ -232,27 +285,47 @@ def shown_slots(tables: Tables) -> NDArray[np.int64]:
     return np.unique(tables.show_slot[0])
 
 
-def possible_times(tables: Tables, steps: int) -> list[float]:
-    """Return the times T, in ms, that the interval extension may count for a timed period of ``steps`` steps.
+def time_probabilities(tables: Tables) -> tuple[NDArray[np.floating], NDArray[np.int64], Floats]:
+    """Return the times T that the interval of the one task of ``tables`` may count.
 
     Under the corrected rules T is what the period really lasted. Under the published rules it is the duration before
-    rounding to steps; where several durations come out as the same number of steps, the observer cannot tell.
+    rounding to steps; where several durations come out as the same number of steps, nobody can tell them apart.
+
+    Returns:
+        (K,) T in ms, (K,) steps that the timed period then lasts, and (K,) probability; one time, 0, if the task has
+        no interval.
 
     Raises:
         ModcogError: if T is drawn from a continuum and not rounded.
     """
-    row = tables.rows[0]
-    assert row.timed is not None
+    timed, dt = tables.rows[0].timed, tables.settings.dt
+    if not tables.interval_sign[0] or timed is None:
+        return np.zeros(1), np.zeros(1, np.int64), np.ones(1)
+    timing = tables.timings[0][timed]
     if tables.rules.name == "corrected":
-        return [steps * tables.settings.dt]
-    kind, values = normal_form(tables.timings[0][row.timed])
+        steps, probability = step_probabilities(timing, dt)
+        return steps * dt, steps, probability
+    kind, values = normal_form(timing)
     if kind == "uniform" and values[0] != values[1]:
         raise ModcogError(
-            f"timing: {row.timed} of {tables.specs[0]} is drawn from a continuum; the published rules count it before "
+            f"timing: {timed} of {tables.specs[0]} is drawn from a continuum; the published rules count it before "
             "rounding to steps, so the ideal observer has endlessly many hypotheses; give a list to choose from"
         )
-    durations = values if kind == "choice" else values[:1]
-    return [ms for ms in durations if whole_steps(np.array(ms), tables.settings.dt) == steps]
+    ms, count = np.unique(values, return_counts=True)
+    return ms, whole_steps(ms, dt), count / count.sum()
+
+
+def step_probabilities(timing: Timing, dt: float) -> tuple[NDArray[np.int64], Floats]:
+    """Return the numbers of steps that a period can last, (K,), and the probability of each, (K,)."""
+    kind, values = normal_form(timing)
+    first, last = whole_steps(np.array([min(values), max(values)]), dt)
+    if kind == "choice" or first == last:
+        steps, count = np.unique(whole_steps(np.array(values), dt), return_counts=True)
+        return steps, count / count.sum()
+    edges = np.clip(np.arange(first, last + 2) * dt, values[0], values[1])
+    probability = np.diff(edges) / (values[1] - values[0])
+    possible = probability > 0  # a duration drawn uniformly falls short of its upper end
+    return np.arange(first, last + 1)[possible], probability[possible]
 
 
 def _every_combination(tables: Tables) -> tuple[dict[str, NDArray[Any]], int]:
@@ -300,3 +373,8 @@ def _groups(values: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
 
 def _flat(values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(len(values), -1)
+
+
+def _rows(values: NDArray[Any]) -> NDArray[Any]:
+    """Return (K, n, …) values as (K · n, …) rows of numbers."""
+    return values.reshape(values.shape[0] * values.shape[1], -1)

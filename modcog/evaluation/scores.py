@@ -1,91 +1,191 @@
-"""Scores of trials, per task and over groups of tasks, with bootstrap intervals.
+"""Scores of trials by several measures, per task and over groups of tasks, with bootstrap intervals.
 
-*Decision accuracy* is the share of decision steps whose action equals the label, averaged over trials. *Trial
-accuracy* is the share of trials in which every step of the decision is right and no earlier step responds.
+``modcog.evaluation.measures`` says what the measures are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.errors import ModcogError, unknown
-from modcog.evaluation.ceilings import Level
+from modcog.errors import ModcogError, shown, unknown
+from modcog.evaluation.ceilings import SMALLEST_RANGE, Level
+from modcog.evaluation.measures import MEASURES, TOLERANCE
+from modcog.evaluation.strategies import STRATEGIES
 from modcog.seeds import Purpose, Seed
-from modcog.tables import markdown_table
 from modcog.tasks.names import TaskSpec, parse
-from modcog.trials.arrays import Trials
+from modcog.trials.arrays import is_missing
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
 
-SMALLEST_RANGE = 1e-6
-"""Largest difference between ceiling and chance at which a share is undefined."""
+MOST_VALUES = 24
+"""Values of a condition up to which scores are split by each of them."""
+
+BINS = 8
+"""Bins for a condition with more values."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Score:
-    """The accuracies of one task or group, each with a 95 % bootstrap interval (low, high) (Efron 1979).
+class Figure:
+    """One measure of one task or group.
 
-    A group's accuracy is the mean over its tasks; its interval resamples trials within each task. The *share* is how
-    far an accuracy is on the way from chance (0) to the ceiling (1), and a group's the mean over its tasks' shares.
-    Chance, ceiling and shares are None unless levels were given, and a share is None where ceiling and chance agree.
+    Attributes:
+        value: a share from 0 to 1, or degrees; NaN where no trial has one.
+        interval: 95 % bootstrap interval (low, high) (Efron 1979).
+        levels: value of each strategy (``STRATEGIES``), as far as it is defined; empty unless levels were given.
+        share: the way from chance (0) to the ceiling (1); a group's is the mean over its tasks. None where it is
+            undefined.
+        share_interval: 95 % bootstrap interval of the share.
     """
 
-    decision_accuracy: float
-    decision_interval: tuple[float, float]
-    trial_accuracy: float
-    trial_interval: tuple[float, float]
+    value: float
+    interval: tuple[float, float]
+    levels: Mapping[str, float] = field(default_factory=dict)
+    share: float | None = None
+    share_interval: tuple[float, float] | None = None
+
+
+class Measured:
+    """Means of all measures, by name."""
+
+    def mean(self, kind: str) -> float:
+        """Return the mean of a measure (``MEASURES``); NaN where no trial has a value."""
+        raise NotImplementedError
+
+    @property
+    def decision_accuracy(self) -> float:
+        """Share of decision steps that are right, mean over trials and then over tasks."""
+        return self.mean("decision")
+
+    @property
+    def trial_accuracy(self) -> float:
+        """Share of trials in which every decision step is right and no earlier step responds."""
+        return self.mean("trial")
+
+    @property
+    def last_step_accuracy(self) -> float:
+        """Share of trials whose last step is right."""
+        return self.mean("last_step")
+
+    @property
+    def directional_accuracy(self) -> float:
+        """Share of trials whose last step responds within the tolerance, or holds as asked (Yang et al. 2019)."""
+        return self.mean("directional")
+
+    @property
+    def angular_error(self) -> float:
+        """Circular distance of responses from what they should be, in degrees."""
+        return self.mean("angular_error")
+
+    @property
+    def unanswered(self) -> float:
+        """Share of the steps that ask for a response and get none."""
+        return self.mean("unanswered")
+
+    @property
+    def pooled_accuracy(self) -> float:
+        """Share of all decision steps of all trials that are right."""
+        return self.mean("pooled")
+
+
+@dataclass(frozen=True)
+class Score(Measured):
+    """The scores of one task or group.
+
+    A group's score is the mean over its tasks, but for the pooled accuracy, in which every decision step counts alike.
+    Intervals resample trials within each task.
+
+    Attributes:
+        figures: by measure (``MEASURES``).
+        n_tasks, n_trials: in the group.
+    """
+
+    figures: Mapping[str, Figure]
     n_tasks: int
     n_trials: int
-    decision_chance: float | None = None
-    decision_ceiling: float | None = None
-    decision_share: float | None = None
-    decision_share_interval: tuple[float, float] | None = None
-    trial_chance: float | None = None
-    trial_ceiling: float | None = None
-    trial_share: float | None = None
-    trial_share_interval: tuple[float, float] | None = None
+
+    def __getitem__(self, kind: str) -> Figure:
+        """Return the figure of a measure.
+
+        Raises:
+            UnknownNameError: if there is no such measure.
+        """
+        return self.figures[known_measure(kind)]
+
+    def mean(self, kind: str) -> float:  # noqa: D102
+        return self[kind].value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scores as plain values for JSON or a table, under names such as ``decision_accuracy``."""
+        found: dict[str, Any] = {}
+        for kind, figure in self.figures.items():
+            found |= {
+                MEASURES[kind].column: _plain(figure.value),
+                f"{kind}_interval": tuple(map(_plain, figure.interval)),
+                f"{kind}_chance": figure.levels.get("blind"),
+                f"{kind}_ceiling": figure.levels.get("ideal"),
+                f"{kind}_levels": dict(figure.levels),
+                f"{kind}_share": figure.share,
+                f"{kind}_share_interval": figure.share_interval,
+            }
+        return {**found, "n_tasks": self.n_tasks, "n_trials": self.n_trials}
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(Measured):
     """The scores of every trial.
 
     Attributes:
         tasks: names of the battery's tasks.
         task: (n,) index of each trial's task.
-        values: (n,) values from 0 to 1 of each score: ``"decision"``, the share of a trial's decision steps that are
-            right, and ``"trial"``, 1 if the whole trial is right.
+        values: (n,) values of each measure but the pooled one; NaN in trials for which it is undefined.
+        steps: (n,) decision steps of each trial.
+        conditions: of the trials, (n,) columns by name, to split scores by.
+        tolerance: degrees within which a response counts as directionally accurate.
     """
 
     tasks: tuple[str, ...]
     task: NDArray[np.integer]
-    values: Mapping[str, NDArray[np.float64]]
+    values: Mapping[str, Floats]
+    steps: NDArray[np.integer]
+    conditions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    tolerance: float = TOLERANCE
 
     def per_task(self, kind: str = "decision") -> dict[str, float]:
-        """Return the mean of a score, decision accuracy unless another is named, for each task that has trials."""
-        count = np.bincount(self.task, minlength=len(self.tasks))
-        total = np.bincount(self.task, self.values[kind], len(self.tasks))
-        return {name: float(total[k] / count[k]) for k, name in enumerate(self.tasks) if count[k]}
+        """Return the mean of a measure, decision accuracy unless another is named, for each task that has trials."""
+        value, count = self.sums(kind)
+        total, n = (np.bincount(self.task, part, len(self.tasks)) for part in (value, count))
+        with np.errstate(invalid="ignore"):
+            means = total / n
+        some = np.bincount(self.task, minlength=len(self.tasks)) > 0
+        return {name: float(means[k]) for k, name in enumerate(self.tasks) if some[k]}
 
     def trial_accuracy_per_task(self) -> dict[str, float]:
         """Return the trial accuracy of each task that has trials."""
         return self.per_task("trial")
 
-    @property
-    def decision_accuracy(self) -> float:
-        """Decision accuracy over the battery: the mean over tasks."""
-        return float(np.mean(list(self.per_task().values())))
+    def mean(self, kind: str) -> float:
+        """Return the mean of a measure over the battery; NaN where no trial has a value."""
+        if MEASURES[known_measure(kind)].pooled:
+            value, count = self.sums(kind)
+            return float(value.sum() / count.sum())
+        return _mean(np.array(list(self.per_task(kind).values())))
 
-    @property
-    def trial_accuracy(self) -> float:
-        """Trial accuracy over the battery: the mean over tasks."""
-        return float(np.mean(list(self.per_task("trial").values())))
+    def sums(self, kind: str) -> tuple[Floats, Floats]:
+        """Return what each trial adds to the sum of a measure, (n,), and to the number of values behind it, (n,)."""
+        if MEASURES[known_measure(kind)].pooled:
+            return self.values["decision"] * self.steps, self.steps.astype(np.float64)
+        value = self.values[kind]
+        defined = ~np.isnan(value)
+        return np.where(defined, value, 0.0), defined.astype(np.float64)
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Return the groups that scores are reported for, of tasks that have trials: battery, families, extensions."""
@@ -96,148 +196,187 @@ class Scores:
                 found.setdefault(f"{kind}: {group(spec)}", []).append(spec.name)
         return {name: tuple(tasks) for name, tasks in found.items()}
 
-    def table(self, levels: Mapping[str, Level] | None = None, seed: int = 0) -> dict[str, Score]:
+    def table(self, levels: Mapping[str, Level] | None = None, seed: int = 0, floor: str = "blind") -> dict[str, Score]:
         """Return the scores of every task and of every group (``groups``), with bootstrap intervals (Efron 1979).
 
         Args:
-            levels: chance and ceiling of the tasks, from ``modcog.evaluation.levels``, to report shares too.
+            levels: of the tasks, from ``modcog.evaluation.levels``, to report them and shares too.
             seed: of the bootstrap.
+            floor: strategy whose level is a share of 0: ``"blind"``, chance, or another, or ``"best"``, the best on
+                each task that is below the ideal observer.
 
         Raises:
-            UnknownNameError: if the levels lack a task.
+            UnknownNameError: if the levels lack a task, or there is no such strategy.
         """
         tasks = list(self.per_task())
         if levels is not None and (lacking := [name for name in tasks if name not in levels]):
             raise unknown("task of the levels", lacking[0], levels)
+        if floor not in (*STRATEGIES, "best"):
+            raise unknown("floor", floor, (*STRATEGIES, "best"))
         rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
-        means: dict[str, dict[str, NDArray[np.float64]]] = {}
-        for name, trial in trials.items():
-            drawn = trial[rng.integers(0, len(trial), (BOOTSTRAP, len(trial)))]
-            means[name] = {
-                kind: np.append(one[trial].mean(), one[drawn].mean(axis=1)) for kind, one in self.values.items()
-            }
+        resampled = {name: self.resample(trial, rng) for name, trial in trials.items()}
         table = {}
         for group, members in {**{name: (name,) for name in tasks}, **self.groups()}.items():
-            figures: dict[str, Any] = {}
-            for kind in self.values:
-                ends = [levels[name].ends(kind) for name in members] if levels is not None else None
-                figures |= _figures(kind, np.array([means[name][kind] for name in members]), ends)
-            table[group] = Score(**figures, n_tasks=len(members), n_trials=sum(len(trials[name]) for name in members))
+            sums = [resampled[name] for name in members]
+            own = [levels[name] for name in members] if levels is not None else None
+            n_trials = sum(len(trials[name]) for name in members)
+            table[group] = Score({kind: _figure(kind, sums, own, floor) for kind in MEASURES}, len(members), n_trials)
         return table
 
+    def by(
+        self,
+        *conditions: str,
+        task: str | Sequence[str] | None = None,
+        kind: str = "decision",
+        bins: int | Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> Any:
+        """Return a measure split by one condition of the trials, or by several at once.
 
-def _figures(kind: str, means: NDArray[np.float64], ends: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
-    """Return the fields of ``Score`` about one kind of score.
+        Trials whose task has no such condition are left out. A value's score is the mean over tasks, as in ``table``,
+        and its interval resamples trials within each task.
 
-    ``means``, (K, 1 + BOOTSTRAP), are those of each task and of its resamples, ``ends`` its chance and ceiling.
+        Args:
+            conditions: names of columns of ``trials.conditions``, such as ``"coherence"`` or ``"interval_ms"``.
+            task: the tasks that count; None: all.
+            kind: a measure (``MEASURES``).
+            bins: edges of bins, (k + 1,), that a condition's values are sorted into, the last one closed, or the number
+                of bins with equally many trials. None: ``BINS`` such bins for a condition with more than
+                ``MOST_VALUES`` values, none for others.
+            seed: of the bootstrap.
+
+        Returns:
+            A row for each combination of values, in their order: the conditions (of a bin, the mean of its trials),
+            ``n`` trials, ``value`` (a share from 0 to 1, or degrees), and ``low`` and ``high``, its 95 % bootstrap
+            interval. A pandas DataFrame if pandas is installed, otherwise a NumPy structured array.
+
+        Raises:
+            UnknownNameError: if there is no such condition, task or measure.
+            ModcogError: if none is named, the bins are wrong, or no trial is left.
+        """
+        known_measure(kind)
+        if not conditions:
+            raise ModcogError(f"by: got no condition, must name at least one of {', '.join(self.conditions)}")
+        for name in conditions:
+            if name not in self.conditions:
+                raise unknown("condition", name, self.conditions)
+        chosen = self.tasks if task is None else (task,) if isinstance(task, str) else tuple(task)
+        for name in chosen:
+            if name not in self.tasks:
+                raise unknown("task", name, self.tasks)
+        columns = [self.conditions[name] for name in conditions]
+        kept = np.isin(self.task, [self.tasks.index(name) for name in chosen])
+        trial = np.flatnonzero(kept & ~np.any([is_missing(column) for column in columns], axis=0))
+        places = [bin_index(name, column[trial], bins) for name, column in zip(conditions, columns, strict=True)]
+        inside = np.all([place >= 0 for place in places], axis=0)
+        if not inside.any():
+            raise ModcogError(f"by: no trial of {', '.join(chosen[:3])} has {' and '.join(conditions)} in these bins")
+        group = np.unique(np.stack(places)[:, inside], axis=1, return_inverse=True)[1].reshape(-1)
+        trial, rng = trial[inside], Seed.of(seed, Purpose.BOOTSTRAP).rng()
+        rows = []
+        for k in range(group.max() + 1):
+            own = trial[group == k]
+            sums = [self.resample(own[self.task[own] == index], rng) for index in np.unique(self.task[own])]
+            figure = _figure(kind, sums, None, "blind")
+            rows.append((*(column[own].mean() for column in columns), len(own), figure.value, *figure.interval))
+        types = [*((name, float) for name in conditions), ("n", int), ("value", float), ("low", float), ("high", float)]
+        table = np.array(rows, types)
+        if find_spec("pandas") is None:
+            return table
+        import pandas as pd
+
+        return pd.DataFrame(table)
+
+    def resample(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Floats]:
+        """Return the sums behind each measure over some trials and over ``BOOTSTRAP`` resamples of them.
+
+        Returns:
+            By measure, (2, 1 + BOOTSTRAP): the sum of the values and their number, first of the trials themselves.
+        """
+        n = len(trial)
+        drawn = rng.integers(0, n, (BOOTSTRAP, n)) + np.arange(BOOTSTRAP)[:, None] * n
+        often = np.vstack([np.ones((1, n)), np.bincount(drawn.ravel(), minlength=BOOTSTRAP * n).reshape(BOOTSTRAP, n)])
+        every = np.concatenate([np.stack(self.sums(kind)) for kind in MEASURES])[:, trial]
+        return dict(zip(MEASURES, (every @ often.T).reshape(len(MEASURES), 2, -1), strict=True))
+
+    def __repr__(self) -> str:
+        return f"Scores({len(self.task)} trials of {len(set(self.task.tolist()))} tasks)"
+
+
+def bin_index(name: str, column: NDArray[Any], bins: int | Sequence[float] | None) -> NDArray[np.int64]:
+    """Return the bin, (n,), of each value of a condition; −1: outside. ``bins`` is as in ``Scores.by``.
+
+    Raises:
+        ModcogError: if the bins are neither a number of them nor increasing edges.
     """
-    found: dict[str, Any] = {}
-    found[f"{kind}_accuracy"], found[f"{kind}_interval"] = _with_interval(means)
-    if ends is None:
+    distinct, place = np.unique(column.round(9), return_inverse=True)  # 0.66 − 0.34 is not quite 0.32
+    if bins is None and len(distinct) <= MOST_VALUES:
+        return place.reshape(-1)
+    count = BINS if bins is None else bins
+    if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 1:
+        edges = np.unique(np.quantile(column, np.linspace(0, 1, count + 1)))
+    else:
+        try:
+            edges = np.asarray(count, dtype=np.float64)
+        except (TypeError, ValueError):
+            edges = np.zeros(0)
+        if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+            raise ModcogError(f"bins: got {shown(bins)} for {name}, must be their number, or edges that increase")
+    if len(edges) == 1:
+        return np.zeros(len(column), np.int64)
+    found = np.searchsorted(edges, column, side="right") - 1
+    found[column == edges[-1]] = len(edges) - 2
+    return np.where(found >= len(edges) - 1, -1, found)
+
+
+def known_measure(kind: str) -> str:
+    """Return the name of a measure.
+
+    Raises:
+        UnknownNameError: if there is none of this name.
+    """
+    if kind not in MEASURES:
+        raise unknown("measure", kind, MEASURES)
+    return kind
+
+
+def _figure(kind: str, sums: Sequence[Mapping[str, Floats]], levels: Sequence[Level] | None, floor: str) -> Figure:
+    """Return one measure of a group from the sums (``Scores.resample``) and the levels of each of its tasks."""
+    value, count = np.stack([one[kind] for one in sums], axis=1)
+    with np.errstate(invalid="ignore"):
+        means = value / count
+        every = (value.sum(axis=0) / count.sum(axis=0))[None] if MEASURES[kind].pooled else means
+    found = Figure(*_with_interval(every))
+    if levels is None:
         return found
-    chance, ceiling = np.array(ends).T[..., None]
-    found[f"{kind}_chance"], found[f"{kind}_ceiling"] = float(chance.mean()), float(ceiling.mean())
-    defined = (ceiling - chance > SMALLEST_RANGE)[:, 0]
-    if defined.any():
-        shares = (means - chance)[defined] / (ceiling - chance)[defined]
-        found[f"{kind}_share"], found[f"{kind}_share_interval"] = _with_interval(shares)
-    return found
+    beside = {name: [level.values.get(name, {}).get(kind) for level in levels] for name in STRATEGIES}
+    some = {name: [one for one in values if one is not None] for name, values in beside.items()}
+    floors, ceiling = np.array([level.ends(kind, floor) for level in levels]).T
+    defined = np.abs(ceiling - floors) > SMALLEST_RANGE
+    share: tuple[float | None, Any] = (None, None)
+    if defined.any() and kind != "unanswered":
+        share = _with_interval((means - floors[:, None])[defined] / (ceiling - floors)[defined, None])
+    return Figure(found.value, found.interval, {name: float(np.mean(v)) for name, v in some.items() if v}, *share)
 
 
-def _with_interval(means: NDArray[np.float64]) -> tuple[float, tuple[float, float]]:
-    """Return the mean over tasks of (K, 1 + BOOTSTRAP) means, and its 95 % interval."""
-    over_tasks = means.mean(axis=0)
-    low, high = np.percentile(over_tasks[1:], [2.5, 97.5])
+def _with_interval(means: Floats) -> tuple[float, tuple[float, float]]:
+    """Return the mean over tasks of (K, 1 + BOOTSTRAP) means, where they are defined, and its 95 % interval."""
+    over_tasks = np.array([_mean(column) for column in means.T]) if np.isnan(means).any() else means.mean(axis=0)
+    low, high = np.nanpercentile(over_tasks[1:], [2.5, 97.5]) if not np.isnan(over_tasks).all() else (np.nan, np.nan)
     return float(over_tasks[0]), (float(low), float(high))
 
 
-def format_table(table: Mapping[str, Score]) -> str:
-    """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
+def _mean(values: Floats) -> float:
+    """Return the mean of what is not NaN; NaN if nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else np.nan
 
-    def percent(*values: float) -> str:
-        return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in values))
 
-    rows = [["", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy"]]
-    for name in sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery"):
-        one = table[name]
-        levels = (one.decision_chance, one.decision_ceiling, one.decision_share)
-        middle = ["–" if value is None else f"{100 * value:.1f}" for value in levels]
-        decision = percent(one.decision_accuracy, *one.decision_interval)
-        trial = percent(one.trial_accuracy, *one.trial_interval)
-        rows.append([name, str(one.n_tasks), str(one.n_trials), decision, *middle, trial])
-    return markdown_table(rows)
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def extension(spec: TaskSpec) -> str:
     """Return the extensions of a task as one word: none, interval, sequence or interval-sequence."""
     return "-".join(n for n, sign in (("interval", spec.interval), ("sequence", spec.sequence)) if sign) or "none"
-
-
-def score(output: Any, trials: Trials, n_actions: int | None = None) -> Scores:
-    """Score a network's output on trials.
-
-    Args:
-        output: (n, T, A) logits, or (n, T) actions; T at least the longest trial's length. Anything that
-            ``np.asarray`` takes.
-        trials: the n trials it was made for.
-        n_actions: A, to check that it is right; None: any.
-
-    Raises:
-        ModcogError: if the shape does not fit the trials, or a value is not finite or not an action.
-    """
-    actions = _actions(output, trials, n_actions)
-    labels, mask = trials.labels, trials.mask
-    decision = mask & (np.arange(mask.shape[1]) >= trials.decision_start[:, None])
-    share = ((actions == labels) & decision).sum(axis=1) / decision.sum(axis=1)
-    early = ((actions != 0) & mask & ~decision).any(axis=1)
-    return Scores(trials.tasks, trials.task, {"decision": share, "trial": ((share == 1) & ~early).astype(np.float64)})
-
-
-def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
-    """Return the action at each step, (n, T) for T the length of the longest trial."""
-    n, length = trials.mask.shape
-    wanted = f"must be logits of shape ({n}, {length}, {n_actions or 'A'}) or actions of shape ({n}, {length})"
-    values = numbers(output, wanted)
-    logits = values.ndim == 3
-    fits = values.ndim in (2, 3) and values.shape[0] == n and values.shape[1] >= length
-    if not fits or (logits and (values.shape[2] < 2 or values.shape[2] != (n_actions or values.shape[2]))):
-        raise ModcogError(
-            f"output: got shape {values.shape}, {wanted}; the last axis of logits has an entry for each action"
-        )
-    values = values[:, :length]
-    if values.dtype.kind == "f" and not np.isfinite(values[trials.mask]).all():
-        bad = "NaN" if np.isnan(values[trials.mask]).any() else "infinite values"
-        raise ModcogError(f"output: holds {bad} at steps of trials; {wanted}, all finite")
-    if logits:
-        return values.argmax(axis=-1)
-    taken = values[trials.mask]
-    if (taken != np.floor(taken)).any():
-        raise ModcogError(f"output: actions must be whole numbers; {wanted}")
-    if n_actions is not None and taken.size and not 0 <= taken.min() <= taken.max() < n_actions:
-        given = f"actions from {taken.min():g} to {taken.max():g}"
-        raise ModcogError(f"output: holds {given}, must be from 0 to {n_actions - 1}")
-    return np.where(trials.mask, values, 0).astype(np.int64)
-
-
-def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
-    """Return an output as an array of whole numbers, truth values or floats, of the same shape.
-
-    It may be anything that ``np.asarray`` takes, or a tensor on any device. ``wanted`` ends the error's sentence.
-
-    Raises:
-        ModcogError: if it is no array of real numbers.
-    """
-    try:
-        if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
-            output = output.detach().cpu()
-            output = output.float() if output.is_floating_point() and output.element_size() < 4 else output
-        values = np.asarray(output)
-        if values.dtype.kind in "biuf":
-            return values
-        if values.dtype.kind == "V":  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
-            return values.astype(np.float32)
-        found = f"an array of {values.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
-    except (TypeError, ValueError, RuntimeError):
-        found = type(output).__name__
-    raise ModcogError(f"output: got {found}, which is no array of real numbers; {wanted}") from None

@@ -160,6 +160,8 @@ class Base:
         timed: the period that the interval extension times, or None if the task has no such extension.
         noise: which channels are noisy while a stimulus is visible.
         params: differences between base tasks that share ``draw``; scalars, read there as columns.
+        compares: names of the drawn conditions that decide between the answers that the others leave open, as the
+            strengths of two stimuli do. A player who makes no comparison (``modcog.evaluation.levels``) does without.
     """
 
     name: str
@@ -172,3 +174,4 @@ class Base:
     timed: str | None = None
     noise: Noise = "none"
     params: Mapping[str, Any] = field(default_factory=dict)
+    compares: tuple[str, ...] = ()

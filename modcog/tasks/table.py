@@ -33,7 +33,10 @@ def _decision(
     shows = ("stim1", "stim2") if delay else ("stimulus", "stimulus")
     params = {"weights": weights, "shown": shown, "sequential": delay}
     timed = "delay" if delay else None
-    return Base(name, "decision", summary, periods, shows, decision.CONDITIONS, decision.draw, timed, "both", params)
+    return Base(
+        name, "decision", summary, periods, shows, decision.CONDITIONS, decision.draw, timed, "both", params,
+        decision.STRENGTHS,
+    )  # fmt: skip
 
 
 def _match(name: str, summary: str, *, category: bool, respond_to_match: bool) -> Base:
@@ -42,8 +45,9 @@ def _match(name: str, summary: str, *, category: bool, respond_to_match: bool) -
     }  # fmt: skip
     params = {"category": category, "respond_to_match": respond_to_match}
     return Base(
-        name, "match", summary, periods, ("sample", "test"), match.CONDITIONS, match.draw, "delay", "shown", params
-    )
+        name, "match", summary, periods, ("sample", "test"), match.CONDITIONS, match.draw, "delay", "shown", params,
+        ("match", "sample_direction"),
+    )  # fmt: skip
 
 
 _ONE, _TWO, _BOTH = (True, False), (False, True), (True, True)

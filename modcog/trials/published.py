@@ -46,7 +46,9 @@ class Published(Rules):
         if _FAMILY.get(row.name) == "go":
             return replace(row, conditions=GO_CONDITIONS, draw=draw_go)  # P3
         if _FAMILY.get(row.name) == "decision":
-            return replace(row, conditions=decision.PUBLISHED_CONDITIONS, draw=draw_decision, noise="all")  # P8, P10
+            compares = (*row.compares, "coin")
+            conditions = decision.PUBLISHED_CONDITIONS
+            return replace(row, conditions=conditions, draw=draw_decision, noise="all", compares=compares)  # P8, P10
         if _FAMILY.get(row.name) == "match":
             return replace(row, conditions=MATCH_CONDITIONS)  # P7
         return row

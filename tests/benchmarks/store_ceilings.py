@@ -1,4 +1,4 @@
-"""Write modcog/evaluation/ceilings.json: chance and ceiling of the 132 tasks under the default settings and both rules.
+"""Write modcog/evaluation/ceilings.json: levels of the 132 tasks under the default settings and both rules.
 
 python tests/benchmarks/store_ceilings.py            # on all cores
 """
@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-from modcog import Battery
-from modcog.evaluation import Level, levels
-from modcog.evaluation.ceilings import STORED, Progress, stored
+from modcog import TASKS, Battery, collection
+from modcog.evaluation import MEASURES, levels
+from modcog.evaluation.ceilings import STORED, Progress, as_row, stored
 from modcog.files import whole_file
 from modcog.settings import RULES, Settings
 
-N_TRIALS = 100_000
-"""Trials of each task behind the stored levels."""
+N_TRIALS = 400_000
+"""Noisy trials of each base task behind the stored levels, for a standard error below 0.02 points."""
+
+CERTAIN = 20_000
+"""Trials of match tasks, whose noise nobody can mistake: their standard error is 0 from far fewer."""
 
 DIGITS = 6
 """Decimals that are stored."""
@@ -30,11 +32,13 @@ def store(
     """Compute the levels and write them to ``path``."""
     content = {}
     for rules in RULES:
-        found = levels(Battery("modcog132", rules=rules), n_trials, seed, jobs, progress)
-        content[rules] = {task: [round(value, DIGITS) for value in astuple(level)] for task, level in found.items()}
+        found = {}
+        for family, n in (("go", 1), ("match", min(n_trials, CERTAIN)), ("decision", n_trials)):
+            found |= levels(Battery(collection(family), rules=rules), n, seed, jobs, progress)
+        found = {task: found[task] for task in TASKS}
+        content[rules] = {task: as_row(level, DIGITS) for task, level in found.items()}
     settings = Settings().model_dump(mode="json", exclude={"rules"})
-    columns = [field.name for field in fields(Level)]
-    head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": columns}
+    head = {"settings": settings, "n_trials": n_trials, "seed": seed, "columns": list(MEASURES)}
     with whole_file(path) as part:
         part.write_text(as_json({**head, **content}), encoding="utf-8")
     stored.cache_clear()

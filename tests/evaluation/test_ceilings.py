@@ -1,8 +1,5 @@
 """Chance and ceilings of whole batteries: what is stored, what is computed, and what stands in for what."""
 
-import json
-from dataclasses import asdict, astuple
-
 import closed_form
 import numpy as np
 import pytest
@@ -10,24 +7,26 @@ from scipy.stats import norm
 
 import modcog
 from modcog import TASKS, Battery, ModcogError, UnknownNameError
-from modcog.evaluation import IdealObserver, Level, evaluate, format_table, levels, score
-from modcog.evaluation.ceilings import STORED, simulate, stand_in_for, stored
+from modcog.evaluation import STRATEGIES, IdealObserver, Level, evaluate, format_table, levels, score
+from modcog.evaluation.ceilings import stored
 from modcog.settings import RULES
 from modcog.tasks.names import parse
 from tests.benchmarks import store_ceilings
+from tests.evaluation.simulated import simulate
 
 
 @pytest.mark.parametrize("rules", RULES)
 def test_the_package_stores_the_levels_of_all_tasks_under_the_default_settings(rules):
     found = levels(Battery("modcog132", rules=rules))
     assert tuple(found) == TASKS
-    content = json.loads(STORED.read_text(encoding="utf-8"))
-    assert tuple(content[rules]) == TASKS
+    assert stored()[Battery(rules=rules).settings.model_dump_json()] == found
     for task, level in found.items():
-        assert content[rules][task] == list(asdict(level).values())
-        assert 0 < level.decision_chance < level.decision_ceiling <= 1, task
-        assert 0 < level.trial_chance < level.trial_ceiling <= 1, task
-        assert level.error < 0.001, task
+        assert tuple(level.values) == STRATEGIES
+        for kind in ("decision", "trial", "last_step", "directional", "pooled"):
+            chance, ceiling = level.ends(kind)
+            assert 0 <= chance <= ceiling <= 1, (task, kind)
+        assert level.ends("decision")[0] < level.ends("decision")[1], task
+        assert level.error < 0.0002, task
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -35,9 +34,10 @@ def test_the_package_stores_the_levels_of_all_tasks_under_the_default_settings(r
 def test_what_is_stored_is_what_comes_out_anew(task, rules):
     kept = levels(Battery([task], rules=rules))[task]
     anew = levels(Battery([task], rules=rules), n_trials=1000, seed=9)[task]
-    for name, value in asdict(kept).items():
-        if name != "error":
-            assert asdict(anew)[name] == pytest.approx(value, abs=4.5 * anew.error + 1e-3), name
+    for strategy, values in kept.values.items():
+        for kind, value in values.items():
+            slack = 5 if kind == "angular_error" else 4.5 * anew.error + 0.03 * (strategy != "ideal") + 1e-5
+            assert anew.values[strategy][kind] == pytest.approx(value, abs=slack), (strategy, kind)
 
 
 def test_chance_by_hand():
@@ -45,12 +45,14 @@ def test_chance_by_hand():
     corrected, published = levels(Battery()), levels(Battery(rules="published"))
     for task, level in corrected.items():
         known = 0.5 if parse(task).family == "match" else 1 / 16
-        assert (level.decision_chance, level.trial_chance) == pytest.approx((known, known)), task
-    assert published["dms"].decision_chance == pytest.approx(0.5 + 0.5 / 16)
-    assert published["dmsseql"].decision_chance == pytest.approx(0.5 + 0.5 / 16)
-    assert published["dmsseql"].trial_chance == pytest.approx(0.5)
-    assert published["dmc"].decision_chance == pytest.approx(0.5 + 0.5 * 7 / 16 / 8)  # 7 of 16 samples ask for 8 … 15
-    assert published["rtgoseqr"].decision_chance == pytest.approx(1 / 16)
+        whole = 0.5 if parse(task).family == "match" else 1 / 16
+        assert (level.ends("decision")[0], level.ends("trial")[0]) == pytest.approx((known, whole)), task
+    blind = {task: level.values["blind"] for task, level in published.items()}
+    assert blind["dms"]["decision"] == pytest.approx(0.5 + 0.5 / 16)
+    assert blind["dmsseql"]["decision"] == pytest.approx(0.5 + 0.5 / 16)
+    assert blind["dmsseql"]["trial"] == pytest.approx(0.5)
+    assert blind["dmc"]["decision"] == pytest.approx(0.5 + 0.5 * 7 / 16 / 8)  # 7 of 16 samples ask for 8 … 15
+    assert blind["rtgoseqr"]["decision"] == pytest.approx(1 / 16)
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -67,43 +69,38 @@ def test_no_course_of_actions_chosen_blindly_beats_chance(task, delay, rules):
     actions = np.zeros_like(trials.labels)
     actions[:, start:] = shares.argmax(axis=0)
     found = score(actions, trials).per_task()[task]
-    assert found == pytest.approx(levels(battery, 500)[task].decision_chance, abs=4 * np.sqrt(0.25 / 4000))
+    assert found == pytest.approx(levels(battery, 10)[task].ends("decision")[0], abs=4 * np.sqrt(0.25 / 4000))
 
 
-def test_which_tasks_stand_in_for_which():
-    battery = Battery()
-    others = [task for task in TASKS if not task.startswith(("goint", "rtgoseq", "rtantiseq"))]
-    assert {stand_in_for(battery, task) for task in others} == set(Battery("yang19").tasks)
-    assert stand_in_for(battery, "gointl") == "gointl"  # the timed period is the stimulus itself
-    assert stand_in_for(battery, "rtgoseqr") == "rtgoseqr"  # the longer decision shows the stimulus for longer
-    published = Battery(rules="published")
-    assert stand_in_for(published, "ctxdlydm1intrseql") == "ctxdlydm1"
-    assert stand_in_for(published, "dmsseqr") == "dmsseqr"  # labels collide at other steps
-    loose = Battery(rules="published", timing={"delay": [100, 150]})
-    assert stand_in_for(loose, "dlydm1intr") == "dlydm1intr"  # 100 and 150 ms are one step, and move by 1
-    held = Battery(timing={"stimulus": 500})
-    assert stand_in_for(held, "gointl") == "go"
-
-
-@pytest.mark.parametrize("task", ["dm2seql", "dlydm1intrseqr", "dnmcintl"])
-def test_a_stand_in_has_the_levels_of_what_it_stands_for(task):
+@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("task", ["dm2seql", "dlydm1intrseqr", "dnmcintl", "dmsintrseqr", "gointl", "rtantiseqr"])
+def test_the_levels_are_those_of_the_tasks_own_trials(task, rules):
+    """Though beliefs are those of the base task, and trials are enumerated."""
     settings = {"dim_ring": 8, "sigma": 4.0}
-    battery = Battery([task], **settings)
+    battery = Battery([task], rules=rules, **settings)
     own = simulate(IdealObserver(task, battery.settings), 3000)
-    base = levels(battery, 3000)[task]
-    assert stand_in_for(battery, task) == parse(task).base
-    assert own.decision_ceiling == pytest.approx(base.decision_ceiling, abs=4.5 * np.hypot(own.error, base.error))
-    assert own.decision_chance == pytest.approx(base.decision_chance)
+    level = levels(battery, 3000)[task]
+    near = 4.5 * np.hypot(own.error, level.error) + 1e-9
+    assert own.decision_ceiling == pytest.approx(level.ends("decision")[1], abs=near)
+    assert own.trial_ceiling == pytest.approx(level.ends("trial")[1], abs=near)
+    assert own.decision_chance == pytest.approx(level.ends("decision")[0], abs=0.01)  # how long trials last is drawn
 
 
 def test_other_settings_are_computed_and_the_rule_input_is_no_other_setting():
     quiet = levels(Battery(["dm1"], sigma=0.25), n_trials=2000)["dm1"]
-    assert quiet.decision_ceiling > levels(Battery(["dm1"]))["dm1"].decision_ceiling + 0.02
+    assert quiet.ends("decision")[1] > levels(Battery(["dm1"]))["dm1"].ends("decision")[1] + 0.02
     assert levels(Battery(["dm1", "go"], rule_input=True)) == levels(Battery(["dm1", "go"]))
     seen = []
     again = levels(Battery(["dm1", "dm1seqr"], sigma=0.25), n_trials=2000, progress=seen.append)
-    assert again == {"dm1": quiet, "dm1seqr": quiet}
-    assert seen == ["dm1"]
+    assert again["dm1"] == quiet
+    assert again["dm1seqr"].values["ideal"] == pytest.approx(quiet.values["ideal"])
+    assert seen == ["dm1", "dm1seqr"]
+
+
+def test_the_tolerance_counts_for_the_directional_accuracy_only():
+    blind = {angle: levels(Battery(["go"]), tolerance=angle)["go"].values["blind"] for angle in (0, 36, 180)}
+    assert [one["directional"] for one in blind.values()] == pytest.approx([1 / 16, 3 / 16, 1])
+    assert blind[0]["decision"] == blind[180]["decision"]
 
 
 WHERE = modcog.Condition("where", "direction", "where the light is")
@@ -137,8 +134,9 @@ def test_levels_of_a_users_own_task_by_hand(task, conditions, draw, chance, ceil
         found = levels(Battery([task]), 400)[task]
     finally:
         modcog.remove_base("light")
-    assert (found.decision_chance, found.trial_chance) == pytest.approx((chance, chance))
-    assert (found.decision_ceiling, found.trial_ceiling) == pytest.approx((ceiling, ceiling))
+    assert found.ends("decision") == pytest.approx((chance, ceiling))
+    assert found.ends("last_step") == pytest.approx((chance, ceiling))
+    assert found.ends("trial") == pytest.approx((chance, ceiling))
 
 
 def test_ceiling_of_a_users_own_noisy_task_by_its_closed_form():
@@ -154,7 +152,7 @@ def test_ceiling_of_a_users_own_noisy_task_by_its_closed_form():
     apart = np.linalg.norm(closed_form.bump(0, 16) - closed_form.bump(8, 16)) * np.sqrt(lasts)
     known = norm.cdf(apart / 2 / (sigma / 10))
     assert 0.6 < known < 0.99
-    assert found.decision_ceiling == pytest.approx(known, abs=4 * found.error)
+    assert found.ends("decision")[1] == pytest.approx(known, abs=4 * found.error)
 
 
 def test_two_processes_find_what_one_finds():
@@ -169,9 +167,9 @@ def test_what_the_script_stores_is_read(tmp_path, monkeypatch):
     store_ceilings.store(n_trials=3, path=tmp_path / "levels.json", jobs=1)
     try:
         computed = levels(Battery("yang19"), 3)
-        assert {name: astuple(level) for name, level in levels(Battery("yang19")).items()} == {
-            name: tuple(round(value, 6) for value in astuple(level)) for name, level in computed.items()
-        }
+        for task, level in levels(Battery("yang19")).items():
+            for strategy, values in computed[task].values.items():
+                assert level.values[strategy] == pytest.approx(values, abs=1e-6)
     finally:
         stored.cache_clear()
 
@@ -185,22 +183,44 @@ def test_a_wrong_number_of_trials_is_refused(n_trials):
 # --- shares ---
 
 
+def level(chance: float, ceiling: float, between: float | None = None) -> Level:
+    names = {"blind": chance, "no-clock": between, "ideal": ceiling}
+    return Level({name: {"decision": value} for name, value in names.items()})
+
+
 def test_a_share_is_the_way_from_chance_to_ceiling():
     battery = Battery(["go", "dms"])
-    given = {"go": Level(0.1, 0.9, 0.2, 0.8, 0.0), "dms": Level(0.5, 1.0, 0.4, 0.9, 0.0)}
+    given = {"go": level(0.1, 0.9), "dms": level(0.5, 1.0)}
     scores = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, 400)
-    table = scores.table(given)
-    held = table["dms"].decision_accuracy
-    assert table["go"].decision_share == pytest.approx(-0.1 / 0.8)
-    assert table["go"].trial_share == pytest.approx(-0.2 / 0.6)
-    assert table["dms"].decision_share == pytest.approx((held - 0.5) / 0.5)
-    assert table["battery"].decision_share == pytest.approx((-0.125 + (held - 0.5) / 0.5) / 2)
-    assert table["battery"].decision_ceiling == pytest.approx(0.95)
-    low, high = table["dms"].decision_share_interval
-    raw_low, raw_high = table["dms"].decision_interval
-    assert (low, high) == pytest.approx(((raw_low - 0.5) / 0.5, (raw_high - 0.5) / 0.5))
-    plain = scores.table()["dms"]
-    assert (plain.decision_accuracy, plain.decision_share, plain.decision_ceiling) == (held, None, None)
+    table = {name: one["decision"] for name, one in scores.table(given).items()}
+    held = table["dms"].value
+    assert table["go"].share == pytest.approx(-0.1 / 0.8)
+    assert table["dms"].share == pytest.approx((held - 0.5) / 0.5)
+    assert table["battery"].share == pytest.approx((-0.125 + (held - 0.5) / 0.5) / 2)
+    assert table["battery"].levels["ideal"] == pytest.approx(0.95)
+    raw_low, raw_high = table["dms"].interval
+    assert table["dms"].share_interval == pytest.approx(((raw_low - 0.5) / 0.5, (raw_high - 0.5) / 0.5))
+    plain = scores.table()["dms"]["decision"]
+    assert (plain.value, plain.share, plain.levels) == (held, None, {})
+
+
+def test_a_share_can_start_at_the_best_strategy_that_lacks_something():
+    battery = Battery(["go"])
+    scores = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, 10)
+    between, none = level(0.1, 0.9, 0.5), level(0.1, 0.9, 0.9)  # without a clock: worse than ideal, and as good
+    assert scores.table({"go": between}, floor="best")["go"]["decision"].share == pytest.approx(-0.5 / 0.4)
+    assert scores.table({"go": between}, floor="no-clock")["go"]["decision"].share == pytest.approx(-0.5 / 0.4)
+    assert scores.table({"go": none}, floor="best")["go"]["decision"].share == pytest.approx(-0.1 / 0.8)
+    with pytest.raises(UnknownNameError, match="no-clock"):
+        scores.table({"go": between}, floor="no-clok")
+
+
+def test_the_share_of_an_error_is_one_where_the_error_is_least():
+    given = {"go": Level({"blind": {"angular_error": 90.0}, "ideal": {"angular_error": 0.0}})}
+    trials = Battery(["go"]).sample(40, seed=1)
+    beside = np.where(trials.labels > 0, 1 + trials.labels % 16, 0)
+    found = score(beside, trials).table(given)["go"]["angular_error"]
+    assert (found.value, found.share) == pytest.approx((22.5, 0.75))
 
 
 def test_the_blind_have_no_share_and_the_ideal_all_of_it():
@@ -211,15 +231,15 @@ def test_the_blind_have_no_share_and_the_ideal_all_of_it():
     blind = score(np.where(np.arange(trials.mask.shape[1]) >= trials.decision_start[:, None], 3, 0), trials).table(
         found
     )
-    assert ideal.decision_share == pytest.approx(1, abs=0.03)
-    assert blind["dm1"].decision_share == pytest.approx(0, abs=0.03)
+    assert ideal["decision"].share == pytest.approx(1, abs=0.03)
+    assert blind["dm1"]["decision"].share == pytest.approx(0, abs=0.03)
 
 
 def test_where_there_is_no_way_there_is_no_share():
     battery = Battery(["go"])
-    table = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, 10).table({"go": Level(0.5, 0.5, 0.1, 0.9, 0.0)})
-    assert table["go"].decision_share is None
-    assert table["battery"].trial_share == pytest.approx(-0.1 / 0.8)
+    table = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, 10).table({"go": level(0.5, 0.5)})
+    assert table["go"]["decision"].share is None
+    assert table["battery"]["trial"].share is None
     assert "–" in format_table(table)
 
 

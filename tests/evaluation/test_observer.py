@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from modcog import TASKS, Battery, ModcogError
-from modcog.evaluation import IdealObserver, Level, levels, score
-from modcog.evaluation.ceilings import simulate
+from modcog.evaluation import IdealObserver, levels, score
 from modcog.settings import RULES
 from modcog.tasks.names import parse
+from tests.evaluation.simulated import Simulated, simulate
 
 
 def observer(task: str, **settings) -> IdealObserver:
     return IdealObserver(task, Battery([task], **settings).settings)
 
 
-def ceiling(task: str, n_trials: int = 4000, **settings) -> Level:
+def ceiling(task: str, n_trials: int = 4000, **settings) -> Simulated:
     return simulate(observer(task, **settings), n_trials)
 
 
@@ -232,9 +232,9 @@ def test_summing_what_is_seen_and_taking_the_largest_does_not_beat_it(task):
     total = (rings * (cue != 0)).sum(axis=1).reshape(-1, 2, 16)
     attended = {"dm1": total[:, 0], "ctxdm2": total[:, 1], "multidm": total.sum(axis=1)}[task]
     actions = np.where(cue[..., 0] != 0, 0, 1 + attended.argmax(axis=1)[:, None])
-    table = score(actions, trials).table(levels(battery))
-    assert 0.8 < table[task].decision_accuracy < table[task].decision_ceiling
-    assert table[task].decision_share < 1
+    found = score(actions, trials).table(levels(battery))[task]["decision"]
+    assert 0.8 < found.value < found.levels["ideal"]
+    assert found.share < 1
 
 
 @pytest.mark.parametrize(

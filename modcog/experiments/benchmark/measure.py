@@ -12,7 +12,7 @@ import pandas as pd
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation import Level, levels
-from modcog.evaluation.scores import SMALLEST_RANGE
+from modcog.evaluation.ceilings import SMALLEST_RANGE
 from modcog.experiments.benchmark.references import comparable, stored
 from modcog.experiments.benchmark.report import Cost, Interval, NetworkResult, Point, Reached, Report, Row, Scores
 from modcog.experiments.estimate import Estimate

@@ -1,0 +1,80 @@
+"""The measures that trials are scored by, and the geometry of answers on the ring that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.errors import ModcogError, shown
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to score a trial.
+
+    Attributes:
+        column: name of its mean in tables and records.
+        label: name in print.
+        unit: that values are printed in: ``"%"`` of a share from 0 to 1, or ``"°"``.
+        pooled: over a group, steps count alike instead of tasks.
+    """
+
+    column: str
+    label: str
+    unit: str = "%"
+    pooled: bool = False
+
+
+MEASURES = {
+    "decision": Measure("decision_accuracy", "decision accuracy"),
+    "trial": Measure("trial_accuracy", "trial accuracy"),
+    "last_step": Measure("last_step_accuracy", "last-step accuracy"),
+    "directional": Measure("directional_accuracy", "directional accuracy"),
+    "angular_error": Measure("angular_error", "angular error", "°"),
+    "unanswered": Measure("unanswered", "unanswered"),
+    "pooled": Measure("pooled_accuracy", "pooled accuracy", pooled=True),
+}
+"""Measures by name; the first is the primary one.
+
+- ``decision``: share of a trial's decision steps whose action equals the label.
+- ``trial``: 1 if every decision step is right and no earlier step responds.
+- ``last_step``: 1 if the action at the trial's last step equals the label there, as in neurogym's examples.
+- ``directional``: 1 if, at the last step, a trial that asks for a response gets one within a tolerance of the label's
+  direction, or one that asks for fixation gets none (Yang et al. 2019).
+- ``angular_error``: circular distance of action and label in degrees, mean over the decision steps that ask for a
+  response and get one; undefined for a trial without such steps.
+- ``unanswered``: share of the decision steps that ask for a response and get none; undefined where none asks for one.
+- ``pooled``: share of all decision steps of all trials whose action equals the label.
+"""
+
+TOLERANCE = 36.0
+"""Degrees within which a response counts as directionally accurate: 0.2 π (Yang et al. 2019)."""
+
+
+def check_tolerance(tolerance: float) -> float:
+    """Return a tolerance in degrees.
+
+    Raises:
+        ModcogError: unless it is a number from 0 to 180.
+    """
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float | np.number) or not 0 <= tolerance <= 180:
+        raise ModcogError(f"tolerance: got {shown(tolerance)}, must be degrees from 0 to 180")
+    return float(tolerance)
+
+
+def distances(n_actions: int) -> NDArray[np.float64]:
+    """Return the circular distance of every two actions in degrees, (A, A); NaN where one of them holds fixation."""
+    ring = n_actions - 1
+    steps = np.abs(np.subtract.outer(np.arange(ring), np.arange(ring)))
+    found = np.full((n_actions, n_actions), np.nan)
+    found[1:, 1:] = np.minimum(steps, ring - steps) * (360 / ring)
+    return found
+
+
+def within(n_actions: int, tolerance: float) -> NDArray[np.bool_]:
+    """Return which action is directionally accurate for which label, (A, A); to hold fixation is for label 0 only."""
+    found = distances(n_actions) <= tolerance + 1e-9  # 36° is 1.6 positions of 16, but exactly 2 of 20
+    found[0, 0] = True
+    return found

@@ -1,0 +1,116 @@
+"""Scoring: from a network's output on trials to the values of every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modcog.errors import ModcogError
+from modcog.evaluation.measures import TOLERANCE, check_tolerance, distances, within
+from modcog.evaluation.scores import Floats, Scores
+from modcog.trials.arrays import Trials
+
+
+def score(output: Any, trials: Trials, n_actions: int | None = None, tolerance: float = TOLERANCE) -> Scores:
+    """Score a network's output on trials.
+
+    Args:
+        output: (n, T, A) logits, or (n, T) actions; T at least the longest trial's length. Anything that
+            ``np.asarray`` takes.
+        trials: the n trials it was made for.
+        n_actions: A, to check that it is right; None: any.
+        tolerance: degrees within which a response counts as directionally accurate.
+
+    Raises:
+        ModcogError: if the shape does not fit the trials, or a value is not finite or not an action.
+    """
+    tolerance = check_tolerance(tolerance)
+    actions = _actions(output, trials, n_actions)
+    labels, mask = trials.labels, trials.mask
+    n, ring = len(trials), trials.dim_ring
+    decision = mask & (np.arange(mask.shape[1]) >= trials.decision_start[:, None])
+    early = ((actions != 0) & mask & ~decision).any(axis=1)
+    steps = decision.sum(axis=1)
+    trial = np.nonzero(decision)[0]
+    action, label = np.minimum(actions[decision], ring + 1), labels[decision]  # no network has a right to more actions
+
+    def per_trial(of_steps: NDArray[Any]) -> Floats:
+        return np.bincount(trial, of_steps.astype(np.float64), n).astype(np.float64)
+
+    share = per_trial(action == label) / steps
+    last = np.cumsum(steps) - 1
+    distance, near = (np.full((ring + 2, ring + 2), fill) for fill in (np.nan, False))
+    distance[:-1, :-1], near[:-1, :-1] = distances(ring + 1), within(ring + 1, tolerance)
+    error = distance[action, label]
+    asked, answered = label != 0, ~np.isnan(error)
+    with np.errstate(invalid="ignore"):
+        values = {
+            "decision": share,
+            "trial": ((share == 1) & ~early).astype(np.float64),
+            "last_step": (action == label)[last].astype(np.float64),
+            "directional": near[action[last], label[last]].astype(np.float64),
+            "angular_error": per_trial(np.where(answered, error, 0)) / per_trial(answered),
+            "unanswered": per_trial(asked & (action == 0)) / per_trial(asked),
+        }
+    return Scores(trials.tasks, trials.task, values, steps, dict(trials.conditions), tolerance)
+
+
+def join(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of all parts, one after the other."""
+    first = parts[0]
+    columns = {name: np.concatenate([part.values[name] for part in parts]) for name in first.values}
+    conditions = {name: np.concatenate([part.conditions[name] for part in parts]) for name in first.conditions}
+    task, steps = (np.concatenate([getattr(part, name) for part in parts]) for name in ("task", "steps"))
+    return Scores(first.tasks, task, columns, steps, conditions, first.tolerance)
+
+
+def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
+    """Return the action at each step, (n, T) for T the length of the longest trial."""
+    n, length = trials.mask.shape
+    wanted = f"must be logits of shape ({n}, {length}, {n_actions or 'A'}) or actions of shape ({n}, {length})"
+    values = numbers(output, wanted)
+    logits = values.ndim == 3
+    fits = values.ndim in (2, 3) and values.shape[0] == n and values.shape[1] >= length
+    if not fits or (logits and (values.shape[2] < 2 or values.shape[2] != (n_actions or values.shape[2]))):
+        raise ModcogError(
+            f"output: got shape {values.shape}, {wanted}; the last axis of logits has an entry for each action"
+        )
+    values = values[:, :length]
+    if values.dtype.kind == "f" and not np.isfinite(values[trials.mask]).all():
+        bad = "NaN" if np.isnan(values[trials.mask]).any() else "infinite values"
+        raise ModcogError(f"output: holds {bad} at steps of trials; {wanted}, all finite")
+    if logits:
+        return values.argmax(axis=-1)
+    taken = values[trials.mask]
+    if (taken != np.floor(taken)).any():
+        raise ModcogError(f"output: actions must be whole numbers; {wanted}")
+    if n_actions is not None and taken.size and not 0 <= taken.min() <= taken.max() < n_actions:
+        given = f"actions from {taken.min():g} to {taken.max():g}"
+        raise ModcogError(f"output: holds {given}, must be from 0 to {n_actions - 1}")
+    return np.where(trials.mask, values, 0).astype(np.int64)
+
+
+def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray[Any]:
+    """Return an output as an array of whole numbers, truth values or floats, of the same shape.
+
+    It may be anything that ``np.asarray`` takes, or a tensor on any device. ``wanted`` ends the error's sentence.
+
+    Raises:
+        ModcogError: if it is no array of real numbers.
+    """
+    try:
+        if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
+            output = output.detach().cpu()
+            output = output.float() if output.is_floating_point() and output.element_size() < 4 else output
+        values = np.asarray(output)
+        if values.dtype.kind in "biuf":
+            return values
+        if values.dtype.kind == "V":  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
+            return values.astype(np.float32)
+        found = f"an array of {values.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
+    except (TypeError, ValueError, RuntimeError):
+        found = type(output).__name__
+    raise ModcogError(f"output: got {found}, which is no array of real numbers; {wanted}") from None
