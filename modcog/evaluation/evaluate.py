@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import TOLERANCE, check_tolerance
-from modcog.evaluation.scores import Scores
-from modcog.evaluation.scoring import join, numbers, score
+from modcog.evaluation.scores import Scores, join
+from modcog.evaluation.scoring import numbers, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
@@ -67,7 +68,7 @@ def evaluate(
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     call = as_predict(predict, battery.n_actions)
     parts = in_chunks(per_task(battery.tables, Seed.of(seed, Purpose.EVALUATION), index, n))
-    return _score_all(call, parts, battery.n_actions, tolerance, check=True)
+    return replace(_score_all(call, parts, battery.n_actions, tolerance, check=True), battery=battery)
 
 
 def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown
+from modcog.trials.arrays import Trials
 
 
 @dataclass(frozen=True)
@@ -78,3 +80,38 @@ def within(n_actions: int, tolerance: float) -> NDArray[np.bool_]:
     found = distances(n_actions) <= tolerance + 1e-9  # 36° is 1.6 positions of 16, but exactly 2 of 20
     found[0, 0] = True
     return found
+
+
+def values_of(
+    actions: NDArray[np.integer], trials: Trials, tolerance: float
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Return the value of each measure but the pooled one in each trial, (n,), and its decision steps, (n,).
+
+    ``actions`` is (n, T), T the length of the longest trial. A value is NaN where a measure is undefined.
+    """
+    labels, mask, n, ring = trials.labels, trials.mask, len(trials), trials.dim_ring
+    decision = mask & (np.arange(mask.shape[1]) >= trials.decision_start[:, None])
+    early = ((actions != 0) & mask & ~decision).any(axis=1)
+    steps = decision.sum(axis=1)
+    trial = np.nonzero(decision)[0]
+    action, label = np.minimum(actions[decision], ring + 1), labels[decision]  # actions of no direction are wrong alike
+
+    def per_trial(of_steps: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(trial, of_steps.astype(np.float64), n).astype(np.float64)
+
+    share = per_trial(action == label) / steps
+    last = np.cumsum(steps) - 1
+    distance, near = (np.full((ring + 2, ring + 2), fill) for fill in (np.nan, False))
+    distance[:-1, :-1], near[:-1, :-1] = distances(ring + 1), within(ring + 1, tolerance)
+    error = distance[action, label]
+    asked, answered = label != 0, ~np.isnan(error)
+    with np.errstate(invalid="ignore"):
+        values = {
+            "decision": share,
+            "trial": ((share == 1) & ~early).astype(np.float64),
+            "last_step": (action == label)[last].astype(np.float64),
+            "directional": near[action[last], label[last]].astype(np.float64),
+            "angular_error": per_trial(np.where(answered, error, 0)) / per_trial(answered),
+            "unanswered": per_trial(asked & (action == 0)) / per_trial(asked),
+        }
+    return values, steps

@@ -6,20 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.battery import Battery
 from modcog.errors import ModcogError, shown, unknown
-from modcog.evaluation.ceilings import SMALLEST_RANGE, Level
-from modcog.evaluation.measures import MEASURES, TOLERANCE
+from modcog.evaluation.ceilings import SMALLEST_RANGE, Level, levels
+from modcog.evaluation.measures import MEASURES, TOLERANCE, values_of
+from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.strategies import STRATEGIES
 from modcog.seeds import Purpose, Seed
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import is_missing
+from modcog.trials.source import TrialSource
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
@@ -150,6 +153,7 @@ class Scores(Measured):
         steps: (n,) decision steps of each trial.
         conditions: of the trials, (n,) columns by name, to split scores by.
         tolerance: degrees within which a response counts as directionally accurate.
+        battery: that the trials came from, if it is known.
     """
 
     tasks: tuple[str, ...]
@@ -158,6 +162,7 @@ class Scores(Measured):
     steps: NDArray[np.integer]
     conditions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     tolerance: float = TOLERANCE
+    battery: Battery | None = None
 
     def per_task(self, kind: str = "decision") -> dict[str, float]:
         """Return the mean of a measure, decision accuracy unless another is named, for each task that has trials."""
@@ -288,6 +293,34 @@ class Scores(Measured):
 
         return pd.DataFrame(table)
 
+    def levels(self, **options: Any) -> dict[str, Level]:
+        """Return the levels of the tasks that have trials; ``options`` are those of ``modcog.evaluation.levels``.
+
+        Raises:
+            ModcogError: if the battery is not known, or a task has no ideal observer.
+        """
+        return levels(self._known_battery().replace(tasks=list(self.per_task())), tolerance=self.tolerance, **options)
+
+    def ideal(self, n_trials: int = 2000, seed: int = 0) -> Scores:
+        """Return the scores of the ideal observer on ``n_trials`` of each of the tasks, to compare ``by`` with.
+
+        Raises:
+            ModcogError: if the battery is not known, or a task has no ideal observer.
+        """
+        battery, parts = self._known_battery(), []
+        for name in self.per_task():
+            observer = IdealObserver(name, battery.settings)
+            trials = TrialSource(observer.tables, Seed.of(seed, Purpose.CEILING)).block(0, n=n_trials)
+            values, steps = values_of(observer.act(trials), trials, self.tolerance)
+            task = np.full(n_trials, self.tasks.index(name))
+            parts.append(replace(self, task=task, values=values, steps=steps, conditions=trials.conditions))
+        return join(parts)
+
+    def _known_battery(self) -> Battery:
+        if self.battery is None:
+            raise ModcogError("scores: made from trials alone; levels need the battery, which modcog.evaluate keeps")
+        return self.battery
+
     def resample(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Floats]:
         """Return the sums behind each measure over some trials and over ``BOOTSTRAP`` resamples of them.
 
@@ -302,6 +335,18 @@ class Scores(Measured):
 
     def __repr__(self) -> str:
         return f"Scores({len(self.task)} trials of {len(set(self.task.tolist()))} tasks)"
+
+
+def join(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of all parts, one after the other; conditions that a part lacks are missing in its trials."""
+    columns = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
+    names = dict.fromkeys(name for part in parts for name in part.conditions)
+    conditions = {
+        name: np.concatenate([part.conditions.get(name, np.full(len(part.task), np.nan)) for part in parts])
+        for name in names
+    }
+    task, steps = (np.concatenate([getattr(part, name) for part in parts]) for name in ("task", "steps"))
+    return replace(parts[0], task=task, values=columns, steps=steps, conditions=conditions)
 
 
 def bin_index(name: str, column: NDArray[Any], bins: int | Sequence[float] | None) -> NDArray[np.int64]:

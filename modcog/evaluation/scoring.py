@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.errors import ModcogError
-from modcog.evaluation.measures import TOLERANCE, check_tolerance, distances, within
-from modcog.evaluation.scores import Floats, Scores
+from modcog.evaluation.measures import TOLERANCE, check_tolerance, values_of
+from modcog.evaluation.scores import Scores
 from modcog.trials.arrays import Trials
 
 
@@ -27,44 +26,8 @@ def score(output: Any, trials: Trials, n_actions: int | None = None, tolerance: 
     Raises:
         ModcogError: if the shape does not fit the trials, or a value is not finite or not an action.
     """
-    tolerance = check_tolerance(tolerance)
-    actions = _actions(output, trials, n_actions)
-    labels, mask = trials.labels, trials.mask
-    n, ring = len(trials), trials.dim_ring
-    decision = mask & (np.arange(mask.shape[1]) >= trials.decision_start[:, None])
-    early = ((actions != 0) & mask & ~decision).any(axis=1)
-    steps = decision.sum(axis=1)
-    trial = np.nonzero(decision)[0]
-    action, label = np.minimum(actions[decision], ring + 1), labels[decision]  # no network has a right to more actions
-
-    def per_trial(of_steps: NDArray[Any]) -> Floats:
-        return np.bincount(trial, of_steps.astype(np.float64), n).astype(np.float64)
-
-    share = per_trial(action == label) / steps
-    last = np.cumsum(steps) - 1
-    distance, near = (np.full((ring + 2, ring + 2), fill) for fill in (np.nan, False))
-    distance[:-1, :-1], near[:-1, :-1] = distances(ring + 1), within(ring + 1, tolerance)
-    error = distance[action, label]
-    asked, answered = label != 0, ~np.isnan(error)
-    with np.errstate(invalid="ignore"):
-        values = {
-            "decision": share,
-            "trial": ((share == 1) & ~early).astype(np.float64),
-            "last_step": (action == label)[last].astype(np.float64),
-            "directional": near[action[last], label[last]].astype(np.float64),
-            "angular_error": per_trial(np.where(answered, error, 0)) / per_trial(answered),
-            "unanswered": per_trial(asked & (action == 0)) / per_trial(asked),
-        }
+    values, steps = values_of(_actions(output, trials, n_actions), trials, check_tolerance(tolerance))
     return Scores(trials.tasks, trials.task, values, steps, dict(trials.conditions), tolerance)
-
-
-def join(parts: Sequence[Scores]) -> Scores:
-    """Return the scores of all parts, one after the other."""
-    first = parts[0]
-    columns = {name: np.concatenate([part.values[name] for part in parts]) for name in first.values}
-    conditions = {name: np.concatenate([part.conditions[name] for part in parts]) for name in first.conditions}
-    task, steps = (np.concatenate([getattr(part, name) for part in parts]) for name in ("task", "steps"))
-    return Scores(first.tasks, task, columns, steps, conditions, first.tolerance)
 
 
 def _actions(output: Any, trials: Trials, n_actions: int | None) -> NDArray[np.int64]:
