@@ -17,6 +17,7 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "dask": ("dask", "distributed"),
     "croissant": ("mlcroissant",),
+    "psychometric": ("psignifit",),
     "train": _TRAIN,
     "benchmark": (*_TRAIN, "pandas"),
 }

@@ -1,19 +1,21 @@
-"""Pictures of trials: stimuli and correct answer, period by period."""
+"""Pictures: trials, period by period, and scores against a condition of the trials."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from modcog.checks import check_count
-from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
+from modcog.colours import BLACK, BLUE, GREEN, GREY, PALETTE, STYLE, VERMILLION
 from modcog.errors import ModcogError, unknown
 from modcog.files import whole_file
 from modcog.tasks.names import parse, summary
@@ -53,6 +55,71 @@ def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
         repeated = i > 0 and trials.task[i] == trials.task[i - 1]
         _draw_trial(cell, trials[i], blank if repeated else text + blank[text.count("\n") :], top)
     return figure
+
+
+def by_condition(
+    scores: Any,
+    condition: str,
+    *,
+    task: str | Sequence[str] | None = None,
+    kind: str = "decision",
+    bins: int | Sequence[float] | None = None,
+    levels: bool = True,
+    fit: bool = False,
+) -> Figure:
+    """Draw a measure of scores against a condition of the trials, with 95 % intervals.
+
+    Args:
+        scores: from ``modcog.evaluate``.
+        condition: a column of ``trials.conditions``.
+        task: the tasks that count; None: all that have the condition.
+        kind: a measure, as in ``Scores.by``.
+        bins: edges of bins or their number, as in ``Scores.by``.
+        levels: draw the ideal observer's curve too, and the levels of the strategies below it as lines.
+        fit: draw the psychometric function of the last step too, which needs psignifit.
+
+    Raises:
+        UnknownNameError: if there is no such condition, task or measure.
+        ModcogError: if levels are to be drawn of a task that has no ideal observer.
+    """
+    table = scores.by(condition, task=task, kind=kind, bins=bins)
+    x, scale = np.asarray(table[condition]), 1 if kind == "angular_error" else 100
+    value, low, high = (scale * np.asarray(table[name]) for name in ("value", "low", "high"))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.6))
+        axis = figure.subplots()
+        axis.errorbar(
+            x, value, [value - low, high - value], color=BLUE, marker="o", markersize=4, capsize=2, label="network",
+            linestyle="" if fit else "-", zorder=3,
+        )  # fmt: skip
+        if fit:
+            curve = scores.psychometric(condition, task)
+            fine = np.linspace(0, np.abs(x).max(), 200)
+            note = f"fit: threshold {curve.threshold:.2g}, slope {curve.slope:.2g}"
+            axis.plot(fine, 100 * curve(fine), color=BLUE, linewidth=1, label=note)
+        if levels:
+            ideal = scores.ideal().by(condition, task=task, kind=kind, bins=bins)
+            axis.plot(ideal[condition], scale * ideal["value"], color=BLACK, linewidth=1, label="ideal observer")
+            for (name, level), colour in zip(_below(scores, condition, task, kind).items(), PALETTE[1:], strict=False):
+                axis.axhline(scale * level, color=colour, linewidth=1, linestyle=(0, (4, 2)), label=name)
+        axis.set_xlabel(condition.replace("_ms", " (ms)").replace("_", " "))
+        axis.set_ylabel(f"{kind.replace('_', ' ')} ({'°' if kind == 'angular_error' else '%'})")
+        if kind != "angular_error":
+            axis.set_ylim(-3, 103)
+        figure.legend(loc="outside right upper")
+    return figure
+
+
+def _below(scores: Any, condition: str, task: str | Sequence[str] | None, kind: str) -> dict[str, float]:
+    """Return the levels below the ideal observer's, means over the tasks drawn, by the strategies that have them."""
+    known = scores.levels()
+    names = [task] if isinstance(task, str) else list(task or scores.tasks_with(condition))
+    strategies: dict[float, list[str]] = {}
+    for strategy in next(iter(known.values())).values:
+        values, ideal = ([known[name].values[one][kind] for name in names] for one in (strategy, "ideal"))
+        if all(value is not None for value in values) and not np.allclose(values, ideal, atol=1e-3):
+            strategies.setdefault(round(float(np.mean(values)), 4), []).append(strategy)
+    return {", ".join(names): level for level, names in strategies.items()}
 
 
 def save(figure: Figure, path: str | Path) -> None:

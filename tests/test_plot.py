@@ -1,4 +1,4 @@
-"""Pictures of trials show what the trials hold."""
+"""Pictures show what the trials and the scores hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 import modcog
 from modcog.colours import GREEN, GREY
-from modcog.plot import plot_trials, save
+from modcog.plot import by_condition, plot_trials, save
 from modcog.seeds import Purpose, Seed
 from modcog.trials.source import TrialSource
 
@@ -125,3 +125,43 @@ plot_trials(modcog.Battery(["go"]).sample(1, seed=0))
 sys.exit("matplotlib.pyplot" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- scores against a condition ---
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """A player who takes the strongest channel at the end of the stimulus; T is 500 ms to it."""
+
+    def predict(x):
+        seen = np.cumsum(x[..., 1:17] * (x[..., :1] != 0), axis=1)
+        return np.where(x[..., 0] == 0, 1 + seen.argmax(axis=-1), 0)
+
+    return modcog.evaluate(predict, modcog.Battery(["dm1", "dlygointr"]), 150)
+
+
+def labels_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_scores_by_condition_show_the_network_the_ideal_observer_and_the_strategies_below_it(scored):
+    figure = by_condition(scored, "coherence")
+    assert labels_of(figure) == ["ideal observer", "blind, no-memory", "no-comparison", "network"]
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "no-comparison")
+    assert set(line.get_ydata()) == {50}
+    table = scored.by("coherence")
+    points = figure.axes[0].containers[0].lines[0]
+    np.testing.assert_allclose(points.get_ydata(), 100 * table["value"])
+    assert labels_of(by_condition(scored, "interval_ms")) == [
+        "ideal observer", "blind, no-memory", "no-clock", "network",
+    ]  # fmt: skip
+    assert labels_of(by_condition(scored, "interval_ms", levels=False)) == ["network"]
+
+
+def test_a_psychometric_function_is_drawn_through_the_last_step(scored):
+    pytest.importorskip("psignifit")
+    figure = by_condition(scored, "coherence", kind="last_step", levels=False, fit=True)
+    curve = scored.psychometric("coherence")
+    fit = next(line for line in figure.axes[0].lines if line.get_label().startswith("fit"))
+    np.testing.assert_allclose(fit.get_ydata(), 100 * curve(fit.get_xdata()))

@@ -161,7 +161,10 @@ def sample_beliefs(observer: IdealObserver, n_trials: int, seed: int = 0) -> NDA
 
 
 def level_of(task: str, settings: Settings, beliefs: NDArray[np.float64] | None, tolerance: float = TOLERANCE) -> Level:
-    """Return the levels of one task from beliefs that were sampled for its base task."""
+    """Return the levels of one task from beliefs, (m, A), that were sampled for its base task; None: no noise.
+
+    ``tolerance`` is that of the directional accuracy, in degrees.
+    """
     tables = compile_tables([task], settings, rule_input=False)
     ideal = Strategies(tables, beliefs, tolerance).expected("ideal")
     players = Strategies(tables, None if beliefs is None else beliefs[:LIVE_TRIALS], tolerance)

@@ -316,7 +316,7 @@ def time_probabilities(tables: Tables) -> tuple[NDArray[np.floating], NDArray[np
 
 
 def step_probabilities(timing: Timing, dt: float) -> tuple[NDArray[np.int64], Floats]:
-    """Return the numbers of steps that a period can last, (K,), and the probability of each, (K,)."""
+    """Return the numbers of steps that a period can last, (K,), and the probability of each, (K,); ``dt`` in ms."""
     kind, values = normal_form(timing)
     first, last = whole_steps(np.array([min(values), max(values)]), dt)
     if kind == "choice" or first == last:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from modcog.errors import ModcogError, shown, unknown
 from modcog.evaluation.ceilings import SMALLEST_RANGE, Level, levels
 from modcog.evaluation.measures import MEASURES, TOLERANCE, values_of
 from modcog.evaluation.observer import IdealObserver
+from modcog.evaluation.psychometric import Psychometric, fit_psychometric
 from modcog.evaluation.strategies import STRATEGIES
 from modcog.seeds import Purpose, Seed
 from modcog.tasks.names import TaskSpec, parse
@@ -56,12 +58,16 @@ class Figure:
     share_interval: tuple[float, float] | None = None
 
 
-class Measured:
+class Measured(ABC):
     """Means of all measures, by name."""
 
+    @abstractmethod
     def mean(self, kind: str) -> float:
-        """Return the mean of a measure (``MEASURES``); NaN where no trial has a value."""
-        raise NotImplementedError
+        """Return the mean of a measure (``MEASURES``); NaN where no trial has a value.
+
+        Raises:
+            UnknownNameError: if there is no such measure.
+        """
 
     @property
     def decision_accuracy(self) -> float:
@@ -263,20 +269,12 @@ class Scores(Measured):
         known_measure(kind)
         if not conditions:
             raise ModcogError(f"by: got no condition, must name at least one of {', '.join(self.conditions)}")
-        for name in conditions:
-            if name not in self.conditions:
-                raise unknown("condition", name, self.conditions)
-        chosen = self.tasks if task is None else (task,) if isinstance(task, str) else tuple(task)
-        for name in chosen:
-            if name not in self.tasks:
-                raise unknown("task", name, self.tasks)
+        trial = self._select(conditions, task)
         columns = [self.conditions[name] for name in conditions]
-        kept = np.isin(self.task, [self.tasks.index(name) for name in chosen])
-        trial = np.flatnonzero(kept & ~np.any([is_missing(column) for column in columns], axis=0))
         places = [bin_index(name, column[trial], bins) for name, column in zip(conditions, columns, strict=True)]
         inside = np.all([place >= 0 for place in places], axis=0)
         if not inside.any():
-            raise ModcogError(f"by: no trial of {', '.join(chosen[:3])} has {' and '.join(conditions)} in these bins")
+            raise ModcogError(f"bins: got {shown(bins)}, which no trial's {' and '.join(conditions)} is in")
         group = np.unique(np.stack(places)[:, inside], axis=1, return_inverse=True)[1].reshape(-1)
         trial, rng = trial[inside], Seed.of(seed, Purpose.BOOTSTRAP).rng()
         rows = []
@@ -315,6 +313,43 @@ class Scores(Measured):
             task = np.full(n_trials, self.tasks.index(name))
             parts.append(replace(self, task=task, values=values, steps=steps, conditions=trials.conditions))
         return join(parts)
+
+    def psychometric(self, condition: str = "coherence", task: str | Sequence[str] | None = None) -> Psychometric:
+        """Return the psychometric function of the choices at the last step, for tasks of two alternatives.
+
+        Args:
+            condition: strength of the stimulus.
+            task: the tasks that count; None: all that have the condition.
+
+        Raises:
+            UnknownNameError: if there is no such condition or task.
+            ModcogError: if fewer than three strengths are left.
+        """
+        trial = self._select((condition,), task)
+        return fit_psychometric(np.abs(self.conditions[condition][trial]), self.values["last_step"][trial])
+
+    def tasks_with(self, *conditions: str) -> tuple[str, ...]:
+        """Return the tasks that have trials with all of these conditions.
+
+        Raises:
+            UnknownNameError: if there is no such condition.
+        """
+        return tuple(self.tasks[k] for k in np.unique(self.task[self._select(conditions, None)]))
+
+    def _select(self, conditions: Sequence[str], task: str | Sequence[str] | None) -> NDArray[np.intp]:
+        """Return the trials of some tasks that have all of some conditions."""
+        for name in conditions:
+            if name not in self.conditions:
+                raise unknown("condition", name, self.conditions)
+        chosen = self.tasks if task is None else (task,) if isinstance(task, str) else tuple(task)
+        for name in chosen:
+            if name not in self.tasks:
+                raise unknown("task", name, self.tasks)
+        kept = np.isin(self.task, [self.tasks.index(name) for name in chosen])
+        lacking = np.any([is_missing(self.conditions[name]) for name in conditions], axis=0)
+        if not (kept & ~lacking).any():
+            raise ModcogError(f"by: no trial of {', '.join(chosen[:3])} has {' and '.join(conditions)}")
+        return np.flatnonzero(kept & ~lacking)
 
     def _known_battery(self) -> Battery:
         if self.battery is None:

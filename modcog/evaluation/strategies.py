@@ -61,7 +61,7 @@ Expected = dict[str, Floats]
 
 @dataclass(frozen=True)
 class Cases:
-    """What a player can know.
+    """States of a player's knowledge.
 
     Attributes:
         weight: (m,) probability of each case.

@@ -208,7 +208,7 @@ def test_a_users_own_condition_splits_scores(scored):
         (lambda s: s.by("coherence", task="dm2"), UnknownNameError, "dm1"),
         (lambda s: s.by("coherence", kind="trials"), UnknownNameError, "trial"),
         (lambda s: s.by("coherence", task="dms"), ModcogError, "no trial of dms"),
-        (lambda s: s.by("coherence", bins=[2, 3]), ModcogError, "no trial"),
+        (lambda s: s.by("coherence", bins=[2, 3]), ModcogError, "bins"),
         (lambda s: s.by("coherence", bins=[1, 0]), ModcogError, "increase"),
         (lambda s: s.by("coherence", bins=0), ModcogError, "bins"),
         (lambda s: s.by("coherence", bins="few"), ModcogError, "bins"),
