@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from html import escape
+
+from modcog.errors import one_line
 
 Rows = Sequence[Sequence[str]]
 
@@ -22,6 +26,21 @@ def markdown_table(rows: Rows, align: str = "lr") -> str:
 def plain_table(rows: Rows, align: str = "l") -> str:
     """Return rows as columns that are two spaces apart; ``align`` as in ``markdown_table``."""
     return "\n".join("  ".join(row).rstrip() for row in _padded(rows, align))
+
+
+def html_table(rows: Rows, title: str) -> str:
+    """Return rows, of which the first is the head, as an HTML table; first column to the left, others to the right."""
+    lines = []
+    for tag, row in zip(("th", *("td",) * (len(rows) - 1)), rows, strict=True):
+        cells = (f'<{tag} style="text-align:{"right" if k else "left"}">{escape(c)}</{tag}>' for k, c in enumerate(row))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><caption>{escape(title)}</caption>{''.join(lines)}</table>"
+
+
+def literal(text: str) -> str:
+    """Return text as one line of Markdown that shows it as it is: nothing in it is a heading, a link or HTML."""
+    line = re.sub(r"[\\`*\[\]~]|(?<!\w)_|_(?!\w)|^[#+=-]", r"\\\g<0>", one_line(text))
+    return escape(re.sub(r"^(\d+)([.)])", r"\1\\\2", line), quote=False)
 
 
 def _padded(rows: Rows, align: str) -> list[list[str]]:

@@ -27,7 +27,7 @@ from typing import Any, TextIO
 import click
 
 from modcog import user_code
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, one_line, unknown
 from modcog.version import __version__
 
 COMMANDS = {
@@ -125,7 +125,7 @@ def main(args: Sequence[str] | None = None) -> int:
         silence(sys.stdout)
         return 1
     except (ModcogError, ImportError) as error:  # an import fails where an extra is not installed
-        return _fail(str(error))
+        return _fail(error)
     except OSError as error:
         silence(sys.stdout)  # if its disk is full, the rest cannot be written either
         return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
@@ -139,11 +139,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MODCOG_DEBUG"):
             raise
-        return _fail(f"{type(error).__name__}: {error} (unexpected; MODCOG_DEBUG=1 shows where)", 1)
+        return _fail(f"{user_code.error_text(error)} (unexpected; MODCOG_DEBUG=1 shows where)", 1)
 
 
-def _fail(message: str, code: int = 2) -> int:
-    print(f"modcog: {' '.join(message.split())}", file=sys.stderr)
+def _fail(message: object, code: int = 2) -> int:
+    print(f"modcog: {one_line(message)}", file=sys.stderr)
     return code
 
 
