@@ -113,6 +113,7 @@ def fixed_points(
     n_starts: int = 32,
     n_trials: int = 100,
     seed: int = 0,
+    trust: bool = False,
 ) -> FixedPoints:
     """Find fixed and slow points of a network under a constant input (Sussillo and Barak 2013).
 
@@ -128,12 +129,13 @@ def fixed_points(
         n_starts: number of searches, from visited states drawn at random; fewer if fewer are visited.
         n_trials: number of trials.
         seed: seed of the trials and the initial states.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states or takes no initial state, or the input of the period varies.
         UnknownNameError: if the task or period does not exist.
     """
-    model = open_network(network)
+    model = open_network(network, trust)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
     exact = exact_copy(model)

@@ -162,6 +162,7 @@ def hidden_states(
     tasks: Sequence[str] | None = None,
     n_trials: int = 100,
     seed: int = 0,
+    trust: bool = False,
 ) -> HiddenStates:
     """Run a network over new trials of a battery.
 
@@ -173,6 +174,7 @@ def hidden_states(
         tasks: some of the battery's tasks, which keep their place in the rule input; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials and of the network's noise.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, or there is no such run, or no battery.
@@ -181,7 +183,7 @@ def hidden_states(
     """
     if isinstance(network, HiddenStates):
         return network
-    model = open_network(network)
+    model = open_network(network, trust)
     battery = getattr(model, "battery", None) if battery is None else battery
     if not isinstance(battery, Battery):
         given = "none" if battery is None else type(battery).__name__
@@ -193,13 +195,13 @@ def hidden_states(
     return HiddenStates.of(model, join_by_task(trials), seed)
 
 
-def open_network(network: Network) -> Any:
-    """Return the network itself, loaded if it is the folder of a run."""
+def open_network(network: Network, trust: bool = False) -> Any:
+    """Return the network itself, loaded if it is the folder of a run; ``trust`` as for ``modcog.load_model``."""
     if not isinstance(network, str | Path):
         return network
     from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
 
-    return load_model(network)
+    return load_model(network, trust)
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:

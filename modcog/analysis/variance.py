@@ -59,6 +59,7 @@ def task_variance(
     tasks: Sequence[str] | None = None,
     n_trials: int = 200,
     seed: int = 0,
+    trust: bool = False,
 ) -> TaskVariance:
     """Return the task variance of every unit in every task (Yang et al. 2019), and clusters of units.
 
@@ -73,11 +74,12 @@ def task_variance(
         tasks: some of the battery's tasks, at least two; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, there is a single task, or no unit varies.
     """
-    states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed)
+    states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed, trust=trust)
     names = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
     if len(names) < 2:
         raise ModcogError(f"tasks: got {len(names)}, must be at least 2 to compare")

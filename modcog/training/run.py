@@ -32,6 +32,9 @@ RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 
+MODEST = 4096
+"""Number of units whose weights fit into any memory, even if all are connected."""
+
 PATIENCE = 10.0
 """Seconds after which a process that waits for the folder tells the others so; they would give it up in the end."""
 
@@ -79,9 +82,9 @@ def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
     architecture = ARCHITECTURES.get(config.arch)
     if architecture and "dt" in architecture.model_fields:
         options.setdefault("dt", battery.settings.dt)
-    sides = {"n_inputs": battery.n_channels, "n_outputs": battery.n_actions}
+    options |= {"hidden": config.hidden, "seed": config.seed}
     try:
-        return build(config.arch, **sides, hidden=config.hidden, seed=config.seed, **options)
+        return build(config.arch, battery.n_channels, battery.n_actions, **options)
     except (MemoryError, RuntimeError) as error:  # torch's word for a lack of memory
         raise ModcogError(f"hidden: {config.arch} with {config.hidden} units: {error_text(error)}") from None
 
@@ -222,7 +225,8 @@ def check_size(config: TrainConfig) -> None:
     """
     weights = checkpoint.latest(config.out / CHECKPOINTS) / checkpoint.WEIGHTS
     least = 2 * config.hidden * config.battery_settings().dim_ring  # bytes, if a weight took one
-    if not is_import_path(config.arch) and weights.is_file() and weights.stat().st_size < least:
+    large = config.hidden > MODEST and not is_import_path(config.arch)
+    if large and weights.is_file() and weights.stat().st_size < least:
         raise ModcogError(f"{config.out / RUN} is damaged: hidden: got {config.hidden}, more units than {weights} has")
 
 
