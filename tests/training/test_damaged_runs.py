@@ -31,19 +31,8 @@ Damage = Callable[[Path], Any]
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    train(
-        TrainConfig(
-            tasks=["go", "dms"],
-            hidden=16,
-            density=0.3,
-            steps=2,
-            batch_size=4,
-            eval_every=1,
-            eval_trials=1,
-            threads=1,
-            out=folder,
-        )  # fmt: skip
-    )
+    sizes = {"hidden": 16, "density": 0.3, "steps": 2, "batch_size": 4, "eval_every": 1, "eval_trials": 1, "threads": 1}
+    train(TrainConfig(tasks=["go", "dms"], out=folder, **sizes))
     return folder
 
 
