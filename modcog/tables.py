@@ -1,14 +1,42 @@
-"""Tables as text, with the cells of each column padded to the same width."""
+"""Results as text: tables in Markdown, plain and HTML, and one line for each object."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from html import escape
+from pathlib import PurePath
+from typing import Any
 
-from modcog.errors import one_line
+import numpy as np
+
+from modcog.errors import one_line, shown
 
 Rows = Sequence[Sequence[str]]
+
+
+class Brief:
+    """Base of dataclasses and of pydantic's models whose ``repr`` is one line: arrays by their shape, long lists cut.
+
+    Fields of a model that have their default are left out. A dataclass must be made with ``repr=False``.
+    """
+
+    def __repr__(self) -> str:
+        kind: Any = type(self)
+        names = list(kind.__dataclass_fields__ if is_dataclass(kind) else kind.model_fields)
+        if not is_dataclass(kind):
+            default = {name: kind.model_fields[name].get_default(call_default_factory=True) for name in names}
+            names = [name for name in names if getattr(self, name) != default[name]]
+        return f"{type(self).__name__}({', '.join(f'{name}={_brief(getattr(self, name))}' for name in names)})"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}".replace(",)", ")")
+    if isinstance(value, tuple | list | Mapping) and len(value) > 4:
+        return f"<{len(value)} {'entries' if isinstance(value, Mapping) else 'items'}>"
+    return shown(str(value) if isinstance(value, PurePath) else value, 60)
 
 
 def markdown_table(rows: Rows, align: str = "lr") -> str:

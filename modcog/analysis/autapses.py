@@ -26,13 +26,14 @@ from modcog.colours import BLUE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels import DiagonalKernel
+from modcog.tables import Brief
 
 KINDS = {"forgets at once": PALE, "forgets slowly": BLUE, "grows": VERMILLION}
 """Kinds of active units, by r ≤ 0, 0 < r < 1 and r ≥ 1, and their colours."""
 
 
-@dataclass(frozen=True, eq=False)
-class SelfWeights:
+@dataclass(frozen=True, eq=False, repr=False)
+class SelfWeights(Brief):
     """Self-weights of a pool of autapses.
 
     Attributes:

@@ -16,10 +16,11 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.tables import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectories:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectories(Brief):
     """Mean states of each direction at each step, in the principal components of all states.
 
     Attributes:

@@ -29,10 +29,11 @@ from modcog.checks import check_count
 from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Ring:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ring(Brief):
     """Ringness of the mean states of the n directions.
 
     Attributes:

@@ -29,6 +29,7 @@ from modcog.colours import BLUE, ORANGE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 
 AT_REST = 1e-8
 """Speed below which a point is fixed: only rounding moves it."""
@@ -44,8 +45,8 @@ _ITERATIONS, _DAMPING, _LEAST, _MOST = 50, 1e-4, 1e-10, 1e4  # Levenberg–Marqu
 _CONVERGED, _STUCK = 1e-14, 0.003  # it ends at this residual (share of the scale), or at this relative gain
 
 
-@dataclass(frozen=True, eq=False)
-class FixedPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedPoints(Brief):
     """Fixed and slow points of a network under a constant input, the slowest first.
 
     Attributes:

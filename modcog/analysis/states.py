@@ -30,6 +30,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.evaluation.evaluate import check_independence
 from modcog.evaluation.scores import numbers
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
 from modcog.user_code import accepted_options, failures_as, is_batch_first
@@ -45,8 +46,8 @@ Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 PROTOCOL = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
 
 
-@dataclass(frozen=True, eq=False)
-class HiddenStates:
+@dataclass(frozen=True, eq=False, repr=False)
+class HiddenStates(Brief):
     """States of a network at every step of some trials.
 
     Attributes:

@@ -16,6 +16,7 @@ from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
 from modcog.battery import Battery
 from modcog.colours import STYLE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.tables import Brief
 
 SILENT = 1e-3
 """Units whose largest task variance is below this share of the network's largest are left out."""
@@ -24,8 +25,8 @@ MOST_CLUSTERS = 30
 """Largest number of clusters that is tried, as by Yang et al."""
 
 
-@dataclass(frozen=True, eq=False)
-class TaskVariance:
+@dataclass(frozen=True, eq=False, repr=False)
+class TaskVariance(Brief):
     """Variance of each unit in each task, and clusters of units that vary in the same tasks.
 
     Attributes:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
+from modcog.tables import Brief
 from modcog.tasks.names import resolve
 from modcog.user_code import check_trust
 from modcog.validation import read_settings, validated
@@ -64,7 +65,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Named settings of runs; settings that are not named keep their defaults."""
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Brief, BaseModel):
     """Everything that decides a run; the same config and seed give the same network on the same machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -18,6 +18,7 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError, shown
 from modcog.files import locked, write_json
 from modcog.models import ARCHITECTURES, build
+from modcog.tables import Brief
 from modcog.training import checkpoint
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
 from modcog.training.record import Progress, Record, Status
@@ -42,8 +43,8 @@ CHANGEABLE = {"out", "data", "steps", "target_accuracy", "target", *MACHINE_SETT
 """Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Brief):
     """A training run.
 
     Attributes:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modcog.errors import ModcogError, shown
+from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
@@ -25,7 +26,7 @@ PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
 
 
-class Grid(BaseModel):
+class Grid(Brief, BaseModel):
     """A sweep: every arm is run at every combination of the values of the axes.
 
     A name with a dot reaches into a setting that is a table: ``model.init``, ``battery.dt``. An arm overrides the
@@ -85,8 +86,8 @@ class Grid(BaseModel):
         return list(found.values())
 
 
-@dataclass(frozen=True)
-class Cell:
+@dataclass(frozen=True, repr=False)
+class Cell(Brief):
     """One run of a sweep, scored on ``n_trials`` of each task that ``score_seed`` decides.
 
     Its name is that of its folder: a few settings to recognise it by, and a hash of all that decide the run. ``tasks``

@@ -23,6 +23,7 @@ from modcog.experiments.sweeps.results import Record
 from modcog.experiments.workers import call_each
 from modcog.files import write_json
 from modcog.progress import ProgressBar
+from modcog.tables import Brief
 from modcog.training.config import MACHINE_SETTINGS
 from modcog.training.record import Point, Progress
 from modcog.user_code import PASS, error_text
@@ -46,8 +47,8 @@ class Result(BaseModel):
     scores: dict[str, Score] = {}
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, repr=False)
+class Sweep(Brief):
     """A sweep that has been run: its folder, its cells, and the content of the ``result.json`` of each."""
 
     out: Path
