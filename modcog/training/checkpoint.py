@@ -50,7 +50,8 @@ def save(
         states |= {f"state.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
     with whole_folder(path) as part:
         for name, tensors in ((WEIGHTS, model.state_dict()), (OPTIMIZER, states)):
-            save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, part / name)
+            with failures_as(f"cannot write {path / name}"):  # a full disk is no OSError here
+                save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, part / name)
         (part / PROGRESS).write_text(json.dumps(asdict(progress), indent=2) + "\n", encoding="utf-8")
     for old in checkpoints(folder)[:-KEEP]:
         remove(old)
