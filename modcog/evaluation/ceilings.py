@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.checks import check_count
+from modcog.checks import check_count, check_jobs
 from modcog.evaluation.measures import MEASURES, TOLERANCE, check_tolerance
 from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.strategies import STRATEGIES, Strategies, averages, standard_error
@@ -95,7 +95,7 @@ def levels(
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
-    key = battery.settings.model_dump_json()
+    jobs, key = check_jobs(jobs), battery.settings.model_dump_json()
     tolerance = check_tolerance(tolerance)
     known = stored().get(key, {}) if n_trials is None and tolerance == TOLERANCE else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)

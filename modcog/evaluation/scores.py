@@ -22,12 +22,16 @@ from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.psychometric import Psychometric, fit_psychometric
 from modcog.evaluation.strategies import STRATEGIES
 from modcog.seeds import Purpose, Seed
+from modcog.tables import html_table
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import is_missing
 from modcog.trials.source import TrialSource
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
+
+MOST_SHOWN = 24
+"""Largest number of single tasks in the table of a notebook."""
 
 MOST_VALUES = 24
 """Values of a condition up to which scores are split by each of them."""
@@ -148,7 +152,7 @@ class Score(Measured):
         return {**found, "n_tasks": self.n_tasks, "n_trials": self.n_trials}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores(Measured):
     """The scores of every trial.
 
@@ -170,6 +174,30 @@ class Scores(Measured):
     tolerance: float = TOLERANCE
     battery: Battery | None = None
 
+    def __repr__(self) -> str:
+        return f"Scores({self._title()})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: the battery, its families and extensions, and single tasks if they are few."""
+        groups, tasks = self.groups(), list(self.per_task())
+        groups |= {task: (task,) for task in tasks} if len(tasks) <= MOST_SHOWN else {}
+        rows = [["", "tasks", *(f"{one.label} ({one.unit})" for one in MEASURES.values())]]
+        for name, members in groups.items() if tasks else ():
+            means = {kind: self.mean(kind, members) for kind in MEASURES}
+            cells = [
+                "–" if np.isnan(mean) else f"{(100 if MEASURES[kind].unit == '%' else 1) * mean:.1f}"
+                for kind, mean in means.items()
+            ]
+            rows.append([name, str(len(members)), *cells])
+        return html_table(rows, self._title())
+
+    def _title(self) -> str:
+        tasks = list(self.per_task())
+        of = f"{len(self.task)} trials of {', '.join(tasks) if 0 < len(tasks) <= 4 else f'{len(tasks)} tasks'}"
+        if not tasks:
+            return of
+        return f"{of}: decision accuracy {self.decision_accuracy:.1%}, trial accuracy {self.trial_accuracy:.1%}"
+
     def per_task(self, kind: str = "decision") -> dict[str, float]:
         """Return the mean of a measure, decision accuracy unless another is named, for each task that has trials."""
         value, count = self.sums(kind)
@@ -183,12 +211,14 @@ class Scores(Measured):
         """Return the trial accuracy of each task that has trials."""
         return self.per_task("trial")
 
-    def mean(self, kind: str) -> float:
-        """Return the mean of a measure over the battery; NaN where no trial has a value."""
-        if MEASURES[known_measure(kind)].pooled:
-            value, count = self.sums(kind)
-            return float(value.sum() / count.sum())
-        return _mean(np.array(list(self.per_task(kind).values())))
+    def mean(self, kind: str, tasks: Sequence[str] | None = None) -> float:
+        """Return the mean of a measure over some tasks, or the battery; NaN where no trial has a value."""
+        chosen = self.tasks if tasks is None else tasks
+        if not MEASURES[known_measure(kind)].pooled:
+            return _mean(np.array([value for name, value in self.per_task(kind).items() if name in chosen]))
+        value, count = self.sums(kind)
+        counts = np.isin(self.task, [self.tasks.index(name) for name in chosen])
+        return float(value[counts].sum() / count[counts].sum())
 
     def sums(self, kind: str) -> tuple[Floats, Floats]:
         """Return what each trial adds to the sum of a measure, (n,), and to the number of values behind it, (n,)."""
@@ -367,9 +397,6 @@ class Scores(Measured):
         often = np.vstack([np.ones((1, n)), np.bincount(drawn.ravel(), minlength=BOOTSTRAP * n).reshape(BOOTSTRAP, n)])
         every = np.concatenate([np.stack(self.sums(kind)) for kind in MEASURES])[:, trial]
         return dict(zip(MEASURES, (every @ often.T).reshape(len(MEASURES), 2, -1), strict=True))
-
-    def __repr__(self) -> str:
-        return f"Scores({len(self.task)} trials of {len(set(self.task.tolist()))} tasks)"
 
 
 def join(parts: Sequence[Scores]) -> Scores:

@@ -8,9 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from modcog.errors import ModcogError
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.tasks.names import parse
+from modcog.user_code import failures_as
+from modcog.validation import check_file
 
 Record = dict[str, Any]
 """Content of a cell's ``result.json``; see ``runner.run_cell``."""
@@ -30,6 +33,8 @@ COLUMNS = [
     "decision_accuracy", "decision_low", "decision_high", "decision_chance", "decision_ceiling", "decision_share",
     "trial_accuracy", "trial_low", "trial_high", "n_trials",
 ]  # fmt: skip
+
+CURVE_COLUMNS = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
 
 WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials", *TRIALS_TO)
 """Columns of whole numbers, some of which may be missing."""
@@ -67,9 +72,22 @@ def curves(records: Iterable[Record]) -> pd.DataFrame:
 
     Columns: ``cell``, ``step``, ``trials``, ``seconds``, and the mean accuracies over the tasks.
     """
-    names = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
     rows = [{"cell": record["cell"]["name"], **point} for record in records for point in record.get("curve", [])]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read one of these tables from a ``.csv`` file.
+
+    Raises:
+        ModcogError: if it cannot be read, or lacks one of ``columns``, naming it.
+    """
+    check_file(path)
+    with failures_as(f"{path} is damaged"):
+        table = pd.read_csv(path)
+    if lacking := [name for name in columns if name not in table]:
+        raise ModcogError(f"{path} is damaged: it has no column {', '.join(lacking)}")
+    return table
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
