@@ -6,31 +6,49 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from modcog.evaluation.scores import Score
+from modcog.evaluation.measures import MEASURES
+from modcog.evaluation.scores import Figure, Score
 from modcog.tables import markdown_table
+
+LEAST_GAP = 0.005
+"""Smallest distance of a level from the ceiling at which it is called below."""
 
 
 def format_table(table: Mapping[str, Score]) -> str:
-    """Return a table of scores (see ``Scores.table``) as Markdown, in percent; groups come first."""
+    """Return scores (see ``Scores.table``) as two Markdown tables, in percent and degrees; groups come first.
 
-    def percent(*values: float) -> str:
-        return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in values))
-
-    def plain(value: float | None, scale: float = 100) -> str:
-        return "–" if value is None or np.isnan(value) else f"{scale * value:.1f}"
-
-    rows = [[
-        "", "tasks", "trials", "decision accuracy", "chance", "ceiling", "share", "trial accuracy", "last step",
-        "directional", "error (°)", "unanswered", "pooled",
-    ]]  # fmt: skip
+    The first has the decision accuracy with its levels, the second all other measures.
+    """
+    primary, *others = MEASURES
+    first = [["", "tasks", "trials", MEASURES[primary].label, "chance", "without", "ceiling", "share"]]
+    head = [one.label.removesuffix(" accuracy") + (" (°)" if one.unit == "°" else "") for one in MEASURES.values()]
+    second = [["", *head[1:]]]
     for name in sorted(table, key=lambda name: table[name].n_tasks == 1 and ":" not in name and name != "battery"):
-        one = table[name]
-        primary = one["decision"]
-        beside = [primary.levels.get("blind"), primary.levels.get("ideal"), primary.share]
-        rows.append([
-            name, str(one.n_tasks), str(one.n_trials), percent(primary.value, *primary.interval), *map(plain, beside),
-            percent(one.trial_accuracy, *one["trial"].interval), plain(one.last_step_accuracy),
-            plain(one.directional_accuracy), plain(one.angular_error, 1), plain(one.unanswered),
-            plain(one.pooled_accuracy),
-        ])  # fmt: skip
-    return markdown_table(rows)
+        one, figure = table[name], table[name][primary]
+        levels = [
+            _percent(figure.levels.get("blind")),
+            without(figure.levels) or "–",
+            _percent(figure.levels.get("ideal")),
+        ]
+        first.append([name, str(one.n_tasks), str(one.n_trials), _cell(figure), *levels, _percent(figure.share)])
+        second.append([name, *(_cell(one[kind], 100 if MEASURES[kind].unit == "%" else 1) for kind in others)])
+    return f"{markdown_table(first)}\n\n{markdown_table(second)}"
+
+
+def without(levels: Mapping[str, float]) -> str:
+    """Write the best level below the ideal observer's in percent, and who has it; empty if there is none."""
+    below = {name: level for name, level in levels.items() if levels["ideal"] - level > LEAST_GAP}
+    if not below:
+        return ""
+    name = max(below, key=below.__getitem__)
+    return f"{100 * below[name]:.1f} ({name.replace('-', ' ')})"
+
+
+def _cell(figure: Figure, scale: float = 100) -> str:
+    if np.isnan(figure.value):
+        return "–"
+    return "{:.1f} [{:.1f}, {:.1f}]".format(*(scale * value for value in (figure.value, *figure.interval)))
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

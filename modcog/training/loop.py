@@ -27,7 +27,7 @@ from modcog.signals import stop_signals
 from modcog.training import checkpoint
 from modcog.training.batches import Microbatch, Minibatch, held_out, make_batches
 from modcog.training.config import TrainConfig
-from modcog.training.metrics import SCORES, Metrics, draw_run, read_metrics
+from modcog.training.metrics import PROGRESS, Metrics, draw_run, read_metrics, summarize
 from modcog.training.record import Progress, Reached, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
 from modcog.trials.arrays import IGNORE
@@ -101,7 +101,7 @@ class _Loop:
             self.progress = checkpoint.read_latest(self.checkpoints, lambda path: checkpoint.load(path, *parts))
             for record in read_metrics(config.out):
                 if record["step"] <= self.progress.step:
-                    self.scores = {name: record[name] for name in ("step", *SCORES)}
+                    self.scores = {"step": record["step"], **{k: v for k, v in record.items() if k not in PROGRESS}}
         progress = self.progress
         self._write("running")
         with ExitStack() as stack:
@@ -166,9 +166,7 @@ class _Loop:
         self._check_weights()
         if self.metrics:
             scores = evaluate_on(self._predict, self.held_out, self.battery.n_actions)
-            per_task = (scores.per_task(), scores.trial_accuracy_per_task())
-            values = (scores.decision_accuracy, scores.trial_accuracy, *per_task)
-            self.scores = {"step": self.progress.step, **dict(zip(SCORES, values, strict=True))}
+            self.scores = {"step": self.progress.step, **summarize(scores)}
             for percent in MILESTONES:
                 if scores.decision_accuracy * 100 >= percent:
                     reached = Reached(self.progress.trials, self.progress.seconds)

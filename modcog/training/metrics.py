@@ -14,15 +14,26 @@ from matplotlib.ticker import EngFormatter
 
 from modcog.colours import EXTENSIONS
 from modcog.errors import ModcogError
-from modcog.evaluation.scores import extension
+from modcog.evaluation.measures import MEASURES
+from modcog.evaluation.scores import Scores, extension
 from modcog.files import naming, whole_file
 from modcog.tasks.names import known_tasks, parse
 from modcog.training.record import Evaluation, Progress
 from modcog.validation import parse_record, read_text
 
 METRICS = "metrics.jsonl"
-SCORES = ("decision_accuracy", "trial_accuracy", "decision_accuracy_per_task", "trial_accuracy_per_task")
-"""Names of the scores that are kept of an evaluation."""
+PER_TASK = ("decision", "trial", "directional")
+"""Measures that are kept of each task; of all, the mean over the tasks is."""
+
+
+PROGRESS = ("step", "trials", "seconds", "loss", "learning_rate")
+"""Names in a record of an evaluation that are no scores."""
+
+
+def summarize(scores: Scores) -> dict[str, Any]:
+    """Return what is kept of an evaluation: means of all measures, and some of each task; None: undefined."""
+    means = {one.column: None if np.isnan(mean := scores.mean(kind)) else mean for kind, one in MEASURES.items()}
+    return means | {f"{MEASURES[kind].column}_per_task": scores.per_task(kind) for kind in PER_TASK}
 
 
 class Metrics:
@@ -45,8 +56,8 @@ class Metrics:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, progress: Progress, rate: float, scores: dict[str, Any]) -> None:
-        """Add an evaluation: progress of the run, learning rate, and scores by the names in ``SCORES``."""
-        done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
+        """Add an evaluation: progress of the run, learning rate, and scores as ``summarize`` returns them."""
+        done = {name: getattr(progress, name) for name in PROGRESS[:4]}
         record = {**done, "learning_rate": rate, **scores}
         with naming(self._path):
             self._file.write(json.dumps(record) + "\n")

@@ -12,6 +12,7 @@ from modcog.validation import validated
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**18)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
+Angle = Annotated[float, Field(ge=0, le=180)]
 Accuracies = dict[str, Accuracy]
 Status = Literal["running", "finished", "reached", "interrupted", "diverged"]
 
@@ -43,23 +44,29 @@ class Progress:
     milestones: dict[str, Reached] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Point:
-    """A point of a learning curve: progress, and the mean accuracies over the tasks."""
+    """A point of a learning curve: progress, and the means of all measures; None in runs of earlier versions."""
 
     step: Count
     trials: Count
     seconds: Amount
     decision_accuracy: Accuracy
     trial_accuracy: Accuracy
+    last_step_accuracy: Accuracy | None = None
+    directional_accuracy: Accuracy | None = None
+    angular_error: Angle | None = None
+    unanswered: Accuracy | None = None
+    pooled_accuracy: Accuracy | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Evaluation(Point):
-    """A line of ``metrics.jsonl``: the point, the accuracies of each task, loss and learning rate."""
+    """A line of ``metrics.jsonl``: the point, accuracies of each task, loss and learning rate."""
 
     decision_accuracy_per_task: Accuracies
     trial_accuracy_per_task: Accuracies
+    directional_accuracy_per_task: Accuracies | None = None
     loss: float | None
     learning_rate: float
 

@@ -60,12 +60,16 @@ def gaps(report: Report) -> Figure | None:
         ceiling = row.ceiling or 0.0
         for name, value in row.references.items():
             axes.scatter(100 * (ceiling - value), place + 0.16, **looks[name], s=28)
+        for level in {round(level, 3) for level in row.levels.values() if ceiling - level > 0.005}:
+            axes.scatter(100 * (ceiling - level), place, color=GREY, marker="|", s=90, linewidth=1)
         mean, *ends = (100 * (ceiling - value) for value in (row.decision.mean, row.decision.high, row.decision.low))
         own = place - 0.16  # above the references, so that neither hides the other
         axes.plot(ends, [own, own], color=PALETTE[0], linewidth=2.5, alpha=0.55, solid_capstyle="butt")
         axes.scatter(mean, own, **looks[OWN], s=45, zorder=3)
     for name, look in looks.items():
         axes.scatter([], [], **look, label=name)
+    if any(row.levels for row in rows):
+        axes.scatter([], [], color=GREY, marker="|", s=90, linewidth=1, label="strategies that lack one thing")
     axes.set_yticks(range(len(rows)), [row.title for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     for border in [i for i in range(1, len(rows)) if rows[i].kind != rows[i - 1].kind]:
@@ -97,7 +101,10 @@ def as_html(report: Report) -> str:
     elsewhere = ", ".join(reference.name for reference in report.references if not reference.curve)
     curves_note = f" Without a curve, because trained on other tasks: {elsewhere}." if elsewhere else ""
     curves = f"Mean decision accuracy over the tasks, on held-out trials during training{thin}.{curves_note}"
-    gap = "Further left is better; 0 is as good as the noise allows. The bar is a 95 % interval."
+    gap = (
+        "Further left is better; 0 is as good as the noise allows. The bar is a 95 % interval. Grey marks are "
+        "players who lack one thing each (sight, memory, comparison, clock or sequence) and are ideal otherwise."
+    )
     drawn = (("Learning curves", learning_curves(report), curves), ("Gap to the ceiling", gaps(report), gap))
     sections = []
     for title, figure, caption in drawn:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.evaluation import Level, levels
+from modcog.evaluation import MEASURES, STRATEGIES, Level, levels
 from modcog.evaluation.ceilings import SMALLEST_RANGE
 from modcog.experiments.benchmark.references import comparable, stored
 from modcog.experiments.benchmark.report import Cost, Interval, NetworkResult, Point, Reached, Report, Row, Scores
@@ -42,7 +42,7 @@ def assemble(
         interval="seeds" if len(scored) > 1 else "trials",
         battery=battery.config.model_dump(mode="json", exclude={"tasks"}),
         seeds=tuple(map(_network_result, records)),
-        rows=tuple(report_rows(table, {reference.name: reference.scores for reference in beside})),
+        rows=tuple(report_rows(table, {reference.name: reference.scores for reference in beside}, known)),
         cost=cost(scored),
         curve=curve(scored),
         references=tuple(beside),
@@ -69,14 +69,15 @@ def _network_result(record: Record) -> NetworkResult:
 def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = None) -> pd.DataFrame:
     """Return a row for each network (``cell``) and task.
 
-    Columns: those of ``sweeps.results``, ``chance`` and ``ceiling`` (NaN: unknown), and ``decision``, ``trial`` and
-    ``share``, each with the ends of its bootstrap interval (``_low``, ``_high``) and with the bounds that accuracies
-    from 0 to 1 allow (``_least``, ``_most``).
+    Columns: those of ``sweeps.results``, ``chance`` and ``ceiling`` (NaN: unknown), and each measure by its name and
+    ``share``, with the ends of its bootstrap interval (``_low``, ``_high``) and its bounds (``_least``, ``_most``).
     """
-    table = results(records).rename(columns={"decision_accuracy": "decision", "trial_accuracy": "trial"})
-    for end in ("chance", "ceiling"):
-        table[end] = [getattr(levels[task], f"decision_{end}") if levels else np.nan for task in table["task"]]
-    table[["decision_least", "trial_least"]], table[["decision_most", "trial_most"]] = 0.0, 1.0
+    table = results(records)
+    ends = [levels[task].ends("decision") if levels else (np.nan, np.nan) for task in table["task"]]
+    table[["chance", "ceiling"]] = np.array(ends).reshape(-1, 2)
+    table = table.rename(columns={one.column: kind for kind, one in MEASURES.items()})
+    for kind in MEASURES:
+        table[f"{kind}_least"], table[f"{kind}_most"] = 0.0, 180.0 if kind == "angular_error" else 1.0
     width = table["ceiling"] - table["chance"]
     for end in ("", "_low", "_high", "_least", "_most"):
         table[f"share{end}"] = (table[f"decision{end}"] - table["chance"]) / width.where(width > SMALLEST_RANGE)
@@ -84,7 +85,7 @@ def score_table(records: Sequence[Record], levels: Mapping[str, Level] | None = 
 
 
 def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
-    """Return the mean of ``"decision"``, ``"trial"`` or ``"share"`` over the tasks of a ``score_table``.
+    """Return the mean of a measure or of ``"share"`` over the tasks of a ``score_table``.
 
     The interval is over networks, that of Student (1908); of a single network it is over trials, from the bootstrap
     intervals (Efron 1979) of its tasks, which are independent. Tasks whose share is undefined are left out; None if
@@ -103,8 +104,13 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
     return Interval(mean=mean, low=low, high=high)
 
 
-def report_rows(table: pd.DataFrame, references: Mapping[str, Scores]) -> Iterator[Row]:
-    """Yield the rows of a report from a table of scores: the battery, its families, its extensions, its tasks."""
+def report_rows(
+    table: pd.DataFrame, references: Mapping[str, Scores], levels: Mapping[str, Level] | None = None
+) -> Iterator[Row]:
+    """Yield the rows of a report from a table of scores: the battery, its families, its extensions, its tasks.
+
+    ``levels`` are those of the tasks, None if unknown.
+    """
     groups: list[tuple[Any, str, pd.DataFrame]] = [("battery", "all tasks", table)]
     for kind in ("family", "extension", "task"):
         groups += [(kind, str(name), group) for name, group in table.groupby(kind, sort=False)]
@@ -118,7 +124,17 @@ def report_rows(table: pd.DataFrame, references: Mapping[str, Scores]) -> Iterat
             for reference, scores in references.items()
             if set(tasks) <= scores.keys()
         }
-        yield Row(kind=kind, name=name, tasks=tasks, chance=chance, ceiling=ceiling, references=beside, **means)
+        others = {one: mean_interval(group, one) for one in MEASURES if one not in ("decision", "trial")}
+        yield Row(
+            kind=kind, name=name, tasks=tasks, chance=chance, ceiling=ceiling, references=beside,
+            levels=mean_levels([levels[task] for task in tasks]) if levels else {},
+            others={one: interval for one, interval in others.items() if interval is not None}, **means,
+        )  # fmt: skip
+
+
+def mean_levels(levels: Sequence[Level]) -> dict[str, float]:
+    """Return the mean decision accuracy of each strategy over some tasks."""
+    return {name: float(np.mean([level.values[name]["decision"] for level in levels])) for name in STRATEGIES}
 
 
 def cost(records: Sequence[Record]) -> Cost:

@@ -11,6 +11,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from modcog.errors import one_line
+from modcog.evaluation.measures import MEASURES
+from modcog.evaluation.report import without
 from modcog.experiments.benchmark import figures
 from modcog.experiments.benchmark.report import OWN, Cost, Interval, Report, Row
 from modcog.experiments.sweeps.results import THRESHOLDS
@@ -73,7 +75,9 @@ def _summary(report: Report) -> str:
         f"Decision accuracy **{interval(battery.decision)} %**{share}; trial accuracy **{interval(battery.trial)} %**.",
         f"Intervals are 95 % over {over}. *Decision accuracy* is the share of decision steps with the correct action, "
         "*trial accuracy* that of trials without any error. *Chance* is the decision accuracy of a player who sees no "
-        "stimulus, the *ceiling* that of an ideal observer; the *share* is 0 at chance and 100 at the ceiling.",
+        "stimulus, the *ceiling* that of an ideal observer; the *share* is 0 at chance and 100 at the ceiling. "
+        "*Without* is the best player who lacks one thing that the tasks need, and is ideal otherwise: no comparison "
+        "of stimuli, no memory, no clock or no sequence. A network at that level has not learned this thing.",
         *map(literal, report.notes),
         furthest and f"Furthest from the ceiling: {furthest}. Nearest: {nearest}.",
     ]
@@ -108,6 +112,11 @@ def _sections(report: Report) -> dict[str, str]:
             f"### {row.name.replace('none', 'no extension')}\n\n{_score_table(report, [tasks[t] for t in row.tasks])}"
             for row in report.rows_of("extension")
         ),
+        "Other measures": "*Last step* counts the last step of a trial only. *Directional* also counts a response "
+        "within 36° of the right one there (Yang et al. 2019). The *error* is the mean angle of responses to what they "
+        "should be, *unanswered* the share of steps that ask for a response and get none. *Pooled* accuracy counts every "
+        "decision step of all trials alike. Percent, but for the angle.\n\n"
+        + _other_table(report.rows_of("battery", "family", "extension")),
         "Cost": "Means over seeds; synapses are recurrent connections, density is their share of all possible ones in "
         "percent. Trials to an accuracy: until the mean decision accuracy over the tasks, on held-out trials, first "
         "reached it (in brackets the number of seeds that did, if not all), for networks trained on the same tasks. "
@@ -119,13 +128,22 @@ def _sections(report: Report) -> dict[str, str]:
 
 def _score_table(report: Report, rows: Sequence[Row]) -> str:
     names = [reference.name for reference in report.references]
-    head = ["", "decision accuracy", "trial accuracy", "chance", "ceiling", "share", *names]
+    head = ["", "decision accuracy", "trial accuracy", "chance", "without", "ceiling", "share", *names]
     cells = [
-        [row.title, interval(row.decision), interval(row.trial), percent(row.chance), percent(row.ceiling),
-         interval(row.share), *(percent(row.references.get(name)) for name in names)]
+        [row.title, interval(row.decision), interval(row.trial), percent(row.chance), without(row.levels) or DASH,
+         percent(row.ceiling), interval(row.share), *(percent(row.references.get(name)) for name in names)]
         for row in rows
     ]  # fmt: skip
     return markdown_table([head, *cells])
+
+
+def _other_table(rows: Sequence[Row]) -> str:
+    kinds = [kind for kind in MEASURES if any(kind in row.others for row in rows)]
+    head = ["", *(MEASURES[kind].label + (" (°)" if MEASURES[kind].unit == "°" else "") for kind in kinds)]
+    scale = {kind: 100 if MEASURES[kind].unit == "%" else 1 for kind in kinds}
+    return markdown_table(
+        [head, *([row.title, *(interval(row.others.get(kind), scale[kind]) for kind in kinds)] for row in rows)]
+    )
 
 
 def _origin(report: Report) -> str:
@@ -152,14 +170,17 @@ def extremes(report: Report, n: int = 5) -> tuple[tuple[Row, ...], tuple[Row, ..
     return tuple(ranked[:n]), tuple(reversed(ranked[len(ranked) - n :]))
 
 
-def percent(value: float | None) -> str:
-    """Write a share in percent."""
-    return DASH if value is None else f"{100 * value:.1f}".replace("-0.0", "0.0").replace("-", "−")
+def percent(value: float | None, scale: float = 100) -> str:
+    """Write a share in percent, or an angle, with a scale of 1, in degrees."""
+    return DASH if value is None else f"{scale * value:.1f}".replace("-0.0", "0.0").replace("-", "−")
 
 
-def interval(value: Interval | None) -> str:
-    """Write a share with its interval, in percent."""
-    return DASH if value is None else f"{percent(value.mean)} [{percent(value.low)}, {percent(value.high)}]"
+def interval(value: Interval | None, scale: float = 100) -> str:
+    """Write a share with its interval, in percent, or an angle."""
+    if value is None:
+        return DASH
+    mean, low, high = (percent(one, scale) for one in (value.mean, value.low, value.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def number(value: float | None) -> str:

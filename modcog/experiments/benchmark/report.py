@@ -19,7 +19,7 @@ class ReportModel(Brief, BaseModel):
 
 
 class Interval(ReportModel):
-    """A mean with its 95 % interval; accuracies and shares are from 0 to 1."""
+    """A mean with its 95 % interval; accuracies and shares are from 0 to 1, angles in degrees."""
 
     mean: float
     low: float
@@ -37,6 +37,8 @@ class Row(ReportModel):
     chance: float | None = Field(description="Decision accuracy of a player who sees no stimulus; None: unknown.")
     ceiling: float | None = Field(description="Decision accuracy of the ideal observer; None: unknown.")
     share: Interval | None = Field(description="Decision accuracy on the scale from chance (0) to the ceiling (1).")
+    levels: dict[str, float] = Field({}, description="Decision accuracy of each strategy; empty: unknown.")
+    others: dict[str, Interval] = Field({}, description="The other measures by name: last_step, directional …")
     references: dict[str, float] = Field(description="Decision accuracy of the references that know all these tasks.")
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from modcog.errors import ModcogError
+from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.tasks.names import parse
@@ -30,11 +31,12 @@ COLUMNS = [
     "cell", "status", "error", "collection",
     "arch", "hidden", "density", "seed", "steps", "batch_size", "learning_rate",  # a run's record has all settings
     "parameters", "synapses", "wiring_mean", "trials", "seconds", *TRIALS_TO, "task", "family", "extension",
-    "decision_accuracy", "decision_low", "decision_high", "decision_chance", "decision_ceiling", "decision_share",
-    "trial_accuracy", "trial_low", "trial_high", "n_trials",
+    *(column for kind, one in MEASURES.items()
+      for column in (one.column, *(f"{kind}_{part}" for part in ("low", "high", "chance", "ceiling", "share")))),
+    "n_trials",
 ]  # fmt: skip
 
-CURVE_COLUMNS = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
+CURVE_COLUMNS = ["cell", "step", "trials", "seconds", *(one.column for one in MEASURES.values())]
 
 WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials", *TRIALS_TO)
 """Columns of whole numbers, some of which may be missing."""
@@ -45,8 +47,9 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
 
     Columns: ``cell``, ``status``, ``error``; ``collection`` and the main settings; ``parameters``,
     ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training, ``trials_to_50`` (50, 75, 90, 95 % mean
-    decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``, ``extension``, and the
-    scores of the task with 95 % intervals (``_low``, ``_high``), chance, ceiling and share. Accuracies from 0 to 1.
+    decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``, ``extension``, and all
+    measures of the task (``decision_accuracy``, ``angular_error`` in degrees, …) with 95 % intervals (``decision_low``,
+    ``decision_high``), ``_chance``, ``_ceiling`` and ``_share``. Accuracies are from 0 to 1.
     """
     rows = []
     for record in records:
@@ -59,8 +62,8 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
         for task, score in scores.items():
             spec = parse(task)
             own = {"task": task, "family": spec.family, "extension": extension(spec)}
-            for kind in ("decision", "trial"):
-                own[f"{kind}_low"], own[f"{kind}_high"] = score[f"{kind}_interval"]
+            for kind in MEASURES:
+                own[f"{kind}_low"], own[f"{kind}_high"] = score.get(f"{kind}_interval") or (None, None)
             rows.append({**run, **score, **own})
         if not scores:
             rows.append(run)
@@ -70,7 +73,7 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
 def curves(records: Iterable[Record]) -> pd.DataFrame:
     """Return a table with a row for each evaluation of each cell.
 
-    Columns: ``cell``, ``step``, ``trials``, ``seconds``, and the mean accuracies over the tasks.
+    Columns: ``cell``, ``step``, ``trials``, ``seconds``, and the means of all measures over the tasks.
     """
     rows = [{"cell": record["cell"]["name"], **point} for record in records for point in record.get("curve", [])]
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)

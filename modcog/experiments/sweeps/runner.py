@@ -17,15 +17,14 @@ from modcog.checks import check_jobs
 from modcog.errors import ModcogError
 from modcog.evaluation import evaluate
 from modcog.evaluation.ceilings import stored
-from modcog.evaluation.scores import Score
 from modcog.experiments.sweeps.grid import Cell, Grid
-from modcog.experiments.sweeps.results import Record
+from modcog.experiments.sweeps.results import CURVE_COLUMNS, Record
 from modcog.experiments.workers import call_each
 from modcog.files import write_json
 from modcog.progress import ProgressBar
 from modcog.tables import Brief
 from modcog.training.config import MACHINE_SETTINGS
-from modcog.training.record import Point, Progress
+from modcog.training.record import Accuracy, Point, Progress
 from modcog.user_code import PASS, error_text
 from modcog.validation import read_record
 
@@ -33,6 +32,16 @@ RESULT = "result.json"
 
 DONE = ("finished", "reached")
 """Statuses of a cell that is not run again."""
+
+
+class TaskScores(BaseModel, extra="allow"):
+    """The scores of a task, as ``Score.as_dict`` gives them; those below are needed."""
+
+    decision_accuracy: Accuracy
+    trial_accuracy: Accuracy
+    decision_interval: tuple[float, float]
+    trial_interval: tuple[float, float]
+    n_trials: int
 
 
 class Result(BaseModel):
@@ -44,7 +53,7 @@ class Result(BaseModel):
     network: dict[str, float | None] = {}
     progress: Progress = Progress()
     curve: list[Point] = []
-    scores: dict[str, Score] = {}
+    scores: dict[str, TaskScores] = {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,8 +196,7 @@ def score_run(folder: Path, n_trials: int, seed: int, trust: bool = False) -> Re
     from modcog.training.run import load_run
 
     model, progress = load_run(folder, trust)
-    names = ("step", "trials", "seconds", "decision_accuracy", "trial_accuracy")
-    curve = [{name: record[name] for name in names} for record in read_metrics(folder)]
+    curve = [{name: record.get(name) for name in CURVE_COLUMNS[1:]} for record in read_metrics(folder)]
     scored = score_network(model, model.battery, n_trials, seed)  # type: ignore[arg-type]
     return {**scored, "curve": curve, "progress": asdict(progress)}
 
@@ -203,4 +211,4 @@ def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> R
     known = stored().get(battery.settings.model_dump_json(), {})  # computing chance and ceiling would take minutes
     levels = known if set(battery.tasks) <= known.keys() else None
     table = evaluate(predict, battery, n_trials, seed).table(levels)
-    return {"network": network, "scores": {task: asdict(table[task]) for task in battery.tasks}}
+    return {"network": network, "scores": {task: table[task].as_dict() for task in battery.tasks}}
