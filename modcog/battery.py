@@ -161,7 +161,14 @@ class Battery:
         return source.TrialSource(self.tables, seed, only).blocks(check_count("n", n))
 
     def stream(
-        self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False
+        self,
+        batch_size: int = 64,
+        seq_len: int = 350,
+        seed: int | None = None,
+        *,
+        batch_first: bool = False,
+        device: Any = None,
+        prefetch: int = 0,
     ) -> Stream:
         """Return an endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
 
@@ -173,14 +180,18 @@ class Battery:
             seq_len: steps T.
             seed: of all random numbers; None: from the operating system.
             batch_first: (B, T, …) instead of (T, B, …); the same trials.
+            device: device of torch's (``"cuda"``, ``"mps"``, ``"cpu"`` …) on which batches are made, as tensors; None:
+                arrays of NumPy's. The trials are the same but for the numbers of their noise.
+            prefetch: batches that a background thread makes ahead of their use; the batches are the same.
 
         Returns:
             Stream: ``next(stream)`` gives observations (T, B, C) float32 and labels (T, B) int64.
 
         Raises:
-            ModcogError: if a size is not a whole number ≥ 1.
+            ModcogError: if a size is not a whole number ≥ 1, or torch or the device is not there.
         """
-        return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, batch_first=batch_first)
+        how = {"batch_first": batch_first, "device": device, "prefetch": prefetch}
+        return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, **how)
 
     def index(self, task: str) -> int:
         """Return the index of a task in ``tasks``.

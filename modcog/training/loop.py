@@ -82,7 +82,8 @@ class _Loop:
         self.network = build_model(config, self.battery)
         self.plain_optimizer = make_optimizer(config, self.network)
         self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)
-        self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size)
+        device = fabric.device if fabric.device.type == "cuda" else None
+        self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size, device)
         self.held_out = held_out(config, self.battery)
         self.checkpoints = config.out / CHECKPOINTS
         self.progress, self.scores = Progress(), dict[str, Any]()
