@@ -65,12 +65,15 @@ class TrialSource:
 
     def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Trials:
         """Return block ``index``, of ``n`` trials (None: as many as it has); ``tasks`` (m,) instead of n drawn ones."""
+        return pack(self.tables, self.draw(index, tasks, n), self.seed.rng(Part.NOISE, index))
+
+    def draw(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Drawn:
+        """Draw the trials of a block, which ``block`` paints."""
         layout = self.seed.rng(Part.LAYOUT, index)
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
         durations = self.tables.rules.draw_durations(self.tables.timing, tasks, layout, self.seed)
-        drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
-        return pack(self.tables, drawn, self.seed.rng(Part.NOISE, index))
+        return draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw task indices, (n,)."""
