@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -20,16 +19,13 @@ class Prefetcher(Generic[Batch]):
     def __init__(self, ahead: int) -> None:
         self.ahead = ahead
         self._coming: dict[int, Future[Batch]] = {}
-        self._thread: ThreadPoolExecutor | None = None
-        self._process = 0
+        self._thread = ThreadPoolExecutor(1, "prefetch")  # which starts when there is something to do
 
     def fetch(self, make: Callable[[int], Batch], index: int) -> Future[Batch]:
         """Return the coming batch ``make(index)``, whose errors its ``result`` raises, and start on those after it.
 
         ``make`` is not kept: it may own this prefetcher, and a circle would keep the thread alive.
         """
-        if self._thread is None or self._process != os.getpid():  # a forked process has no threads of its parent's
-            self._thread, self._process, self._coming = ThreadPoolExecutor(1, "prefetch"), os.getpid(), {}
         wanted = range(index, index + self.ahead + 1)
         for other in self._coming.keys() - set(wanted):
             self._coming.pop(other).cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,7 @@ class Stream(Iterator[tuple[Any, Any]]):
         self._source = TrialSource(tables, seed)
         self._drawn: tuple[int, Drawn, list[int]] | None = None
         self._mean_length = max(float(tables.mean_length.mean()), 1.0)
+        self._process: int | None = None
         self._start()
 
     @property
@@ -68,7 +70,8 @@ class Stream(Iterator[tuple[Any, Any]]):
 
         They are arrays of NumPy's, or with a device tensors there.
         """
-        with self._lock:  # two threads that read one stream must not get the same batch
+        self._start()
+        with self._reading:  # two threads that read one stream must not get the same batch
             index = self.position
             self.position += 1
             if self.prefetch:
@@ -101,23 +104,32 @@ class Stream(Iterator[tuple[Any, Any]]):
     def draw(self, index: int) -> Drawn:
         """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
         number, place = divmod(check_count("index", index, at_least=0), TOGETHER)
-        kept = self._drawn  # once: another thread may put others there
-        if kept is None or kept[0] != number:
-            self._drawn = kept = (number, *self._draw_together(number))
-        _, drawn, offsets = kept
+        self._start()
+        with self._drawing:  # a user's functions need not bear two threads at once
+            if self._drawn is None or self._drawn[0] != number:
+                self._drawn = (number, *self._draw_together(number))
+            _, drawn, offsets = self._drawn
         return drawn.part(offsets[place], offsets[place + 1])
 
+    def _start(self) -> None:
+        """Make locks and thread, unless this process has them.
+
+        A forked process has no thread, and the locks as they were at that moment, perhaps held by a thread that it does
+        not have.
+        """
+        if self._process != os.getpid():
+            self._reading, self._drawing = threading.Lock(), threading.Lock()
+            self._prefetcher: Prefetcher[tuple[Any, Any]] = Prefetcher(self.prefetch)
+            self._process = os.getpid()
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but lock and thread, which belong to a process."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_prefetcher")}
+        """Return all but locks and thread, which belong to a process."""
+        own = ("_reading", "_drawing", "_prefetcher", "_process")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state, _process=None)
         self._start()
-
-    def _start(self) -> None:
-        self._lock = threading.Lock()
-        self._prefetcher: Prefetcher[tuple[Any, Any]] = Prefetcher(self.prefetch)
 
     def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
         """Draw the trials of ``TOGETHER`` batches, and return them with the number of each batch's first."""

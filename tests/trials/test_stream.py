@@ -330,6 +330,27 @@ def test_threads_that_read_one_stream_get_every_batch_once(how: dict[str, Any]) 
     assert shared.position == 100
 
 
+def test_threads_take_turns_at_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's functions need not bear two threads at once, and no trials are drawn twice."""
+    inside, drawn = 0, []
+    draw = Stream._draw_together
+
+    def watched(self: Stream, number: int) -> Any:
+        nonlocal inside
+        inside += 1
+        time.sleep(0.005)
+        drawn.append((number, inside))
+        inside -= 1
+        return draw(self, number)
+
+    monkeypatch.setattr(Stream, "_draw_together", watched)
+    made = battery(Setting()).stream(4, 20, seed=0, prefetch=2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: next(made), range(16)))
+    assert {count for _, count in drawn} == {1}
+    assert [number for number, _ in drawn][:4] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 def test_prefetched_batches_are_the_same_in_the_same_order(ahead: int) -> None:
     """From wherever the stream is set to go on, and with looks at others between."""
@@ -399,6 +420,6 @@ def test_a_device_that_torch_cannot_use_is_refused_in_one_line(device: Any) -> N
 def test_a_device_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modcog.trials.backends.find_spec", lambda name: None)
     with pytest.raises(
-        ModcogError, match=r"^a stream with a device needs the package torch: pip install '.*\[train\]'$"
+        ModcogError, match=r"^a stream with a device needs the package torch: pip install .*\[train\].$"
     ):
         battery(Setting()).stream(4, 20, device="cpu")
