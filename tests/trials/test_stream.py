@@ -409,6 +409,15 @@ def test_a_stream_on_a_device_gives_tensors_there() -> None:
     assert_array_equal(next(battery(Setting()).stream(4, 20, seed=0, device="cpu"))[0].numpy(), made[0][0])
 
 
+def test_jax_takes_what_is_made_on_a_device_without_a_copy() -> None:
+    pytest.importorskip("torch")
+    jax = pytest.importorskip("jax")
+    observations, answers = next(battery(Setting(), sigma=1.0).stream(4, 20, seed=0, device="cpu"))
+    taken = jax.dlpack.from_dlpack(observations)
+    assert taken.unsafe_buffer_pointer() == observations.data_ptr()
+    assert_array_equal(jax.dlpack.from_dlpack(answers), answers)
+
+
 @pytest.mark.parametrize("device", ["", "gpu", "cuda:99", "mps:7", "meta", "xla", "hpu", -1, True, [1], "cpu\n\x1b[1m"])
 def test_a_device_that_torch_cannot_use_is_refused_in_one_line(device: Any) -> None:
     pytest.importorskip("torch")
