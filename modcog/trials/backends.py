@@ -25,7 +25,7 @@ class NumpyBackend:
         return arrays
 
     def keep(self, array: NDArray[Any]) -> Any:
-        """Return an array of the host's that never changes where this backend computes."""
+        """Return an array of the host's, (R, …), that never changes where this backend computes."""
         return array
 
     def take(self, table: Any, rows: Any) -> Any:
@@ -85,14 +85,14 @@ class TorchBackend(NumpyBackend):
         return TorchBackend, (str(self.device),)
 
     def put(self, *arrays: NDArray[Any]) -> Any:
-        """Send arrays together."""
+        """Send arrays, (n,) or (), together."""
         whole = np.stack(np.broadcast_arrays(*arrays)) if len(arrays) > 1 else arrays[0][None]
         # CUDA has copied what it sends before it returns; unless told not to block, it would wait for the training step
         on_host = self.torch.from_numpy(np.ascontiguousarray(whole))
         return on_host.to(self.device, non_blocking=self.device.type == "cuda")
 
     def keep(self, array: NDArray[Any]) -> Any:
-        """Send an array when it is first asked for."""
+        """Send an array, (R, …), when it is first asked for."""
         if id(array) not in self._kept:
             self._kept[id(array)] = array, self.put(array)[0]  # with the array, so that its id stays its own
         return self._kept[id(array)][1]
@@ -102,7 +102,7 @@ class TorchBackend(NumpyBackend):
         return table.index_select(0, rows)
 
     def spread(self, counts: NDArray[np.integer], *arrays: NDArray[Any]) -> Any:
-        """Send arrays together and repeat their elements there."""
+        """Send arrays, (n,), together and repeat their elements there."""
         spread = partial(self.torch.repeat_interleave, repeats=self.put(counts)[0], output_size=int(counts.sum()))
         return [spread(array) for array in self.put(*arrays)]
 

@@ -68,7 +68,7 @@ class TrialSource:
         return pack(self.tables, self.draw(index, tasks, n), self.seed.rng(Part.NOISE, index))
 
     def draw(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Drawn:
-        """Draw the trials of a block, which ``block`` paints."""
+        """Draw the trials of a block, which ``block`` paints; ``tasks`` (m,) and ``n`` as there."""
         layout = self.seed.rng(Part.LAYOUT, index)
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
