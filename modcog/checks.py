@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -27,3 +28,17 @@ def check_count(name: str, value: Any, at_least: int = 1) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < at_least:
         raise ModcogError(f"{name}: got {shown(value)}, must be a whole number, at least {at_least}")
     return int(value)
+
+
+def check_jobs(jobs: Any, name: str = "jobs") -> int:
+    """Return a number of parallel jobs; −1 stands for one per core.
+
+    Raises:
+        ModcogError: if it is neither −1 nor a whole number of at least 1, naming the argument.
+    """
+    if isinstance(jobs, int | np.integer) and jobs == -1:
+        return os.cpu_count() or 1
+    try:
+        return check_count(name, jobs)
+    except ModcogError as error:
+        raise ModcogError(f"{error}, or -1 for one per core") from None

@@ -1,10 +1,42 @@
-"""Tables as text, with the cells of each column padded to the same width."""
+"""Results as text: tables in Markdown, plain and HTML, and one line for each object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from html import escape
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from modcog.errors import one_line, shown
 
 Rows = Sequence[Sequence[str]]
+
+
+class Brief:
+    """Base of dataclasses and of pydantic's models whose ``repr`` is one line: arrays by their shape, long lists cut.
+
+    Fields of a model that have their default are left out. A dataclass must be made with ``repr=False``.
+    """
+
+    def __repr__(self) -> str:
+        kind: Any = type(self)
+        names = list(kind.__dataclass_fields__ if is_dataclass(kind) else kind.model_fields)
+        if not is_dataclass(kind):
+            default = {name: kind.model_fields[name].get_default(call_default_factory=True) for name in names}
+            names = [name for name in names if getattr(self, name) != default[name]]
+        return f"{type(self).__name__}({', '.join(f'{name}={_brief(getattr(self, name))}' for name in names)})"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}".replace(",)", ")")
+    if isinstance(value, tuple | list | Mapping) and len(value) > 4:
+        return f"<{len(value)} {'entries' if isinstance(value, Mapping) else 'items'}>"
+    return shown(str(value) if isinstance(value, PurePath) else value, 60)
 
 
 def markdown_table(rows: Rows, align: str = "lr") -> str:
@@ -22,6 +54,21 @@ def markdown_table(rows: Rows, align: str = "lr") -> str:
 def plain_table(rows: Rows, align: str = "l") -> str:
     """Return rows as columns that are two spaces apart; ``align`` as in ``markdown_table``."""
     return "\n".join("  ".join(row).rstrip() for row in _padded(rows, align))
+
+
+def html_table(rows: Rows, title: str) -> str:
+    """Return rows, of which the first is the head, as an HTML table; first column to the left, others to the right."""
+    lines = []
+    for tag, row in zip(("th", *("td",) * (len(rows) - 1)), rows, strict=True):
+        cells = (f'<{tag} style="text-align:{"right" if k else "left"}">{escape(c)}</{tag}>' for k, c in enumerate(row))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><caption>{escape(title)}</caption>{''.join(lines)}</table>"
+
+
+def literal(text: str) -> str:
+    """Return text as one line of Markdown that shows it as it is: nothing in it is a heading, a link or HTML."""
+    line = re.sub(r"[\\`*\[\]~]|(?<!\w)_|_(?!\w)|^[#+=-]", r"\\\g<0>", one_line(text))
+    return escape(re.sub(r"^(\d+)([.)])", r"\1\\\2", line), quote=False)
 
 
 def _padded(rows: Rows, align: str) -> list[list[str]]:

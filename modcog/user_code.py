@@ -8,18 +8,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
-from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, one_line, shown, unknown
 
-FAILURES = (Exception, SystemExit)
-"""Everything that user code may raise without ending this program, ``sys.exit()`` included; Ctrl-C still ends it."""
+PASS = (KeyboardInterrupt, GeneratorExit)
+"""Exceptions of user code that are not reported as its failure: Ctrl-C ends this program."""
 
 LONGEST = 300
 """Largest number of characters of a user's error that are shown."""
@@ -32,24 +32,46 @@ def failures_as(context: str) -> Iterator[None]:
     A ``ModcogError`` passes unchanged: it says already what was given and what is allowed.
 
     Raises:
-        ModcogError: if the block raises one of ``FAILURES``.
+        ModcogError: if the block raises anything but one of ``PASS``, ``sys.exit()`` included.
     """
     try:
         yield
-    except ModcogError:
+    except (ModcogError, *PASS):
         raise
-    except FAILURES as error:
+    except BaseException as error:
         raise ModcogError(f"{context}: {error_text(error)}") from error
 
 
 def error_text(error: BaseException) -> str:
-    """Return type and message of an error on one line, cut after ``LONGEST`` characters."""
-    return shorten(f"{type(error).__name__}: {error}", LONGEST, placeholder=" …")
+    """Return type and message of an error on one line, cut after ``LONGEST`` characters; the message of our own."""
+    if isinstance(error, ModcogError):
+        return one_line(error)
+    return one_line(": ".join(filter(None, (type(error).__name__, one_line(error)))), LONGEST)
 
 
 def is_import_path(text: object) -> bool:
     """Return True for text written like ``MODULE:NAME``."""
     return isinstance(text, str) and ":" in text
+
+
+def check_trust(source: object, path: object, trust: bool) -> None:
+    """Refuse a ``MODULE:NAME`` that was read from a file, unless the caller trusts the file; other names pass.
+
+    To import it is to run code. Who types it knows what is run; who opens a folder or a file of somebody else does not.
+
+    Args:
+        source: the file that it was read from.
+        path: what the file says.
+        trust: allow it.
+
+    Raises:
+        ModcogError: it says what would be imported, and how to allow that.
+    """
+    if is_import_path(path) and not trust:
+        raise ModcogError(
+            f"{source} names {shown(path)}, code that would be imported and run; if you trust it, allow that by "
+            "--trust (in Python by trust=True)"
+        )
 
 
 def import_object(path: str) -> Any:
@@ -60,14 +82,15 @@ def import_object(path: str) -> Any:
         UnknownNameError: if the module has no such name.
     """
     module, _, name = path.partition(":")
-    if not (module and name):
-        raise ModcogError(f"got {path!r}, must be MODULE:NAME")
+    if not re.fullmatch(r"[\w.-]+:[\w.]+", path):
+        raise ModcogError(f"got {shown(path)}, must be MODULE:NAME")
     found = import_module(module)
-    try:
-        return reduce(getattr, name.split("."), found)
-    except AttributeError:
-        names = [name for name in vars(found) if not name.startswith("_")]
-        raise unknown(f"name in {module}", name, names) from None
+    with failures_as(f"cannot import {name!r} from {module!r}"):
+        try:
+            return reduce(getattr, name.split("."), found)
+        except AttributeError:
+            names = [name for name in vars(found) if not name.startswith("_")]
+            raise unknown(f"name in {module}", name, names) from None
 
 
 def import_module(module: str) -> ModuleType:
@@ -78,9 +101,9 @@ def import_module(module: str) -> ModuleType:
     Raises:
         ModcogError: if the module does not exist or fails.
     """
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.insert(0, os.getcwd())
     with failures_as(f"cannot import {module!r}"):
+        if not {"", os.getcwd()} & set(sys.path):
+            sys.path.insert(0, os.getcwd())
         return importlib.import_module(module)
 
 

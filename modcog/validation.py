@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from modcog.errors import ModcogError, UnknownNameError, one_line, shown, unknown
 
@@ -37,14 +41,19 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model(**values)
     except ValidationError as error:
-        details = error.errors()
-        cause = details[0].get("ctx", {}).get("error")
-        if len(details) == 1 and isinstance(cause, UnknownNameError):
-            raise cause from None
-        # Once an item of a list is refused, pydantic also calls the list too short.
-        inner = {detail["loc"][:-1] for detail in details}
-        kept = [d for d in details if not (d["type"] == "too_short" and d["loc"] in inner)]
-        raise ModcogError("; ".join(dict.fromkeys(map(_sentence, kept)))) from None
+        raise _in_plain_words(error) from None
+
+
+def _in_plain_words(error: ValidationError) -> ModcogError:
+    """Return pydantic's report as one line."""
+    details = error.errors()
+    cause = details[0].get("ctx", {}).get("error")
+    if len(details) == 1 and isinstance(cause, UnknownNameError):
+        return cause
+    # Once an item of a list is refused, pydantic also calls the list too short.
+    inner = {detail["loc"][:-1] for detail in details}
+    kept = [d for d in details if not (d["type"] == "too_short" and d["loc"] in inner)]
+    return ModcogError("; ".join(dict.fromkeys(map(_sentence, kept))))
 
 
 _PLAIN_WORDS = (
@@ -55,6 +64,8 @@ _PLAIN_WORDS = (
     (r"be boolean", "be true or false"),
     (r"be (string|str)\b", "be text"),
     (r"be (tuple|list)\b", "be a list"),
+    (r"be (a )?dictionary\b.*", "be a table of names and values"),
+    (r"^Field required", "missing"),
     (r"have at least (\d+) items?", r"have \1 or more values"),
     (r"have at most (\d+) items?", r"have \1 or fewer values"),
 )
@@ -69,8 +80,8 @@ def _sentence(detail: Any) -> str:
     for pattern, words in _PLAIN_WORDS if cause is None else ():
         text = re.sub(pattern, words, text)
     if text.startswith("must "):
-        return f"{path}: got {shown(detail['input'])}, {text}"
-    return text if text.startswith(path) else f"{path}: {text}"
+        text = f"got {shown(detail['input'])}, {text}"
+    return text if not path or text.startswith(path) else f"{path}: {text}"
 
 
 def plain(value: Any) -> Any:
@@ -110,6 +121,72 @@ def numbers(value: Any) -> tuple[Any, ...]:
     return found
 
 
+LARGEST_TEXT = 2**28
+"""Bytes of a text file that is read at once; far beyond use."""
+
+
+def check_file(path: Path, largest: float = math.inf) -> None:
+    """Check that a path is a regular file; to open a named pipe, say, would wait forever.
+
+    Raises:
+        ModcogError: if it is none, or is larger than ``largest`` bytes, naming it.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise ModcogError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = os.strerror(errno.EISDIR) if stat.S_ISDIR(found.st_mode) else "Not a regular file"
+        raise ModcogError(f"cannot read {path}: {kind}")
+    if found.st_size > largest:
+        raise ModcogError(f"cannot read {path}: it has {found.st_size:,} bytes, at most {largest:,} are allowed")
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises:
+        ModcogError: if it cannot be read, naming it.
+    """
+    check_file(path, LARGEST_TEXT)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ModcogError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ModcogError(f"{path} cannot be parsed: it is no text in UTF-8") from None
+
+
+def read_record(path: Path, model: type[Any]) -> Any:
+    """Read a JSON file that the package wrote itself, as an instance of ``model``.
+
+    Raises:
+        ModcogError: if it cannot be read or has other content, naming it.
+    """
+    return parse_record(read_text(path), model, path)
+
+
+def parse_record(text: str, model: type[Any], source: object) -> Any:
+    """Return what JSON that the package wrote itself holds, as an instance of ``model``.
+
+    Args:
+        text: the JSON.
+        model: type of the content: a model of pydantic, a dataclass …
+        source: file that it comes from, for the error.
+
+    Raises:
+        ModcogError: if it is no JSON or has other content, naming the source.
+    """
+    try:
+        return _adapter(model).validate_python(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        reason = _in_plain_words(error) if isinstance(error, ValidationError) else error
+        raise ModcogError(f"{source} is damaged: {one_line(reason)}") from None
+
+
+_adapter: Any = lru_cache(TypeAdapter)  # which takes longer to make than to use
+
+
 _PARSER: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads}
 
 
@@ -124,10 +201,9 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if (parse := _PARSER.get(path.suffix.lower())) is None:
         raise ModcogError(f"{path} has the ending {path.suffix!r}; settings are read from .toml, .yaml, .yml and .json")
+    text = read_text(path)
     try:
-        values = parse(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ModcogError(f"cannot read {path}: {error.strerror}") from None
+        values = parse(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ModcogError(f"{path} cannot be parsed: {one_line(error)}") from None
     if not isinstance(values, dict):

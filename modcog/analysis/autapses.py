@@ -26,13 +26,14 @@ from modcog.colours import BLUE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels import DiagonalKernel
+from modcog.tables import Brief
 
 KINDS = {"forgets at once": PALE, "forgets slowly": BLUE, "grows": VERMILLION}
 """Kinds of active units, by r ≤ 0, 0 < r < 1 and r ≥ 1, and their colours."""
 
 
-@dataclass(frozen=True, eq=False)
-class SelfWeights:
+@dataclass(frozen=True, eq=False, repr=False)
+class SelfWeights(Brief):
     """Self-weights of a pool of autapses.
 
     Attributes:
@@ -64,17 +65,18 @@ class SelfWeights:
         return dict(zip(KINDS, np.bincount(self.kind, minlength=3).tolist(), strict=True))
 
 
-def self_weights(network: Network, dt: float | None = None) -> SelfWeights:
+def self_weights(network: Network, dt: float | None = None, *, trust: bool = False) -> SelfWeights:
     """Return the self-weights of an autapse network and their time constants.
 
     Args:
         network: an autapse network of ``modcog.models``, or the folder of a run of one.
         dt: time step in ms; None: the one in the network's configuration.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network has connections between units, or dt is missing or not above 0.
     """
-    model = open_network(network)
+    model = open_network(network, trust)
     if not isinstance(model, MaskedRNN) or not DiagonalKernel.fits(model.mask):
         given = str(model.mask) if isinstance(model, MaskedRNN) else type(model).__name__
         raise ModcogError(f"network: got {given}, must be an autapse network: each unit connected to itself only")

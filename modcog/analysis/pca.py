@@ -16,10 +16,11 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.tables import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectories:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectories(Brief):
     """Mean states of each direction at each step, in the principal components of all states.
 
     Attributes:
@@ -62,6 +63,7 @@ def trajectories(
     n_components: int = 3,
     n_trials: int = 400,
     seed: int = 0,
+    trust: bool = False,
 ) -> Trajectories:
     """Return the path of a network's state for each direction of a task, in principal components (Pearson 1901).
 
@@ -74,12 +76,13 @@ def trajectories(
         n_components: largest number of principal components to keep.
         n_trials: number of trials.
         seed: seed of the trials.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, or they never change.
         UnknownNameError: if the task, period or condition does not exist.
     """
-    states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed)
+    states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed, trust=trust)
     aligned, label = states.aligned(task, period), states.directions(task, by)
     mean, components, variance = principal(aligned[np.isfinite(aligned[:, :, 0])])
     kept = components[: check_count("n_components", n_components)]

@@ -29,10 +29,11 @@ from modcog.checks import check_count
 from modcog.colours import CYCLE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Ring:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ring(Brief):
     """Ringness of the mean states of the n directions.
 
     Attributes:
@@ -83,6 +84,7 @@ def ringness(
     n_trials: int = 800,
     n_shuffles: int = 1000,
     seed: int = 0,
+    trust: bool = False,
 ) -> Ring:
     """Return how well a network's mean states in a period lie on a circle, in the order of the directions.
 
@@ -97,13 +99,14 @@ def ringness(
         n_trials: number of trials; every direction must have one.
         n_shuffles: number of random orders of the directions for the null distribution.
         seed: seed of the trials and the shuffles.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, or a direction has no trial.
         UnknownNameError: if the task, period or condition does not exist.
     """
     n_shuffles = check_count("n_shuffles", n_shuffles)
-    states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed)
+    states = hidden_states(network, battery, tasks=[task], n_trials=n_trials, seed=seed, trust=trust)
     aligned, label = states.aligned(task, period), states.directions(task, by)
     directions = np.arange(states.trials.dim_ring)
     lasting = np.isfinite(aligned[:, 0, 0])

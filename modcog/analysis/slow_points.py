@@ -29,6 +29,7 @@ from modcog.colours import BLUE, ORANGE, PALE, STYLE, VERMILLION
 from modcog.errors import ModcogError
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 
 AT_REST = 1e-8
 """Speed below which a point is fixed: only rounding moves it."""
@@ -44,8 +45,8 @@ _ITERATIONS, _DAMPING, _LEAST, _MOST = 50, 1e-4, 1e-10, 1e4  # Levenberg–Marqu
 _CONVERGED, _STUCK = 1e-14, 0.003  # it ends at this residual (share of the scale), or at this relative gain
 
 
-@dataclass(frozen=True, eq=False)
-class FixedPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedPoints(Brief):
     """Fixed and slow points of a network under a constant input, the slowest first.
 
     Attributes:
@@ -113,6 +114,7 @@ def fixed_points(
     n_starts: int = 32,
     n_trials: int = 100,
     seed: int = 0,
+    trust: bool = False,
 ) -> FixedPoints:
     """Find fixed and slow points of a network under a constant input (Sussillo and Barak 2013).
 
@@ -128,12 +130,13 @@ def fixed_points(
         n_starts: number of searches, from visited states drawn at random; fewer if fewer are visited.
         n_trials: number of trials.
         seed: seed of the trials and the initial states.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states or takes no initial state, or the input of the period varies.
         UnknownNameError: if the task or period does not exist.
     """
-    model = open_network(network)
+    model = open_network(network, trust)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
     exact = exact_copy(model)

@@ -30,6 +30,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.evaluation.evaluate import check_independence
 from modcog.evaluation.scores import numbers
 from modcog.seeds import Purpose, Seed
+from modcog.tables import Brief
 from modcog.trials.arrays import Trials, is_missing, join_by_task
 from modcog.trials.source import per_task
 from modcog.user_code import accepted_options, failures_as, is_batch_first
@@ -45,8 +46,8 @@ Network = str | Path | nn.Module | Callable[[NDArray[np.float32]], Any]
 PROTOCOL = "its forward must take return_states=True and then return (logits, states), with states (T, B, N)"
 
 
-@dataclass(frozen=True, eq=False)
-class HiddenStates:
+@dataclass(frozen=True, eq=False, repr=False)
+class HiddenStates(Brief):
     """States of a network at every step of some trials.
 
     Attributes:
@@ -162,6 +163,7 @@ def hidden_states(
     tasks: Sequence[str] | None = None,
     n_trials: int = 100,
     seed: int = 0,
+    trust: bool = False,
 ) -> HiddenStates:
     """Run a network over new trials of a battery.
 
@@ -173,6 +175,7 @@ def hidden_states(
         tasks: some of the battery's tasks, which keep their place in the rule input; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials and of the network's noise.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, or there is no such run, or no battery.
@@ -181,7 +184,7 @@ def hidden_states(
     """
     if isinstance(network, HiddenStates):
         return network
-    model = open_network(network)
+    model = open_network(network, trust)
     battery = getattr(model, "battery", None) if battery is None else battery
     if not isinstance(battery, Battery):
         given = "none" if battery is None else type(battery).__name__
@@ -193,13 +196,13 @@ def hidden_states(
     return HiddenStates.of(model, join_by_task(trials), seed)
 
 
-def open_network(network: Network) -> Any:
-    """Return the network itself, loaded if it is the folder of a run."""
+def open_network(network: Network, trust: bool = False) -> Any:
+    """Return the network itself, loaded if it is the folder of a run; ``trust`` as for ``modcog.load_model``."""
     if not isinstance(network, str | Path):
         return network
     from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
 
-    return load_model(network)
+    return load_model(network, trust)
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
 from modcog.battery import Battery
 from modcog.colours import STYLE, VERMILLION
 from modcog.errors import ModcogError
+from modcog.tables import Brief
 
 SILENT = 1e-3
 """Units whose largest task variance is below this share of the network's largest are left out."""
@@ -24,8 +25,8 @@ MOST_CLUSTERS = 30
 """Largest number of clusters that is tried, as by Yang et al."""
 
 
-@dataclass(frozen=True, eq=False)
-class TaskVariance:
+@dataclass(frozen=True, eq=False, repr=False)
+class TaskVariance(Brief):
     """Variance of each unit in each task, and clusters of units that vary in the same tasks.
 
     Attributes:
@@ -59,6 +60,7 @@ def task_variance(
     tasks: Sequence[str] | None = None,
     n_trials: int = 200,
     seed: int = 0,
+    trust: bool = False,
 ) -> TaskVariance:
     """Return the task variance of every unit in every task (Yang et al. 2019), and clusters of units.
 
@@ -73,11 +75,12 @@ def task_variance(
         tasks: some of the battery's tasks, at least two; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials.
+        trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, there is a single task, or no unit varies.
     """
-    states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed)
+    states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed, trust=trust)
     names = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
     if len(names) < 2:
         raise ModcogError(f"tasks: got {len(names)}, must be at least 2 to compare")

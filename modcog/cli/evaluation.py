@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.cli.options import as_json, jobs, seed, settings_options
+from modcog.cli.options import as_json, jobs, say, seed, settings_options, trust
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
 from modcog.tables import plain_table
@@ -22,9 +22,12 @@ from modcog.user_code import import_object, is_import_path
 @click.option("--n-trials", default=200, metavar="N", help="Number of trials of each task.")
 @seed
 @click.option("--ceiling/--no-ceiling", default=True, help="Chance, ceiling and the share between beside each score.")
+@trust
 @as_json
 @settings_options(BatteryConfig)
-def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, ceiling: bool, as_json: bool) -> None:
+def evaluate(
+    settings: dict[str, Any], network: str, n_trials: int, seed: int, ceiling: bool, trust: bool, as_json: bool
+) -> None:
     """Score a network on new trials.
 
     A run is scored on the battery it was trained on, with the options given changed. With a rule input, --tasks selects
@@ -44,7 +47,7 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
         require("train", "the network of a run")
         from modcog.training import load_model
 
-        predict: Any = load_model(network)
+        predict: Any = load_model(network, trust)
         trained = predict.battery
         for name in ("dim_ring", "rule_input"):
             if settings.get(name, before := getattr(trained.config, name)) != before:
@@ -62,7 +65,7 @@ def evaluate(settings: dict[str, Any], network: str, n_trials: int, seed: int, c
         try:
             known = _levels(battery.replace(tasks=list(scores.per_task())))
         except ModcogError as error:  # a task without an ideal observer
-            click.echo(f"no ceiling: {error}", err=True)
+            say(f"no ceiling: {error}", err=True)
     table = scores.table(known)
     if as_json:
         click.echo(json.dumps({name: asdict(score) for name, score in table.items()}, indent=2, ensure_ascii=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.checks import check_count
-from modcog.errors import ModcogError, shown, unknown
+from modcog.checks import check_jobs
+from modcog.errors import ModcogError, printable, shown, unknown
 from modcog.extras import require
 from modcog.tasks import names
+from modcog.user_code import check_trust
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -47,7 +47,7 @@ def read_by(read: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def jobs(default: int = 1) -> Decorator:
     """Add the option ``--jobs``; the command gets a number of at least 1."""
-    count = read_by(lambda given: os.cpu_count() if given == -1 else check_count("--jobs", given))
+    count = read_by(lambda given: check_jobs(given, "--jobs"))
     text = "Number of parallel jobs; -1: one per core."
     return click.option("--jobs", "-j", default=default, metavar="N", callback=count, help=text)
 
@@ -71,6 +71,12 @@ def running(progress_default: bool | None = None) -> Decorator:
 
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+trust = click.option("--trust", is_flag=True, help="Import of MODULE:NAME that a file names; it can run any code.")
+
+
+def say(text: object, err: bool = False) -> None:
+    """Print text that may hold what others wrote, such as errors of networks and contents of files."""
+    click.echo(printable(str(text), keep="\n"), err=err)
 
 
 def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **renamed: str) -> Decorator:
@@ -94,7 +100,11 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
         @functools.wraps(function)
         def command(config: dict[str, Any] | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in fields}
+            for name in (config or {}).keys() - model.model_fields.keys():  # it must not pass for an argument
+                raise unknown("setting", name, model.model_fields)
             chosen = {name: value for name, value in given.items() if value is not None}
+            if "arch" not in chosen:
+                check_trust("--config", (config or {}).get("arch"), values.get("trust", False))
             return function(settings={**(config or {}), **chosen}, **values)
 
         text = "TOML, YAML or JSON file of settings, which options override."

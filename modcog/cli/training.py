@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.cli.options import PATH, one_of, progress, running, settings_options
+from modcog.cli.options import PATH, one_of, progress, running, say, settings_options, trust
 from modcog.errors import ModcogError, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
+from modcog.validation import validated
 
 if TYPE_CHECKING:
     from modcog.training.run import Run
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 @click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
 @click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
 @click.option("--resume", is_flag=True, help="Resume the run in --out, if there is one, with its saved settings.")
+@trust
 @progress()
 @settings_options(TrainConfig, exclude=("out",))
-def train(settings: dict[str, Any], out: Path, preset: str | None, resume: bool, progress: bool | None) -> int:
+def train(
+    settings: dict[str, Any], out: Path, preset: str | None, resume: bool, trust: bool, progress: bool | None
+) -> int:
     """Train a network on the battery (resumable).
 
     The folder of the run gets run.json (settings, versions, scores), metrics.jsonl and tensorboard/ (accuracy of every
@@ -41,24 +46,29 @@ def train(settings: dict[str, Any], out: Path, preset: str | None, resume: bool,
     from torch import distributed
 
     from modcog.training import train as train_network
-    from modcog.training.run import RUN, read_run
+    from modcog.training.checkpoint import checkpoints
+    from modcog.training.run import CHECKPOINTS, RUN, read_run
 
     settings["out"] = out
-    if resume and (out / RUN).exists():
+    if resume and os.path.lexists(out / RUN):
         if preset is not None:
             raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
-        config = TrainConfig.of(**{**read_run(out).record["config"], **settings})
+        saved = read_run(out, trust or "arch" in settings)
+        config = validated(TrainConfig, {**saved.record["config"], **settings})
     else:
         config = TrainConfig.of(preset, **settings)
+        if resume and checkpoints(out / CHECKPOINTS):
+            raise ModcogError(f"--resume: {out} holds checkpoints without {RUN}, so that their settings are unknown")
         if resume:
-            click.echo(f"There is no run in {out}; starting one.", err=True)
+            say(f"There is no run in {out}; starting one.", err=True)
     run = train_network(config, resume=resume, progress_bar=progress)
     interrupted = run.status == "interrupted"
     together = distributed.is_available() and distributed.is_initialized()
     if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
-        click.echo(summary(run))
+        say(summary(run))
         if interrupted:
-            click.echo(f"To resume: modcog train --resume --out {out}")
+            again = ["modcog", "train", "--resume", *(["--trust"] if is_import_path(config.arch) else [])]
+            say(f"To resume: {shlex.join([*again, '--out', str(out)])}")
     return 130 if interrupted else 0
 
 
@@ -83,8 +93,9 @@ def summary(run: Run) -> str:
 @click.argument("grid", metavar="FILE", type=PATH, help="TOML, YAML or JSON file with settings, arms and axes.")
 @click.option("--out", type=PATH, default="runs/sweep", metavar="DIR", help="Folder of the sweep.")
 @click.option("--table", default="csv", help="csv or parquet.", **one_of("table format", lambda: ("csv", "parquet")))
+@trust
 @running()
-def sweep(grid: Path, out: Path, table: str, **running: Any) -> int:
+def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int:
     """Train and score the networks of a grid (resumable).
 
     FILE has a table `settings` of what all runs share (see modcog train), a list of tables `arms` of what is compared,
@@ -103,11 +114,11 @@ def sweep(grid: Path, out: Path, table: str, **running: Any) -> int:
     from modcog.experiments.sweeps import sweep as run_sweep
     from modcog.experiments.sweeps.results import write_table
 
-    done = run_sweep(Grid.of(grid), out, **running)
+    done = run_sweep(Grid.of(grid, trust), out, **running)
     write_table(results(done.records), done.out / f"results.{table}")
     write_table(curves(done.records), done.out / f"curves.{table}")
-    click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
-    click.echo(out / f"results.{table}")
+    say(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
+    say(out / f"results.{table}")
     return 1 if done.failed else 0
 
 
@@ -120,9 +131,12 @@ def sweep(grid: Path, out: Path, table: str, **running: Any) -> int:
 @click.option("--n-trials", default=200, metavar="N", help="Number of trials of each task to score on.")
 @click.option("--score-seed", default=1_000, metavar="N", help="Random seed of these trials.")
 @click.option("--ceiling/--no-ceiling", default=True, help="Chance and ceiling in the report.")
+@trust
 @running()
 @settings_options(TrainConfig, exclude=("arch", "seed", "out"))
-def benchmark(network: str, settings: dict[str, Any], train: bool, progress: bool | None, **options: Any) -> int:
+def benchmark(
+    network: str, settings: dict[str, Any], train: bool, trust: bool, progress: bool | None, **options: Any
+) -> int:
     """Compare a network with reference networks in a report.
 
     The network is trained from several seeds and scored. NETWORK is a function that makes a torch module, as in modcog
@@ -153,7 +167,7 @@ def benchmark(network: str, settings: dict[str, Any], train: bool, progress: boo
         if not Path(network).is_dir():
             raise unknown("network", network, [*ARCHITECTURES, "MODULE:FUNCTION", "the folder of a run"])
         _check_effect(settings, (), f"{network} is a run, which has its own settings")
-        report = score(network, **options)
+        report = score(network, trust=trust, **options)
     elif train:
         for name in {"arch", "out"} & settings.keys():
             raise ModcogError(f"--config: it holds {name!r}, which a benchmark takes from its command line")
@@ -166,11 +180,11 @@ def benchmark(network: str, settings: dict[str, Any], train: bool, progress: boo
         battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
         report = score(import_object(network), battery, name=network, **options, **making)
     for seed in report.failed:
-        click.echo(f"{seed.name}: {seed.error or seed.status}")
+        say(f"{seed.name}: {seed.error or seed.status}")
     over = report.rows[0]
     share = f", {interval(over.share)} % of the way from chance to the ceiling" if over.share else ""
     click.echo(f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %")
-    click.echo("\n".join([*report.notes, str(options["out"] / "report.html")]))
+    say("\n".join([*report.notes, str(options["out"] / "report.html")]))
     return 1 if report.failed else 0
 
 
@@ -205,16 +219,14 @@ def validate(claim: str, preset: str, out: Path, tables: Path | None, **running:
     """
     require("benchmark", "modcog validate")
     from modcog.experiments.claims import validate as run_claim
-    from modcog.experiments.claims.validation import VERDICT, find, folder_of, judge
+    from modcog.experiments.claims.validation import find, folder_of, judge_again
 
     if tables is None:
         verdict = run_claim(claim, preset, out, **running)
         folder = folder_of(find(claim), preset, out)
     else:
-        folder, path = tables, tables / VERDICT
-        command = json.loads(path.read_text(encoding="utf-8"))["command"] if path.exists() else "unknown"
-        verdict = judge(find(claim), folder, command)
-    click.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
+        folder, verdict = tables, judge_again(find(claim), tables)
+    say(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
     for finding in verdict.findings:
-        click.echo(f"  {finding}")
-    click.echo(folder)
+        say(f"  {finding}")
+    say(folder)

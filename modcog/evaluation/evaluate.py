@@ -16,7 +16,7 @@ from modcog.evaluation.scores import Scores, numbers, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
-from modcog.user_code import FAILURES, failures_as, is_batch_first
+from modcog.user_code import PASS, failures_as, is_batch_first
 
 Predict = Callable[[NDArray[np.float32]], Any]
 
@@ -184,7 +184,9 @@ def check_independence(call: Predict, trials: Trials, output: Any, name: str = "
     before = at_rest(output)
     try:
         depends = not alike(call(changed)) and alike(call(given))
-    except FAILURES:  # a network may well refuse a trial that runs backwards
+    except PASS:
+        raise
+    except BaseException:  # a network may well refuse a trial that runs backwards
         return
     if depends:
         n, steps, _ = given.shape

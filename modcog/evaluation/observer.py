@@ -99,6 +99,9 @@ class IdealObserver:
             )
         self.hypotheses = lru_cache(lambda timed_steps: enumerate_trials(tables, timed_steps))
 
+    def __repr__(self) -> str:
+        return f"IdealObserver({self.battery.tasks[0]!r})"
+
     def posterior(self, trials: Trials) -> Floats:
         """Return the probability of each answer (see ``Hypotheses``), given the observations of each trial, (n, A)."""
         total, steps = sums(self.tables, trials)

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.ceilings import Level
 from modcog.seeds import Purpose, Seed
-from modcog.tables import markdown_table
+from modcog.tables import html_table, markdown_table
 from modcog.tasks.names import TaskSpec, parse
 from modcog.trials.arrays import Trials
 
 BOOTSTRAP = 1000
 """Resamples behind an interval."""
+
+MOST_SHOWN = 24
+"""Largest number of single tasks in the table of a notebook."""
 
 SMALLEST_RANGE = 1e-6
 """Largest difference between ceiling and chance at which a share is undefined."""
@@ -52,7 +55,7 @@ class Score:
     trial_share_interval: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """The scores of every trial.
 
@@ -66,6 +69,26 @@ class Scores:
     tasks: tuple[str, ...]
     task: NDArray[np.integer]
     values: Mapping[str, NDArray[np.float64]]
+
+    def __repr__(self) -> str:
+        return f"Scores({self._title()})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: the battery, its families and extensions, and single tasks if they are few."""
+        means, groups = [self.per_task(kind) for kind in ("decision", "trial")], self.groups()
+        groups |= {task: (task,) for task in means[0]} if len(means[0]) <= MOST_SHOWN else {}
+        rows = [["", "tasks", "decision accuracy (%)", "trial accuracy (%)"]]
+        for name, tasks in groups.items() if means[0] else ():
+            accuracies = (100 * np.mean([mean[task] for task in tasks]) for mean in means)
+            rows.append([name, str(len(tasks)), *(f"{accuracy:.1f}" for accuracy in accuracies)])
+        return html_table(rows, self._title())
+
+    def _title(self) -> str:
+        tasks = list(self.per_task())
+        of = f"{len(self.task)} trials of {', '.join(tasks) if 0 < len(tasks) <= 4 else f'{len(tasks)} tasks'}"
+        if not tasks:
+            return of
+        return f"{of}: decision accuracy {self.decision_accuracy:.1%}, trial accuracy {self.trial_accuracy:.1%}"
 
     def per_task(self, kind: str = "decision") -> dict[str, float]:
         """Return the mean of a score, decision accuracy unless another is named, for each task that has trials."""

@@ -70,8 +70,10 @@ def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[sign
     if orders:
         return None
     # A session of its own: Ctrl-C in a terminal does not reach the process, so that it gets each signal just once.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", __name__]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # Modules come from where this process finds them. ``python -m`` would look in the working directory first, where a
+    # folder of somebody else's may hold a torch.py.
+    command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"]
     with (
         TemporaryFile() as output,
         Popen(command, stdin=PIPE, stdout=output, env=environment, start_new_session=True) as process,
@@ -93,7 +95,7 @@ def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[sign
         return pickle.loads(result) if result and process.returncode == 0 else None
 
 
-def _main() -> None:
+def main() -> None:
     """Read a call from standard input, and write what it returns to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # to end without a traceback before the call handles signals
     output = os.fdopen(os.dup(1), "wb")
@@ -105,9 +107,6 @@ def _main() -> None:
         os._exit(1)
 
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    pickle.dump(call(item), output)
+    with suppress(KeyboardInterrupt):  # which a user's network may raise; without a result the item counts as killed
+        pickle.dump(call(item), output)
     output.close()
-
-
-if __name__ == "__main__":
-    _main()

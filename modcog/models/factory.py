@@ -17,7 +17,7 @@ from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 from modcog.settings import Positive
-from modcog.user_code import accepted_options, failures_as, import_object, is_import_path
+from modcog.user_code import accepted_options, check_trust, failures_as, import_object, is_import_path
 from modcog.validation import validated
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -136,7 +136,12 @@ def configure(architecture: str, **options: Any) -> ModelConfig:
 
 
 def build(
-    architecture: str | ModelConfig | Mapping[str, Any], n_inputs: int, n_outputs: int, **options: Any
+    architecture: str | ModelConfig | Mapping[str, Any],
+    n_inputs: int,
+    n_outputs: int,
+    *,
+    trust: bool = False,
+    **options: Any,
 ) -> nn.Module:
     """Build a network that maps observations (T, B, C) to logits (T, B, A).
 
@@ -146,6 +151,7 @@ def build(
             receives n_inputs, n_outputs, every option given, and hidden, seed and batch_first if it takes them.
         n_inputs: channels of an observation, C.
         n_outputs: number of actions, A.
+        trust: allow a mapping, which may come from a file, to name a function of its own.
         **options: options of the architecture: ``hidden``, ``seed``, ``density`` …; see ``configure``.
 
     Returns:
@@ -157,12 +163,13 @@ def build(
             such network.
     """
     if isinstance(architecture, ModelConfig):
-        architecture = architecture.model_dump()
+        architecture, trust = architecture.model_dump(), True
     if isinstance(architecture, Mapping):
         options = {**architecture, **options}
         if "architecture" not in options:
             raise ModcogError("architecture: missing from the configuration, must be a name")
         architecture = str(options.pop("architecture"))
+        check_trust("the configuration", architecture, trust)
     config = configure(architecture, **options)
     n_inputs, n_outputs = check_count("n_inputs", n_inputs), check_count("n_outputs", n_outputs)
     if isinstance(config, UserConfig):

@@ -11,10 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from modcog.battery import BatteryConfig
 from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
+from modcog.tables import Brief
 from modcog.tasks.names import resolve
+from modcog.user_code import check_trust
 from modcog.validation import read_settings, validated
 
-Whole = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+Size = Annotated[int, Field(ge=1, le=1_000_000)]
+Devices = Annotated[int, Field(ge=1, le=1024)]
+Updates = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -60,7 +65,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Named settings of runs; settings that are not named keep their defaults."""
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Brief, BaseModel):
     """Everything that decides a run; the same config and seed give the same network on the same machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -78,7 +83,7 @@ class TrainConfig(BaseModel):
     )
 
     arch: str = Field("lm-rnn", description="Name of the architecture, or package.module:function of your own.")
-    hidden: Whole = Field(256, description="Number of recurrent units.")
+    hidden: Size = Field(256, description="Number of recurrent units.")
     density: Share | None = Field(
         None, description="Share of the possible recurrent connections; default: set by the architecture."
     )
@@ -87,20 +92,20 @@ class TrainConfig(BaseModel):
     )
 
     steps: Whole = Field(20_000, description="Number of weight updates.")
-    batch_size: Whole = Field(128, description="Trials (layout trials) or lanes (layout stream) per update.")
+    batch_size: Size = Field(128, description="Trials (layout trials) or lanes (layout stream) per update.")
     layout: Literal["trials", "stream"] = Field("trials", description="Single trials, or trials back to back.")
-    seq_len: Whole = Field(100, description="Steps of a sequence in the stream layout.")
+    seq_len: Size = Field(100, description="Steps of a sequence in the stream layout.")
 
     optimizer: Literal["adam", "adamw"] = Field("adam", description="Optimizer.")
     learning_rate: Positive = Field(1e-3, description="Peak learning rate.")
     schedule: Literal["constant", "cosine"] = Field("cosine", description="Learning rate after the warm-up.")
-    warmup: Annotated[int, Field(ge=0)] = Field(200, description="Updates of linear warm-up of the learning rate.")
+    warmup: Updates = Field(200, description="Updates of linear warm-up of the learning rate.")
     weight_decay: NotNegative = Field(0.0, description="Weight decay.")
     clip: NotNegative = Field(1.0, description="Largest norm of the gradient; 0: no clipping.")
     decision_weight: Positive = Field(5.0, description="Weight of decision steps in the loss; other steps have 1.")
 
     eval_every: Whole = Field(500, description="Updates between evaluations, which also save a checkpoint.")
-    eval_trials: Whole = Field(20, description="Held-out trials per task.")
+    eval_trials: Size = Field(20, description="Held-out trials per task.")
     target_accuracy: Share | None = Field(None, description="Decision accuracy at which training stops early.")
     target: Literal["mean", "all"] = Field(
         "mean", description="Accuracy compared with target_accuracy: the mean over tasks, or that of every task."
@@ -110,12 +115,12 @@ class TrainConfig(BaseModel):
     out: Path = Field(Path("runs/run"), description="Folder of the run.")
 
     accelerator: Literal["auto", "cpu", "cuda", "mps", "gpu"] = Field("auto", description="Kind of device.")
-    devices: Whole | Literal["auto"] = Field(1, description="Processes on a node, one for each device, or auto.")
-    num_nodes: Whole = Field(1, description="Number of machines; they must share the folder of the run.")
+    devices: Devices | Literal["auto"] = Field(1, description="Processes on a node, one for each device, or auto.")
+    num_nodes: Size = Field(1, description="Number of machines; they must share the folder of the run.")
     precision: Literal["32-true", "64-true", "bf16-mixed", "bf16-true"] = Field(
         "32-true", description="Numerical precision, in the terms of Lightning Fabric."
     )
-    threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads; 0: the default of torch.")
+    threads: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="CPU threads; 0: the default of torch.")
 
     @model_validator(mode="before")
     @classmethod
@@ -153,17 +158,27 @@ class TrainConfig(BaseModel):
         return self.battery_settings().rule_input
 
     @classmethod
-    def of(cls, preset: str | None = None, file: str | Path | None = None, **values: Any) -> TrainConfig:
+    def of(
+        cls, preset: str | None = None, file: str | Path | None = None, *, trust: bool = False, **values: Any
+    ) -> TrainConfig:
         """Make a config from a preset, a settings file and keyword arguments, in ascending order of priority.
+
+        Args:
+            preset: a name in ``PRESETS``.
+            file: a TOML, YAML or JSON file.
+            trust: allow the file to name a network of its own as MODULE:NAME.
+            **values: settings.
 
         Raises:
             UnknownNameError: for a preset or setting that does not exist.
-            ModcogError: for a wrong value, or a file that cannot be read.
+            ModcogError: for a wrong value, or a file that cannot be read, or is not trusted.
         """
         if preset is not None and preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
-        start = PRESETS[preset] if preset else {}
-        return validated(cls, {**start, **(read_settings(file) if file else {}), **values})
+        start, stored = PRESETS[preset] if preset else {}, read_settings(file) if file else {}
+        if "arch" not in values:
+            check_trust(file, stored.get("arch"), trust)
+        return validated(cls, {**start, **stored, **values})
 
 
 def _settings_of_data(data: Any) -> dict[str, Any]:

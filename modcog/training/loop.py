@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,14 +21,15 @@ from torch.nn import functional
 from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
+from modcog.extras import require
 from modcog.progress import ProgressBar
 from modcog.seeds import Purpose, Seed
 from modcog.signals import stop_signals
 from modcog.training import checkpoint
 from modcog.training.batches import Microbatch, Minibatch, held_out, make_batches
-from modcog.training.checkpoint import Progress
 from modcog.training.config import TrainConfig
 from modcog.training.metrics import SCORES, Metrics, draw_run, read_metrics
+from modcog.training.record import Progress, Reached, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
 from modcog.trials.arrays import IGNORE
 from modcog.trials.prefetch import Prefetcher
@@ -62,6 +64,7 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
             another process is training in it; or if this machine does not have the devices of the config.
         DivergedError: if the loss became NaN or infinite; the last good checkpoint stays.
     """
+    require("train", "modcog.training")
     if config.threads:
         torch.set_num_threads(config.threads)
     devices = {name: getattr(config, name) for name in ("accelerator", "devices", "num_nodes", "precision")}
@@ -102,8 +105,8 @@ class _Loop:
         torch.manual_seed(Seed.of(config.seed, Purpose.NETWORK_NOISE, self.fabric.global_rank).integer())
         resumed = resume and bool(checkpoint.checkpoints(self.checkpoints))
         if resumed:
-            path, ranks = checkpoint.latest(self.checkpoints), (self.fabric.global_rank, self.fabric.world_size)
-            self.progress = checkpoint.load(path, self.network, self.plain_optimizer, *ranks)
+            parts = (self.network, self.plain_optimizer, self.fabric.global_rank, self.fabric.world_size)
+            self.progress = checkpoint.read_latest(self.checkpoints, lambda path: checkpoint.load(path, *parts))
             for record in read_metrics(config.out):
                 if record["step"] <= self.progress.step:
                     self.scores = {name: record[name] for name in ("step", *SCORES)}
@@ -121,7 +124,8 @@ class _Loop:
                 stop = self._update(asked_to_stop())
                 if progress.step % config.eval_every == 0 or progress.step == config.steps:
                     self._evaluate()
-                bar.advance(loss=progress.loss, accuracy=self.scores.get("decision_accuracy", math.nan))
+                last = {f"accuracy at {self.scores['step']}": self.scores["decision_accuracy"]} if self.scores else {}
+                bar.advance(loss=progress.loss, **last)
                 if stop:
                     self._check_weights()
                     self._save()
@@ -175,7 +179,7 @@ class _Loop:
             self.scores = {"step": self.progress.step, **dict(zip(SCORES, values, strict=True))}
             for percent in MILESTONES:
                 if scores.decision_accuracy * 100 >= percent:
-                    reached = {"trials": self.progress.trials, "seconds": self.progress.seconds}
+                    reached = Reached(self.progress.trials, self.progress.seconds)
                     self.progress.milestones.setdefault(str(percent), reached)
             self.metrics.write(self.progress, learning_rate(self.config, self.progress.step), self.scores)
         self.scores = self.fabric.broadcast(self.scores)
@@ -233,9 +237,9 @@ class _Loop:
             f"try a learning_rate below {self.config.learning_rate:g}, or a smaller clip"
         )
 
-    def _write(self, status: str) -> Run:
+    def _write(self, status: Status) -> Run:
         if not self.fabric.is_global_zero:
-            return Run(self.config.out, status, {"scores": self.scores, "progress": self.progress.__dict__})
+            return Run(self.config.out, status, {"scores": self.scores, "progress": asdict(self.progress)})
         return write_run(self.config, status, self.progress, self.scores)
 
 

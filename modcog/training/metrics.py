@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from modcog.colours import EXTENSIONS
+from modcog.errors import ModcogError
 from modcog.evaluation.scores import extension
-from modcog.files import whole_file
-from modcog.tasks.names import parse
-from modcog.training.checkpoint import Progress
+from modcog.files import naming, whole_file
+from modcog.tasks.names import known_tasks, parse
+from modcog.training.record import Evaluation, Progress
+from modcog.validation import parse_record, read_text
 
 METRICS = "metrics.jsonl"
 SCORES = ("decision_accuracy", "trial_accuracy", "decision_accuracy_per_task", "trial_accuracy_per_task")
@@ -34,45 +37,61 @@ class Metrics:
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
         kept = [record for record in read_metrics(folder) if record["step"] <= step]
-        with whole_file(folder / METRICS) as part:
+        self._path = folder / METRICS
+        with whole_file(self._path) as part:
             part.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        self._file = (folder / METRICS).open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._file = self._path.open("a", encoding="utf-8")
+        with naming(folder / "tensorboard"):
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, progress: Progress, rate: float, scores: dict[str, Any]) -> None:
         """Add an evaluation: progress of the run, learning rate, and scores by the names in ``SCORES``."""
         done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
         record = {**done, "learning_rate": rate, **scores}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        for name, value in record.items():
-            for key, number in value.items() if isinstance(value, dict) else [("", value)]:
-                if name != "step" and number is not None:
-                    self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
-        self._board.flush()
+        with naming(self._path):
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        with naming(Path(self._board.log_dir)):
+            for name, value in record.items():
+                for key, number in value.items() if isinstance(value, dict) else [("", value)]:
+                    if name != "step" and number is not None:
+                        self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
+            self._board.flush()
 
     def close(self) -> None:
         """Close both files."""
-        self._file.close()
-        self._board.close()
+        try:
+            with naming(self._path):
+                self._file.close()
+        finally:
+            with naming(Path(self._board.log_dir)):
+                self._board.close()
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the evaluations of a run, in order; a line that was cut off and all after it are left out."""
+    """Read the evaluations of a run, in order; a last line that was cut off is left out.
+
+    Raises:
+        ModcogError: if the file cannot be read or a line is no evaluation of the same tasks, naming the line.
+    """
     path = folder / METRICS
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
+    if not path.exists():
+        return []
+    *lines, _ = read_text(path).split("\n")
+    found, known = list[Evaluation](), set(known_tasks())
+    for number, line in enumerate(lines, 1):
+        source = f"line {number} of {path}"
+        found.append(one := parse_record(line, Evaluation, source))
+        if not one.decision_accuracy_per_task.keys() == found[0].decision_accuracy_per_task.keys() <= known:
+            raise ModcogError(f"{source} is damaged: its tasks are unknown or others than in the first line")
+    return [asdict(one) for one in found]
 
 
 def draw_run(folder: Path) -> None:
     """Draw ``learning_curve.png`` and ``tasks.png`` into the folder of a run, from its metrics."""
-    records = read_metrics(folder)
+    if not (records := read_metrics(folder)):
+        return
     for name, figure in (("learning_curve.png", learning_curve(records)), ("tasks.png", per_task(records[-1]))):
         with whole_file(folder / name) as part:
             figure.savefig(part, format="png", dpi=150)

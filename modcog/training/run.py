@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.files import locked, write_json
 from modcog.models import ARCHITECTURES, build
+from modcog.tables import Brief
 from modcog.training import checkpoint
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
+from modcog.training.record import Progress, Record, Status
+from modcog.user_code import check_trust, error_text, is_import_path
+from modcog.validation import read_record, validated
+from modcog.version import __version__
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import
@@ -29,6 +33,9 @@ RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 
+MODEST = 4096
+"""Number of units whose weights fit into any memory, even if all are connected."""
+
 PATIENCE = 10.0
 """Seconds after which a process that waits for the folder tells the others so; they would give it up in the end."""
 
@@ -36,8 +43,8 @@ CHANGEABLE = {"out", "data", "steps", "target_accuracy", "target", *MACHINE_SETT
 """Settings that may change when a run is resumed; with other steps a cosine schedule takes another course."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Brief):
     """A training run.
 
     Attributes:
@@ -54,27 +61,40 @@ class Run:
     @property
     def config(self) -> TrainConfig:
         """Settings of the run; the data set, which may have moved, is left out."""
-        return TrainConfig.of(**{**self.record["config"], "out": self.folder, "data": None})
+        return validated(TrainConfig, {**self.record["config"], "out": self.folder, "data": None})
 
     @property
     def decision_accuracy(self) -> float:
-        """Mean decision accuracy at the last evaluation."""
-        return float(self.record["scores"]["decision_accuracy"])
+        """Mean decision accuracy at the last evaluation, that of ``record["scores"]["step"]``.
+
+        Raises:
+            ModcogError: if there was none yet.
+        """
+        if not (scores := self.record["scores"]):
+            raise ModcogError(f"{self.folder} has not been evaluated yet")
+        return float(scores["decision_accuracy"])
 
 
 def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
-    """Build the network of a config, initialized from its seed."""
+    """Build the network of a config, initialized from its seed.
+
+    Raises:
+        ModcogError: for wrong options, or if it does not fit in memory.
+    """
     options = dict(config.model)
     if config.density is not None:
         options["density"] = config.density
     architecture = ARCHITECTURES.get(config.arch)
     if architecture and "dt" in architecture.model_fields:
         options.setdefault("dt", battery.settings.dt)
-    sides = {"n_inputs": battery.n_channels, "n_outputs": battery.n_actions}
-    return build(config.arch, **sides, hidden=config.hidden, seed=config.seed, **options)
+    options |= {"hidden": config.hidden, "seed": config.seed}
+    try:
+        return build(config.arch, battery.n_channels, battery.n_actions, **options)
+    except (MemoryError, RuntimeError) as error:  # torch's word for a lack of memory
+        raise ModcogError(f"hidden: {config.arch} with {config.hidden} units: {error_text(error)}") from None
 
 
-def write_run(config: TrainConfig, status: str, progress: checkpoint.Progress, scores: dict[str, Any]) -> Run:
+def write_run(config: TrainConfig, status: Status, progress: Progress, scores: dict[str, Any]) -> Run:
     """Write ``run.json``."""
     record = {
         "status": status,
@@ -89,20 +109,31 @@ def write_run(config: TrainConfig, status: str, progress: checkpoint.Progress, s
     return Run(config.out, status, record)
 
 
-def read_run(folder: str | Path) -> Run:
-    """Read a run from its folder.
+def read_run(folder: str | Path, trust: bool = False) -> Run:
+    """Read a run from its folder; everything that opens a run starts here.
+
+    Args:
+        folder: folder of the run.
+        trust: allow that it names a network of its own as MODULE:NAME, which is imported when it is built.
 
     Raises:
-        ModcogError: if there is no run, or its record cannot be read.
+        ModcogError: if there is no run, or its record is damaged, of another version, or not trusted, naming the file.
     """
+    if not isinstance(folder, str | Path):
+        raise ModcogError(f"folder: got {shown(folder)}, must be the path of a run's folder")
     path = Path(folder) / RUN
+    if not os.path.lexists(path):
+        raise ModcogError(f"{folder} is not the folder of a run: it has no {RUN}")
+    record: Record = read_record(path, Record)
+    run = Run(Path(folder), record.status, record.model_dump())
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return Run(Path(folder), record["status"], record)
-    except OSError as error:
-        raise ModcogError(f"{folder} is not the folder of a run: {RUN}: {error.strerror}") from None
-    except (ValueError, KeyError):
-        raise ModcogError(f"{path} is not the record of a run") from None
+        config = run.config
+    except ModcogError as error:
+        theirs = record.versions.get("modcog", __version__)
+        note = "" if theirs == __version__ else f" (modcog {theirs} wrote it, this is {__version__})"
+        raise ModcogError(f"{path}: {error}{note}") from None
+    check_trust(path, config.arch, trust)
+    return run
 
 
 def check_folder(config: TrainConfig, resume: bool) -> None:
@@ -111,15 +142,18 @@ def check_folder(config: TrainConfig, resume: bool) -> None:
     Raises:
         ModcogError: if it would.
     """
-    written = (config.out / RUN).exists()
-    if not resume and (written or checkpoint.checkpoints(config.out / CHECKPOINTS)):
+    written, saved = os.path.lexists(config.out / RUN), checkpoint.checkpoints(config.out / CHECKPOINTS)
+    if not resume and (written or saved):
         raise ModcogError(f"out: {config.out} holds a run already; resume it, or name another folder")
     if not written:
         return
-    old, new = (c.model_dump(mode="json", exclude=CHANGEABLE) for c in (read_run(config.out).config, config))
-    changed = [f"{name}: {old[name]!r} there, {new[name]!r} here" for name in old if old[name] != new[name]]
+    there = read_run(config.out, trust=True).config  # nothing is imported unless this call names it, too
+    old, new = (c.model_dump(mode="json", exclude=CHANGEABLE) for c in (there, config))
+    changed = [f"{name}: {shown(old[name])} there, {shown(new[name])} here" for name in old if old[name] != new[name]]
     if changed:
         raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")
+    if saved:
+        check_size(config)
 
 
 @contextmanager
@@ -151,32 +185,60 @@ def hold_folder(config: TrainConfig, fabric: Fabric, resume: bool, wait: float) 
         yield
 
 
-def load_model(folder: str | Path) -> torch.nn.Module:
+def load_model(folder: str | Path, trust: bool = False) -> torch.nn.Module:
     """Load the network of a run with the weights of its newest checkpoint, in evaluation mode.
+
+    It reads JSON and tensors, and runs no code that comes with the folder, unless you trust it.
+
+    Args:
+        folder: folder of the run.
+        trust: allow the run to name its network as MODULE:NAME, which is imported and called with options from the
+            same folder. Trust runs that you have trained yourself, or whose code you have read.
 
     Returns:
         The module; its ``battery`` is the one it was trained on.
 
     Raises:
-        ModcogError: if there is no run or no checkpoint, or its weights do not fit the network that this version of
-            modcog builds: a mask drawn by another version differs under the same seed.
+        ModcogError: if there is no run or no checkpoint, if a file is damaged (the error names it and the older
+            checkpoint that can be used, if there is one), or if the weights do not fit the network that this version
+            of modcog builds: a mask drawn by another version differs under the same seed.
     """
-    config = read_run(folder).config
-    battery = Battery.from_config(config.battery_settings())
+    return load_run(folder, trust)[0]
+
+
+def load_run(folder: str | Path, trust: bool = False) -> tuple[torch.nn.Module, Progress]:
+    """Load the network of a run as ``load_model`` does, and the progress that its weights were saved at."""
+    run = read_run(folder, trust)
+    config, battery = run.config, Battery.from_config(run.config.battery_settings())
+    check_size(config)
     model = build_model(config, battery)
-    path = checkpoint.latest(Path(folder) / CHECKPOINTS) / checkpoint.WEIGHTS
-    try:
-        model.load_state_dict(load_file(path))
-    except ModcogError as error:
-        raise ModcogError(f"{path}: {error}") from None
+
+    def read(path: Path) -> Progress:
+        checkpoint.load_weights(path, model)
+        return checkpoint.read_progress(path)
+
+    progress = checkpoint.read_latest(run.folder / CHECKPOINTS, read)
     model.battery = battery  # type: ignore[assignment]
-    return model.eval()
+    return model.eval(), progress
+
+
+def check_size(config: TrainConfig) -> None:
+    """Refuse a run that names more units than its checkpoint has input weights for, before memory is taken for them.
+
+    Raises:
+        ModcogError: naming the record.
+    """
+    weights = checkpoint.latest(config.out / CHECKPOINTS) / checkpoint.WEIGHTS
+    least = 2 * config.hidden * config.battery_settings().dim_ring  # bytes, if a weight took one
+    large = config.hidden > MODEST and not is_import_path(config.arch)
+    if large and weights.is_file() and weights.stat().st_size < least:
+        raise ModcogError(f"{config.out / RUN} is damaged: hidden: got {config.hidden}, more units than {weights} has")
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the software that decides the numbers."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in ("modcog", "torch", "numpy", "lightning-fabric"):
+    found = {"python": platform.python_version(), "platform": platform.platform(), "modcog": __version__}
+    for package in ("torch", "numpy", "lightning-fabric"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -188,6 +250,8 @@ def git_state() -> dict[str, Any] | None:
     """Return the commit of the working directory, and if it has changes; None outside a repository."""
 
     def git(*words: str) -> str:
+        # A repository's own settings may name a program that git is to run; the working directory may be anybody's.
+        words = ("-c", "core.fsmonitor=false", *words)
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:

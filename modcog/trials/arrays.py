@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.tables import html_table
 from modcog.tasks.condition import Condition
 
 IGNORE = -100
 """Label of padding: the index that PyTorch's losses ignore."""
+
+MOST_SHOWN = 24
+"""Largest number of tasks in the table of a notebook."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,10 +55,22 @@ class Trials:
         return len(self.task)
 
     def __repr__(self) -> str:
+        return f"Trials({self._title()})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: number and length of the trials of each task, or of the first of them."""
+        rows = [["task", "trials", "steps"]]
+        for k in np.unique(self.task)[:MOST_SHOWN]:
+            lengths = self.lengths[self.task == k]
+            low, high = lengths.min(), lengths.max()
+            rows.append([self.tasks[k], str(len(lengths)), f"{low}" if low == high else f"{low} to {high}"])
+        return html_table(rows, self._title())
+
+    def _title(self) -> str:
         tasks = [self.tasks[k] for k in np.unique(self.task)]
         of = ", ".join(tasks) if len(tasks) <= 4 else f"{len(tasks)} tasks"
         steps, channels = self.packed_observations.shape
-        return f"Trials({len(self)} of {of}: {steps} steps, {channels} channels)"
+        return f"{len(self)} of {of}: {steps} steps, {channels} channels"
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
-from modcog.checks import check_count
+from modcog.checks import check_count, check_jobs
 from modcog.errors import ModcogError
 from modcog.experiments.benchmark.measure import assemble
 from modcog.experiments.benchmark.page import html, markdown
@@ -26,6 +26,8 @@ from modcog.user_code import accepted_options, failures_as, is_factory, is_impor
 OUT = Path("runs/benchmark")
 
 SEEDS, N_TRIALS, SCORE_SEED = 3, 200, 1_000
+
+MOST_SEEDS = 10_000
 
 
 def run(
@@ -66,7 +68,7 @@ def run(
         UnknownNameError: for a setting that does not exist.
         KeyboardInterrupt: after SIGINT or SIGTERM, when the running trainings have saved a checkpoint.
     """
-    check_count("seeds", seeds)
+    seeds, jobs = check_seeds(seeds), check_jobs(jobs)
     if "seed" in settings:
         raise ModcogError(f"seed: got {settings['seed']!r}, but a benchmark trains from the seeds 0 to seeds − 1")
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
@@ -91,15 +93,26 @@ def run(
     if len(done.failed) == len(cells):
         raise _all_failed(list(done.failed.values()))
     scored = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
-    head = {**_origin(read_run(scored.config.out)), "trained": True, **scoring}
+    head = {**_origin(read_run(scored.config.out, trust=True)), "trained": True, **scoring}
     given = {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
     head["command"] = _command("run", repr(arch), given)
     return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
 
 
+def check_seeds(seeds: Any) -> int:
+    """Return a number of networks.
+
+    Raises:
+        ModcogError: if it is no whole number from 1 to ``MOST_SEEDS``.
+    """
+    if (found := check_count("seeds", seeds)) > MOST_SEEDS:
+        raise ModcogError(f"seeds: got {found}, must be at most {MOST_SEEDS}")
+    return found
+
+
 def _all_failed(errors: Sequence[str]) -> ModcogError:
     kinds = list(dict.fromkeys(errors))
-    more = f"; {len(kinds) - 1} other errors" if len(kinds) > 1 else ""
+    more = f" (and {len(kinds) - 1} more)" if len(kinds) > 1 else ""
     return ModcogError(f"{f'all {len(errors)} seeds' if len(errors) > 1 else 'the network'} failed: {kinds[0]}{more}")
 
 
@@ -130,6 +143,7 @@ def score(
     n_trials: int = N_TRIALS,
     score_seed: int = SCORE_SEED,
     ceiling: bool = True,
+    trust: bool = False,
     **options: Any,
 ) -> Report:
     """Score a trained network, and write the report.
@@ -146,6 +160,7 @@ def score(
         n_trials: trials of each task to score on.
         score_seed: seed of those trials.
         ceiling: as for ``run``.
+        trust: allow the folder of a run to name its network as MODULE:NAME, as ``modcog.load_model`` does.
         **options: for the function that makes the network.
 
     Returns:
@@ -154,16 +169,17 @@ def score(
     Raises:
         ModcogError: if the network cannot be made or scored, naming what was expected.
     """
-    check_count("seeds", seeds)
+    seeds, jobs = check_seeds(seeds), check_jobs(jobs)
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
     given: dict[str, Any] = {"seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling, **options}
+    given |= {"trust": True} if trust else {}
     if isinstance(network, str | Path):
         if battery is not None:
             raise ModcogError("battery: got one, but a run is scored on its own")
-        saved = read_run(network)
-        cell = {"name": str(network), "config": {"seed": saved.record["seed"]}}
-        record = {"status": saved.status, "error": None, "cell": cell, "progress": saved.record["progress"]}
-        records = [record | score_run(Path(network), n_trials, score_seed)]
+        saved = read_run(network, trust)
+        cell = {"name": str(network), "config": {"seed": saved.config.seed}}
+        record = {"status": saved.status, "error": None, "cell": cell}
+        records = [record | score_run(Path(network), n_trials, score_seed, trust)]
         battery, head, call = _battery(saved.config), _origin(saved), repr(str(network))
     elif isinstance(battery, Battery):
         head = {"name": str(getattr(network, "__name__", type(network).__name__)), "settings": {}}

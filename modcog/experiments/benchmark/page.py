@@ -10,10 +10,11 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from modcog.errors import one_line
 from modcog.experiments.benchmark import figures
 from modcog.experiments.benchmark.report import OWN, Cost, Interval, Report, Row
 from modcog.experiments.sweeps.results import THRESHOLDS
-from modcog.tables import markdown_table
+from modcog.tables import literal, markdown_table
 
 STYLE = Path(__file__).with_name("report.css")
 
@@ -22,7 +23,7 @@ DASH = "–"
 
 
 def markdown(report: Report) -> str:
-    """Return the report as Markdown."""
+    """Return the report as Markdown, in which texts of the network and of its files are shown as they are."""
     sections = "\n\n".join(f"## {title}\n\n{text}" for title, text in _sections(report).items())
     return f"{_summary(report)}\n\n{sections}\n"
 
@@ -40,7 +41,7 @@ def html(report: Report) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(report.name)} on Mod-Cog</title>
+<title>{escape(one_line(report.name))} on Mod-Cog</title>
 <style>
 {STYLE.read_text(encoding="utf-8")}</style>
 </head>
@@ -55,7 +56,7 @@ def html(report: Report) -> str:
 
 def _summary(report: Report) -> str:
     battery = report.rows[0]
-    name = f" ({report.tasks})" if isinstance(report.tasks, str) else ""
+    name = f" ({literal(report.tasks)})" if isinstance(report.tasks, str) else ""
     share = f", **{interval(battery.share)} %** of the way from chance to the ceiling" if battery.share else ""
     over = "trials (bootstrap), so that they tell nothing of other seeds"
     if report.interval == "seeds":
@@ -63,9 +64,9 @@ def _summary(report: Report) -> str:
     furthest, nearest = (", ".join(f"{row.name} ({percent(row.decision.mean)})" for row in rows)
                          for rows in extremes(report))  # fmt: skip
     failed = report.failed
-    failures = "\n".join(f"- {one.name}: `{(one.error or one.status).replace('`', '')}`" for one in failed)
+    failures = "\n".join(f"- {literal(one.name)}: {literal(one.error or one.status)}" for one in failed)
     paragraphs = [
-        f"# {report.name}",
+        f"# {literal(report.name)}",
         f"Mod-Cog benchmark of {report.created[:10]}: {several(len(battery.tasks), 'task')}{name}, "
         f"{several(report.n_trials, 'trial')} of each.",
         failures and f"{len(failed)} of {several(len(report.seeds), 'seed')} failed and are left out:\n\n{failures}",
@@ -73,7 +74,7 @@ def _summary(report: Report) -> str:
         f"Intervals are 95 % over {over}. *Decision accuracy* is the share of decision steps with the correct action, "
         "*trial accuracy* that of trials without any error. *Chance* is the decision accuracy of a player who sees no "
         "stimulus, the *ceiling* that of an ideal observer; the *share* is 0 at chance and 100 at the ceiling.",
-        *report.notes,
+        *map(literal, report.notes),
         furthest and f"Furthest from the ceiling: {furthest}. Nearest: {nearest}.",
     ]
     return "\n\n".join(filter(None, paragraphs))
@@ -130,17 +131,18 @@ def _score_table(report: Report, rows: Sequence[Row]) -> str:
 def _origin(report: Report) -> str:
     head = ["", "status", "decision accuracy", "trial accuracy", "trials", "seconds"]
     seeds = [
-        [one.name if one.seed is None else f"seed {one.seed}", one.status, percent(one.decision), percent(one.trial),
-         number(one.cost.trials), number(one.cost.seconds)]
+        [literal(one.name if one.seed is None else f"seed {one.seed}"), literal(one.status),
+         percent(one.decision), percent(one.trial), number(one.cost.trials), number(one.cost.seconds)]
         for one in report.seeds
     ]  # fmt: skip
     items = {"Training": report.settings, "Battery": report.battery, "Versions": report.versions, "git": report.git}
     for one in report.references:
         shown = {name: one.settings[name] for name in ("steps", "batch_size", "learning_rate", "model")}
         items[one.name] = {"seeds": len(one.seeds), **shown}
-    details = "\n".join(f"- {name}: {setting(values)}" for name, values in items.items() if values)
+    details = "\n".join(f"- {name}: {literal(setting(values))}" for name, values in items.items() if values)
     scored = f"Scored on {several(report.n_trials, 'trial')} of each task with seed {report.score_seed}."
-    return f"{markdown_table([head, *seeds])}\n\n{scored} Made by:\n\n```sh\n{report.command}\n```\n\n{details}"
+    made_by = f"```sh\n{one_line(report.command)}\n```"
+    return f"{markdown_table([head, *seeds])}\n\n{scored} Made by:\n\n{made_by}\n\n{details}"
 
 
 def extremes(report: Report, n: int = 5) -> tuple[tuple[Row, ...], tuple[Row, ...]]:

@@ -6,11 +6,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modcog.tables import Brief
+
 OWN = "own network"
 """Name of the reported network beside the references."""
 
 
-class ReportModel(BaseModel):
+class ReportModel(Brief, BaseModel):
     """Base of the parts of a report: they are frozen and refuse unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

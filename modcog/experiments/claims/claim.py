@@ -14,6 +14,7 @@ from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.grid import arm_name
 from modcog.experiments.sweeps.results import MILESTONES, THRESHOLDS
+from modcog.tables import Brief
 
 Answer = Literal["holds", "does not hold", "cannot tell"]
 
@@ -46,8 +47,8 @@ class Finding:
         return f"{self.what}: {mean}{text} [{ends}] ({self.estimate.n} seed{'s' if self.estimate.n != 1 else ''})"
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Brief):
     """The outcome of a test: the answer, the reason in a sentence or two, and the figures."""
 
     answer: Answer
@@ -55,8 +56,8 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True)
-class Claim:
+@dataclass(frozen=True, repr=False)
+class Claim(Brief):
     """A claim of Khona, Chandra, Ma and Fiete (2023) and its test.
 
     Attributes:

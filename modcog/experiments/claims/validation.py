@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
+from pydantic import BaseModel
 
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, one_line, printable, unknown
 from modcog.experiments.claims.c1_pool import C1
 from modcog.experiments.claims.c2_autapses import C2
 from modcog.experiments.claims.c3_density import C3
@@ -14,13 +14,22 @@ from modcog.experiments.claims.c4_locality import C4
 from modcog.experiments.claims.c5_synapses import C5
 from modcog.experiments.claims.claim import Claim, Verdict
 from modcog.experiments.sweeps import curves, results, sweep
-from modcog.experiments.sweeps.results import write_table
-from modcog.files import whole_file, write_json
+from modcog.experiments.sweeps.results import COLUMNS, read_table, write_table
+from modcog.files import whole_file, write_json, write_text
+from modcog.tables import literal
+from modcog.user_code import failures_as
+from modcog.validation import read_record
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (C1, C2, C3, C4, C5)}
 """Claims by name."""
 
 RESULTS, CURVES, FIGURE, PAGE, VERDICT = "results.csv", "curves.csv", "figure.png", "README.md", "verdict.json"
+
+
+class Made(BaseModel):
+    """The part of a ``verdict.json`` that is read again."""
+
+    command: str
 
 
 def validate(
@@ -78,32 +87,43 @@ def folder_of(claim: Claim, preset: str, out: Path) -> Path:
     return out / (claim.name if preset == "full" else f"{claim.name}-{preset}")
 
 
+def judge_again(claim: Claim, folder: Path) -> Verdict:
+    """Judge a claim by the tables in a folder, which an earlier call may have written with its command.
+
+    Raises:
+        ModcogError: as ``judge`` does, or if the verdict that is there is damaged.
+    """
+    there = folder / VERDICT
+    return judge(claim, folder, read_record(there, Made).command if there.exists() else "unknown")
+
+
 def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     """Judge a claim by the tables in a folder, and write the verdict, the figure and a page beside them.
 
     The folder has ``results.csv`` and ``curves.csv``; ``command`` is the one that made them, for the page.
 
     Raises:
-        ModcogError: if a table is missing.
+        ModcogError: if a table is missing, damaged, or without the runs that the claim compares.
     """
     for path in (folder / RESULTS, folder / CURVES):
         if not path.exists():
             raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
-    scores, learning = pd.read_csv(folder / RESULTS), pd.read_csv(folder / CURVES)
-    verdict = claim.verdict(scores, learning)
+    scores = read_table(folder / RESULTS, COLUMNS)
+    learning = read_table(folder / CURVES, ("cell", "trials", "decision_accuracy"))
+    with failures_as(f"{folder}: {claim.name} cannot be judged by its tables"):
+        verdict, figure = claim.verdict(scores, learning), claim.figure(scores, learning)
     findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]
     record = {"claim": claim.name, "says": claim.says, "test": claim.test, **vars(verdict), "findings": findings}
     write_json(folder / VERDICT, record | {"command": command})
     with whole_file(folder / FIGURE) as part:
-        claim.figure(scores, learning).savefig(part, format="png", dpi=120)
-    with whole_file(folder / PAGE) as part:
-        part.write_text(page(claim, verdict, command), encoding="utf-8")
+        figure.savefig(part, format="png", dpi=120)
+    write_text(folder / PAGE, printable(page(claim, verdict, command), keep="\n"))
     return verdict
 
 
 def page(claim: Claim, verdict: Verdict, command: str) -> str:
     """Return a verdict as Markdown."""
-    findings = "\n".join(f"- {finding}" for finding in verdict.findings)
+    findings = "\n".join(f"- {literal(str(finding))}" for finding in verdict.findings)
     return f"""\
 # {claim.name}: {claim.title}
 
@@ -124,6 +144,6 @@ upper or a lower bound, ≤ or ≥; seeds of which neither run reached it are le
 Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:
 
 ```sh
-{command}
+{one_line(command)}
 ```
 """

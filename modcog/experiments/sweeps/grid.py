@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,19 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modcog.errors import ModcogError, shown
+from modcog.errors import ModcogError, shown, unknown
+from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
+from modcog.user_code import check_trust
 from modcog.validation import read_settings, validated
 
 PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
 
 
-class Grid(BaseModel):
+class Grid(Brief, BaseModel):
     """A sweep: every arm is run at every combination of the values of the axes.
 
     A name with a dot reaches into a setting that is a table: ``model.init``, ``battery.dt``. An arm overrides the
@@ -35,18 +38,27 @@ class Grid(BaseModel):
     settings: dict[str, Any] = Field(default={}, description="Settings of a training run that all cells share.")
     arms: tuple[dict[str, Any], ...] = Field(default=({},), min_length=1, description="Settings of each network.")
     axes: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default={}, description="Values to combine.")
-    n_trials: int = Field(default=200, ge=1, description="Trials of each task to score a finished cell on.")
+    n_trials: int = Field(default=200, ge=1, le=1_000_000, description="Trials of each task to score a cell on.")
     score_seed: int = Field(default=1_000, ge=0, description="Seed of the trials to score on.")
 
     @classmethod
-    def of(cls, source: str | Path | Mapping[str, Any]) -> Grid:
+    def of(cls, source: str | Path | Mapping[str, Any], trust: bool = False) -> Grid:
         """Make a grid from a TOML, YAML or JSON file, or from a mapping.
 
+        Args:
+            source: path of the file, or the mapping.
+            trust: allow a file to name networks of its own as MODULE:NAME.
+
         Raises:
-            ModcogError: if the file cannot be read, or a value is wrong.
+            ModcogError: if the file cannot be read or is not trusted, or a value is wrong.
             UnknownNameError: for a setting that does not exist.
         """
-        return validated(cls, source if isinstance(source, Mapping) else read_settings(source))
+        if isinstance(source, Mapping):
+            return validated(cls, source)
+        grid = validated(cls, read_settings(source))
+        for values in (grid.settings, *grid.arms, *({"arch": arch} for arch in grid.axes.get("arch", ()))):
+            check_trust(source, values.get("arch"), trust)
+        return grid
 
     def cells(self, out: str | Path) -> list[Cell]:
         """Return the runs, each once, with their folders below ``out``.
@@ -58,6 +70,8 @@ class Grid(BaseModel):
         for arm, *point in itertools.product(self.arms, *self.axes.values()):
             values = _nested({"threads": 1}, self.settings, arm, dict(zip(self.axes, point, strict=True)))
             try:
+                for name in values.keys() - {*TrainConfig.model_fields, "preset"}:
+                    raise unknown("setting", name, TrainConfig.model_fields)
                 config = TrainConfig.of(**values)
             except ModcogError as error:
                 raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
@@ -66,15 +80,16 @@ class Grid(BaseModel):
             decisive = json.dumps(config.model_dump(mode="json", exclude=PLACEMENT), sort_keys=True)
             digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
             density = "" if config.density is None else f"d{config.density:g}"
-            parts = (config.arch.replace(":", "."), f"h{config.hidden}", density, tasks, f"s{config.seed}", digest)
+            network = re.sub(r"[^\w.-]", ".", config.arch)[:80]
+            parts = (network, f"h{config.hidden}", density, tasks, f"s{config.seed}", digest)
             name = "-".join(filter(None, parts))
             config = config.model_copy(update={"out": Path(out) / name})
             found[name] = Cell(name, tasks, config, self.n_trials, self.score_seed)
         return list(found.values())
 
 
-@dataclass(frozen=True)
-class Cell:
+@dataclass(frozen=True, repr=False)
+class Cell(Brief):
     """One run of a sweep, scored on ``n_trials`` of each task that ``score_seed`` decides.
 
     Its name is that of its folder: a few settings to recognise it by, and a hash of all that decide the run. ``tasks``
@@ -98,6 +113,8 @@ def _nested(*sources: dict[str, Any]) -> dict[str, Any]:
         merged |= {name: value for name, value in values.items() if "." not in name}
         for name in values:
             outer, dot, inner = name.partition(".")
+            if dot and not isinstance(merged.get(outer, {}), Mapping):
+                raise ModcogError(f"{name}: {outer} is {shown(merged[outer])}, which is no table")
             if dot:
                 merged[outer] = {**merged.get(outer, {}), inner: values[name]}
     return merged

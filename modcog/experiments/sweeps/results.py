@@ -8,9 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from modcog.errors import ModcogError
 from modcog.evaluation.scores import extension
 from modcog.files import whole_file
 from modcog.tasks.names import parse
+from modcog.user_code import failures_as
+from modcog.validation import check_file
 
 Record = dict[str, Any]
 """Content of a cell's ``result.json``; see ``runner.run_cell``."""
@@ -70,6 +73,20 @@ def curves(records: Iterable[Record]) -> pd.DataFrame:
     names = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
     rows = [{"cell": record["cell"]["name"], **point} for record in records for point in record.get("curve", [])]
     return pd.DataFrame(rows, columns=names)
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read one of these tables from a ``.csv`` file.
+
+    Raises:
+        ModcogError: if it cannot be read, or lacks one of ``columns``, naming it.
+    """
+    check_file(path)
+    with failures_as(f"{path} is damaged"):
+        table = pd.read_csv(path)
+    if lacking := [name for name in columns if name not in table]:
+        raise ModcogError(f"{path} is damaged: it has no column {', '.join(lacking)}")
+    return table
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

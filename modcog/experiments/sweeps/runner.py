@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections import Counter
@@ -11,19 +10,24 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from joblib import effective_n_jobs
+from pydantic import BaseModel
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError, one_line
+from modcog.checks import check_jobs
+from modcog.errors import ModcogError
 from modcog.evaluation import evaluate
 from modcog.evaluation.ceilings import stored
+from modcog.evaluation.scores import Score
 from modcog.experiments.sweeps.grid import Cell, Grid
 from modcog.experiments.sweeps.results import Record
 from modcog.experiments.workers import call_each
 from modcog.files import write_json
 from modcog.progress import ProgressBar
+from modcog.tables import Brief
 from modcog.training.config import MACHINE_SETTINGS
-from modcog.user_code import FAILURES, error_text
+from modcog.training.record import Point, Progress
+from modcog.user_code import PASS, error_text
+from modcog.validation import read_record
 
 RESULT = "result.json"
 
@@ -31,8 +35,20 @@ DONE = ("finished", "reached")
 """Statuses of a cell that is not run again."""
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Result(BaseModel):
+    """Content of ``result.json``; see ``run_cell``. A cell that failed has neither scores nor what belongs to them."""
+
+    status: str
+    error: str | None
+    cell: Record
+    network: dict[str, float | None] = {}
+    progress: Progress = Progress()
+    curve: list[Point] = []
+    scores: dict[str, Score] = {}
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep(Brief):
     """A sweep that has been run: its folder, its cells, and the content of the ``result.json`` of each."""
 
     out: Path
@@ -71,13 +87,12 @@ def sweep(
         ModcogError: if the settings of a cell are wrong (nothing is run then), or the cluster is lost.
         KeyboardInterrupt: after SIGINT or SIGTERM, when the cells that were being trained have saved a checkpoint.
     """
-    out = Path(out).absolute()
+    out, jobs = Path(out).absolute(), check_jobs(jobs)
     cells = grid.cells(out)
     write_json(out / "grid.json", grid.model_dump(mode="json"))
     known = {cell.name: record for cell in cells if (record := finished_record(cell)) is not None}
     todo = [cell for cell in cells if cell.name not in known]
-    jobs = jobs if jobs >= 0 else effective_n_jobs(jobs)
-    here = jobs <= 1 and not dask
+    here = jobs == 1 and not dask
     with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
         for index, record in enumerate(map(run_cell, todo)) if here else call_each(run_cell, todo, jobs, dask):
             cell = todo[index]
@@ -119,9 +134,12 @@ def run_cell(cell: Cell) -> Record:
             raise ModcogError(f"{run.folder} was trained for {step} updates instead of {steps}; move it away")
         record["status"] = run.status
         if run.status in DONE:
-            record |= score_run(run.folder, cell.n_trials, cell.score_seed) | {"progress": run.record["progress"]}
-    except FAILURES as error:  # the cell may run a user's code, which must not end the sweep
-        return record_failure(cell, one_line(error) if isinstance(error, ModcogError) else error_text(error))
+            # Training has just written the folder's record from the cell's own settings, MODULE:NAME included.
+            record |= score_run(run.folder, cell.n_trials, cell.score_seed, trust=True)
+    except PASS:
+        raise
+    except BaseException as error:  # the cell may run a user's code, which must not end the sweep
+        return record_failure(cell, error_text(error))
     finally:
         torch.set_num_threads(threads)  # the cell may have set its own number in the user's process
     if record["status"] != "interrupted":
@@ -143,17 +161,18 @@ def record_failure(cell: Cell, error: str) -> Record:
 def finished_record(cell: Cell) -> Record | None:
     """Return the result of a finished cell that was scored on the trials which the cell asks for; else None."""
     record = read_result(cell.config.out)
-    done = record is not None and record["status"] in DONE and record["cell"] == describe_cell(cell)
-    return record if done else None
+    if record is None or record["status"] not in DONE or record["cell"] != describe_cell(cell):
+        return None
+    return record if record.get("scores", {}).keys() == set(cell.config.tasks) else None
 
 
 def read_result(folder: Path) -> Record | None:
-    """Read a cell's ``result.json``; None if there is none that can be read."""
+    """Read a cell's ``result.json``; None if there is none that can be read, so that the cell is scored again."""
     try:
-        record = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return record if {"status", "cell"} <= record.keys() else None
-    except (OSError, ValueError, AttributeError):
+        result: Result = read_record(folder / RESULT, Result)
+    except ModcogError:
         return None
+    return result.model_dump(mode="json", exclude_unset=True)
 
 
 def describe_cell(cell: Cell) -> Record:
@@ -162,15 +181,16 @@ def describe_cell(cell: Cell) -> Record:
     return {field.name: getattr(cell, field.name) for field in fields(cell)} | {"config": config}
 
 
-def score_run(folder: Path, n_trials: int, seed: int) -> Record:
-    """Return ``network``, ``scores`` and ``curve`` of a training run."""
-    from modcog.training import load_model
+def score_run(folder: Path, n_trials: int, seed: int, trust: bool = False) -> Record:
+    """Return ``network``, ``scores``, ``curve`` and ``progress`` of a training run, at its newest checkpoint."""
     from modcog.training.metrics import read_metrics
+    from modcog.training.run import load_run
 
-    model = load_model(folder)
+    model, progress = load_run(folder, trust)
     names = ("step", "trials", "seconds", "decision_accuracy", "trial_accuracy")
     curve = [{name: record[name] for name in names} for record in read_metrics(folder)]
-    return {**score_network(model, model.battery, n_trials, seed), "curve": curve}  # type: ignore[arg-type]
+    scored = score_network(model, model.battery, n_trials, seed)  # type: ignore[arg-type]
+    return {**scored, "curve": curve, "progress": asdict(progress)}
 
 
 def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> Record:
