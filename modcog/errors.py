@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+LONGEST = 4000
+"""Largest number of characters of a message that is shown on one line."""
 
 
 class ModcogError(ValueError):
@@ -27,15 +29,34 @@ class UnknownKeywordError(UnknownNameError, TypeError):
     """
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's message on one line."""
-    return " ".join(str(error).split())
+def one_line(message: object, longest: int = LONGEST) -> str:
+    """Return an error's message, or any text, on one line that is safe to print, cut after ``longest`` characters."""
+    text = printable(" ".join(_text(message)[: 10 * longest].split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text with its control characters escaped, as ``repr`` shows them, except those in ``keep``.
+
+    A terminal or a page would obey them: they can erase what was written, hide text or turn its direction. Characters
+    that cannot be encoded, as in names of files that are not UTF-8, are escaped too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: object, longest: int = 80) -> str:
     """Return the ``repr`` of a value on one line, cut after ``longest`` characters, as errors show it."""
-    text = re.sub(r"\s*\n\s*", " ", repr(value))
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return one_line(_text(value, repr), longest)
+
+
+def _text(value: object, convert: Callable[[object], str] = str) -> str:
+    """Return ``convert(value)``; the name of its type if that fails, as it may where users define it."""
+    try:
+        return convert(value)
+    except (Exception, SystemExit):
+        return f"<{type(value).__name__}>"
 
 
 def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameError:

@@ -44,6 +44,10 @@ def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
         part.replace(path)
         if flushed:
             flush(path.parent)
+    except OSError as error:  # a full disk is noticed on writing, which names no file; nobody knows the temporary one
+        if error.filename in (None, str(part)):
+            error.filename = str(path)
+        raise
     finally:
         remove(part)
 
