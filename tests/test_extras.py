@@ -39,13 +39,13 @@ def test_each_module_of_an_extra_is_installed_by_it(extra: str) -> None:
 
 
 def test_every_extra_of_a_feature_is_in_the_table() -> None:
-    assert set(PROJECT["optional-dependencies"]) - {"docs", "test"} == set(EXTRAS)
+    assert set(PROJECT["optional-dependencies"]) - {"all", "docs", "test"} == set(EXTRAS)
 
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(monkeypatch) -> None:
     missing = ("safetensors", "lightning_fabric")
     monkeypatch.setattr("modcog.extras.find_spec", lambda module: None if module in missing else module)
-    message = rf"modcog train needs the packages lightning-fabric, safetensors: pip install '{DISTRIBUTION}\[train\]'"
+    message = rf'modcog train needs the packages lightning-fabric, safetensors: pip install "{DISTRIBUTION}\[train\]"'
     with pytest.raises(ModcogError, match=message):
         require("train", "modcog train")
     with pytest.raises(ImportError, match=message):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import modcog
+from modcog.extras import DISTRIBUTION
 
 HEAVY = {
     "torch",
@@ -78,4 +79,4 @@ def test_any_other_name_is_an_attribute_error() -> None:
 def test_the_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 
-    assert modcog.__version__ == version("modcog")
+    assert modcog.__version__ == version(DISTRIBUTION)

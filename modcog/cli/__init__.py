@@ -29,6 +29,7 @@ import click
 
 from modcog import user_code
 from modcog.errors import ModcogError, one_line, printable, unknown
+from modcog.extras import explained
 from modcog.version import __version__
 
 COMMANDS = {
@@ -137,8 +138,10 @@ def main(args: Sequence[str] | None = None) -> int:
             return code
         except _Stopped:
             return _fail("stopped", 130)
-        except (ModcogError, ImportError) as error:  # an import fails where an extra is not installed
+        except ModcogError as error:
             return _fail(error)
+        except ImportError as error:  # an extra is not installed
+            return _fail(explained(error, f"modcog {words[0]}"))
         except OSError as error:
             if isinstance(error, BrokenPipeError) and error.filename == STDOUT:
                 return 1  # the reader of our output has left, as `head` does

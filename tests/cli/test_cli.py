@@ -185,10 +185,10 @@ def test_jobs_are_counted(run, command) -> None:
         (["train"], "lightning_fabric", "train"),
         (["train", "--resume"], "safetensors", "train"),
         (["evaluate", "."], "safetensors", "train"),
-        (["sweep", "nowhere.toml"], "pandas", "benchmark"),
-        (["validate", "C1"], "pandas", "benchmark"),
-        (["benchmark", "gru"], "pandas", "benchmark"),
-        (["benchmark", "nowhere:net", "--no-train"], "safetensors", "benchmark"),
+        (["sweep", "nowhere.toml"], "pandas", "train"),
+        (["validate", "C1"], "pandas", "train"),
+        (["benchmark", "gru"], "pandas", "train"),
+        (["benchmark", "nowhere:net", "--no-train"], "safetensors", "train"),
         (["sweep", "nowhere.toml", "--table", "parquet"], "pyarrow", "parquet"),
         (["export", "--tasks", "go", "--dask", "tcp://x:1", "--out", "set"], "distributed", "dask"),
         (["benchmark", "gru", "--dask", "tcp://x:1"], "distributed", "dask"),
@@ -201,7 +201,7 @@ def test_a_missing_extra_is_named_before_any_work(run, monkeypatch, tmp_path, wo
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert module.replace("_", "-") in err
-    assert err.endswith(f": pip install 'modcog[{extra}]'\n")
+    assert err.endswith(f': pip install "modcog-battery[{extra}]"\n')
     assert list(tmp_path.iterdir()) == []
 
 
