@@ -6,6 +6,7 @@ never skipped, so that nothing there comes to need more than the required packag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,11 +34,19 @@ def missing_module(error: BaseException | None) -> str | None:
     return None
 
 
+def said_missing(text: str) -> str | None:
+    """The module or extra that another process, whose messages stand in the text, did not find."""
+    modules = [name for name in re.findall(r"No module named '(\w+)", text) if find_spec(name) is None]
+    return next(iter([*modules, *re.findall(rf'pip install "{extras.DISTRIBUTION}\[[\w-]+\]', text)]), None)
+
+
 def skip(report: Any, path: Path, *errors: BaseException | None) -> None:
     """Turn a failure for want of a package into a skip."""
     below = path.relative_to(Path(__file__).parent).parts if Path(__file__).parent in path.parents else ()
-    missing = next(filter(None, map(missing_module, errors)), None)
-    if report.failed and missing and not set(below[:1]) & set(BARE):
+    if not report.failed or set(below[:1]) & set(BARE):
+        return
+    missing = next(filter(None, map(missing_module, errors)), None) or said_missing(str(report.longrepr))
+    if missing:
         report.outcome, report.longrepr = "skipped", (str(path), 0, f"Skipped: needs {missing}")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from modcog.errors import ModcogError
-from modcog.extras import DISTRIBUTION, EXTRAS, require
+from modcog.extras import DISTRIBUTION, EXTRAS, MissingExtraError, explained, require
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,3 +51,38 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(monkeypatch)
         require("train", "modcog train")
     with pytest.raises(ImportError, match=message):
         require("train", "modcog train")
+
+
+@pytest.mark.parametrize(("module", "extra"), [("torch.nn", "train"), ("neurogym.core", "neurogym"), ("h5py", "hdf5")])
+def test_an_import_that_fails_is_explained(monkeypatch, module: str, extra: str) -> None:
+    monkeypatch.setattr("modcog.extras.find_spec", lambda name: None)
+    error = explained(ModuleNotFoundError(f"No module named {module!r}", name=module), "modcog.this")
+    assert isinstance(error, MissingExtraError)
+    assert str(error).startswith(f"modcog.this needs the package {module.split('.')[0]}: ")
+    assert str(error).endswith(f'[{extra}]"')
+
+
+def test_other_imports_that_fail_are_left_as_they_are() -> None:
+    for error in (ImportError("circular"), ModuleNotFoundError("No module named 'odd'", name="odd")):
+        assert explained(error, "modcog.this") is error
+
+
+@pytest.mark.parametrize(
+    "use", ["models", "analysis", "load_model", "training.train", "data.LiveDataset", "experiments"]
+)
+def test_what_needs_torch_says_so(use: str) -> None:
+    """In a process that cannot find torch, as after installing the core alone."""
+    code = f"""
+import importlib.util, sys
+sys.modules["torch"] = None
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "torch" else find(name, *more)
+import modcog
+try:
+    modcog.{use}
+except modcog.ModcogError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert re.fullmatch(rf'modcog.* torch: pip install "{DISTRIBUTION}\[train\]"\n', done.stdout)

@@ -1,4 +1,4 @@
-"""The class that environments extend: neurogym's ``TrialEnv``, or without neurogym a plain gymnasium environment."""
+"""The class that environments extend: neurogym's (Molano-Mazón et al. 2022), or a plain gymnasium environment."""
 
 from __future__ import annotations
 

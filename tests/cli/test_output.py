@@ -124,7 +124,7 @@ def test_characters_that_a_pipe_lacks_are_replaced(monkeypatch, encoding, words)
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
         {"PYTHONIOENCODING": "cp1252:strict"},
         {"TERM": "dumb", "COLUMNS": "0", "NO_COLOR": "1"},
-        {"COLUMNS": "1", "HOME": "/nowhere", "TMPDIR": "/nowhere"},
+        {"COLUMNS": "1", "HOME": "/dev/null/home", "TMPDIR": "/dev/null/tmp"},
     ],
     ids=str,
 )

@@ -2,7 +2,8 @@
 
 The extras are read from pyproject.toml. In the environment of an extra every call of ``CALLS`` is made, in an empty
 folder. Each must either work or say in one line which other extra it needs; and every extra must make a call work that
-the core refuses. The tests of the repository that need nothing else are run too, if asked for.
+the core refuses. With ``docs`` the site is built. The tests of the repository that need nothing else are run too, if
+asked for.
 
     python tests/fresh/environments.py                             # the core and every extra, this Python
     python tests/fresh/environments.py --python 3.10 3.12 core     # the core with other Pythons
@@ -129,14 +130,14 @@ class Outcome(NamedTuple):
 def main() -> int:
     """Run the program; return 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("extras", nargs="*", help="core, or extras of pyproject.toml; default: the core and all extras")
+    parser.add_argument("extras", nargs="*", help="core, or extras of pyproject.toml; default: the core and each extra")
     parser.add_argument("--python", nargs="+", default=["{}.{}".format(*sys.version_info)], metavar="X.Y")
     parser.add_argument("--jobs", type=int, default=2, help="environments at a time")
     parser.add_argument("--tests", action="store_true", help="run the tests that need no package that is not there")
     parser.add_argument("--bar", action="store_true", help="fail where the core takes long to install, or much space")
     parser.add_argument("--constraint", help="file for pip; without it the newest versions are taken")
     options = parser.parse_args()
-    chosen = [extra for extra in options.extras or ["core", *EXTRAS] if extra not in ("docs", "test")]
+    chosen = [extra for extra in options.extras or ["core", *EXTRAS] if extra not in ("all", "test")]
     if unknown := set(chosen) - {"core", *EXTRAS}:
         parser.error(f"no extra is called {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
@@ -188,6 +189,9 @@ def check(place: Path, wheel: Path, python: str, extra: str, options: argparse.N
         elif problem:
             wrong.append(f"{name}: {problem}")
     line = f"installed in {seconds:.0f} s, {size:.0f} MB, {len(worked)} of {len(CALLS)} calls work"
+    if extra == "docs":
+        built = run([programs / "mkdocs", "build", "--strict", "--quiet", "--site-dir", work / "site"], ROOT)
+        wrong += [f"site: {last_line(built)}"] if built.returncode else []
     if options.tests:
         said, problem = tests(programs, extra)
         line += f"; tests: {said}"
