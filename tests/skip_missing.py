@@ -45,7 +45,9 @@ def skip(report: Any, path: Path, *errors: BaseException | None) -> None:
     below = path.relative_to(Path(__file__).parent).parts if Path(__file__).parent in path.parents else ()
     if not report.failed or set(below[:1]) & set(BARE):
         return
-    missing = next(filter(None, map(missing_module, errors)), None) or said_missing(str(report.longrepr))
+    missing = next(filter(None, map(missing_module, errors)), None) or said_missing(
+        f"{report.longrepr} {[getattr(error, 'stderr', '') for error in errors]}"
+    )
     if missing:
         report.outcome, report.longrepr = "skipped", (str(path), 0, f"Skipped: needs {missing}")
 
