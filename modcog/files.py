@@ -36,7 +36,7 @@ def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     remove(part)
     try:
-        with naming(path):
+        with naming(path, part):
             yield part
             for file in [part, *part.rglob("*")] if flushed else ():
                 flush(file)
@@ -50,12 +50,15 @@ def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add the name of a file that is written in this block to an ``OSError`` without one, as that of a full disk."""
+def naming(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Add the name of a file that is written in this block to an ``OSError`` without one, as that of a full disk.
+
+    ``part`` is a temporary file that stands for it, and that nobody knows.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename in (None, str(part)):
             error.filename = str(path)
         raise
 
@@ -92,9 +95,9 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
+    """Write a text file, whole or not at all; its bytes are the same on every system."""
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

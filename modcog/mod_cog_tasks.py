@@ -25,20 +25,24 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
-import neurogym as ngym
 import numpy as np
-from neurogym import spaces
-from neurogym.core import TrialEnv, TrialWrapper
-from neurogym.utils import scheduler
-from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
-from neurogym.wrappers import block
-from neurogym.wrappers.block import ScheduleEnvs
 
-from modcog import errors  # modules, not their functions, which would stand among the tasks
+from modcog import errors, extras  # modules, not their functions, which would stand among the tasks
 from modcog.battery import Battery
 from modcog.envs.env import ModCogEnv
 from modcog.tasks import names
 from modcog.tasks.table import YANG19
+
+try:
+    import neurogym as ngym
+    from neurogym import spaces
+    from neurogym.core import TrialEnv, TrialWrapper
+    from neurogym.utils import scheduler
+    from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
+    from neurogym.wrappers import block
+    from neurogym.wrappers.block import ScheduleEnvs
+except ImportError as error:
+    raise extras.missing_extra("neurogym", "modcog.mod_cog_tasks", (error.name or "neurogym").split(".")[0]) from error
 
 
 class ScriptEnv(ModCogEnv):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,11 +47,29 @@ def spread(
 
         parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
         try:
-            yield from parallel(delayed(_call)(call, item, os.getpid()) for item in items)
+            with _interrupts_blocked():
+                results = parallel(delayed(_call)(call, item, os.getpid()) for item in items)
+            yield from results
         except BrokenProcessPool:
             raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {advice}") from None
     else:
         yield from map(call, items)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in the processes that are started in the block: a terminal sends it to them too.
+
+    They would print a traceback each, at the latest while they import; this process ends them when it stops.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

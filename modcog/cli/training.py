@@ -107,7 +107,7 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
       modcog sweep density.toml --out runs/density --jobs 2
       modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
     """
-    require("benchmark", "modcog sweep")
+    require("train", "modcog sweep")
     if table == "parquet":
         require("parquet", "--table parquet")
     from modcog.experiments.sweeps import Grid, curves, results
@@ -154,7 +154,7 @@ def benchmark(
       modcog benchmark my_package.my_module:predict --no-train --battery rule_input=false
       modcog benchmark runs/lm
     """
-    require("benchmark", "modcog benchmark")
+    require("train", "modcog benchmark")
     from modcog.battery import Battery
     from modcog.experiments.benchmark import run, score
     from modcog.experiments.benchmark.page import interval
@@ -217,7 +217,7 @@ def validate(claim: str, preset: str, out: Path, tables: Path | None, **running:
       modcog validate C3 --jobs 2 --out runs/claims
       modcog validate C3 --tables docs/results/C3
     """
-    require("benchmark", "modcog validate")
+    require("train", "modcog validate")
     from modcog.experiments.claims import validate as run_claim
     from modcog.experiments.claims.validation import find, folder_of, judge_again
 

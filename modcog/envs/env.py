@@ -1,4 +1,4 @@
-"""The single environment: a gymnasium environment that is a neurogym ``TrialEnv`` (Molano-Mazón et al. 2022) too."""
+"""The single environment: a gymnasium environment and, where neurogym is installed, a neurogym ``TrialEnv``, too."""
 
 from __future__ import annotations
 
@@ -15,18 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.envs.stepping import OUTCOMES, SEQUENCE, demands, read_options
+from modcog.envs.trial_env import Box, Discrete, TrialEnv
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
-
-try:
-    from neurogym.core import TrialEnv
-    from neurogym.utils import spaces
-except ImportError as error:  # neurogym needs torch without declaring it
-    raise ImportError(
-        f"environments need neurogym and torch ({error.name} is missing): pip install neurogym torch"
-    ) from error
 
 _Block = tuple[Trials, list[int], list[tuple[int, ...]]]
 
@@ -117,8 +110,8 @@ class ModCogEnv(TrialEnv):  # type: ignore[misc]
         self.gt: NDArray[np.int64] = np.zeros(0, np.int64)
         first, second = range(1, 1 + self.dim_ring), range(1 + self.dim_ring, 1 + 2 * self.dim_ring)
         channels = {"fixation": 0, "stimulus_mod1": first, "stimulus_mod2": second}
-        self.observation_space = spaces.Box(-np.inf, np.inf, shape=self.ob.shape[1:], dtype=np.float32, name=channels)
-        self.action_space = spaces.Discrete(self.battery.n_actions, name={"fixation": 0, "choice": first})
+        self.observation_space = Box(-np.inf, np.inf, shape=self.ob.shape[1:], dtype=np.float32, name=channels)
+        self.action_space = Discrete(self.battery.n_actions, name={"fixation": 0, "choice": first})
         self._seeded = False
         self._begin(Seed.of(None, Purpose.SAMPLE))
 

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import neurogym as ngym
 import numpy as np
 import pytest
+from neurogym.core import TrialEnv
 from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
 from neurogym.wrappers import Noise, PassAction, PassReward, ReactionTime
 from neurogym.wrappers.block import MultiEnvs, RandomGroundTruth, ScheduleAttr, ScheduleEnvs, TrialHistoryV2
@@ -35,6 +36,10 @@ def made(task, **keywords):
 
 def all_82(**keywords):
     return [made(task, **keywords) for task in modcog.collection("modcog82")]
+
+
+def test_environments_are_neurogyms():
+    assert isinstance(made("go").unwrapped, TrialEnv)
 
 
 # Data sets

@@ -95,4 +95,4 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(part, index=False)
         else:
-            table.to_csv(part, index=False, float_format="%.6g")
+            table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n")
