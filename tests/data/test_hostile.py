@@ -592,6 +592,19 @@ def test_a_zarr_group_asks_for_what_the_manifest_says(copy: Callable[..., Path],
     is_refused_everywhere(folder, "train/00000.zarr", resumed=None)
 
 
+@pytest.mark.parametrize("name", ["task/c/0", "observations/c/0/0"])
+def test_a_chunk_that_unpacks_to_more_than_its_array_is_not_unpacked(copy: Callable[..., Path], name: str) -> None:
+    """It says so in its header, which zstd believes; in a sharded array the frame comes first, the index last."""
+    folder = copy("zarr")
+    path = shard_path(folder, "zarr") / name
+    content = bytearray(path.read_bytes())
+    assert content[:4] == b"\x28\xb5\x2f\xfd"
+    content[4:13] = bytes([0b11100000]) + (1 << 45).to_bytes(8, "little")  # 35 TB
+    path.write_bytes(content)
+    sign(folder)
+    is_refused_everywhere(folder, "train/00000.zarr: a compressed chunk has other contents", resumed=None)
+
+
 def test_metadata_of_zarr_that_speaks_for_other_files_is_not_asked(copy: Callable[..., Path], made: Made) -> None:
     folder = copy("zarr")
     shard = shard_path(folder, "zarr")

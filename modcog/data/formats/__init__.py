@@ -101,8 +101,8 @@ def readable(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except ModcogError:
-        raise
+    except ModcogError as error:
+        raise error if str(path) in str(error) else ModcogError(f"{path}: {error}") from None
     except Exception as error:
         raise ModcogError(f"{path} cannot be read: {shown(one_line(error), 200)}") from None
 

@@ -19,6 +19,7 @@ if sys.version_info < (3, 11):  # the extra installs nothing there: zarr 3 is fo
 import numcodecs
 import zarr
 from zarr.codecs import ZstdCodec
+from zarr.registry import register_codec
 from zarr.storage import LocalStore
 
 ENDING = ".zarr"
@@ -61,9 +62,32 @@ def open_shard(path: Path, form: ShardForm) -> Mapping[str, Any]:
         for name, (shape, _) in form.arrays.items():
             _check_array(path / name / "zarr.json", max(math.prod(shape), 1))
         store = LocalStore(path, read_only=True)
-        group = zarr.open_group(store=store, mode="r", zarr_format=3, use_consolidated=False)
-        found = {name: group[name] for name in form.arrays}
+        with zarr.config.set({"codecs.zstd": _BOUNDED}):
+            group = zarr.open_group(store=store, mode="r", zarr_format=3, use_consolidated=False)
+            found = {name: group[name] for name in form.arrays}
         return {name: StoredArray(array, path) for name, array in form.check(path, found).items()}
+
+
+class BoundedZstd(ZstdCodec):
+    """The decoder of a shard, which refuses a frame that says it is larger than its chunk: zstd believes it."""
+
+    async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
+        _check_frame(chunk_bytes.as_numpy_array()[:18].tobytes(), 8 * math.prod(chunk_spec.shape))
+        return await super()._decode_single(chunk_bytes, chunk_spec)
+
+
+_BOUNDED = f"{__name__}.{BoundedZstd.__qualname__}"
+register_codec("zstd", BoundedZstd)
+
+
+def _check_frame(head: bytes, at_most: int) -> None:
+    """Refuse a zstd frame (RFC 8878, section 3.1.1.1) whose header does not state a size of at most so many bytes."""
+    flags, single = head[4], head[4] >> 5 & 1
+    length = (single, 2, 4, 8)[flags >> 6]
+    start = 5 + (1 - single) + (0, 1, 2, 4)[flags & 3]
+    size = int.from_bytes(head[start : start + length], "little") + 256 * (length == 2)
+    if not length or size > at_most:
+        raise ModcogError(f"a compressed chunk has other contents than its {at_most} bytes at most")
 
 
 def _check_array(path: Path, size: int) -> None:
