@@ -29,7 +29,7 @@ class ProgressBar:
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[status]}", markup=False), TimeRemainingColumn(elapsed_when_finished=True),
         )  # fmt: skip
-        hidden = not (sys.stderr.isatty() if show is None else show)
+        hidden = not (sys.stderr is not None and sys.stderr.isatty() if show is None else show)
         self._bar = Progress(*columns, console=Console(stderr=True), disable=hidden)
         self._task = self._bar.add_task(printable(label), total=total, completed=done, status=unit)
         self._unit, self._count, self._bytes, self._start = unit, 0, 0, time.monotonic()
