@@ -29,6 +29,13 @@ class UnknownKeywordError(UnknownNameError, TypeError):
     """
 
 
+class FixedError(ModcogError, AttributeError, TypeError):
+    """A write to something that was fixed when its environment, battery or settings were made.
+
+    It is an ``AttributeError`` as Python raises for attributes, and a ``TypeError`` as for items, that cannot be set.
+    """
+
+
 def one_line(message: object, longest: int = LONGEST) -> str:
     """Return an error's message, or any text, on one line that is safe to print, cut after ``longest`` characters."""
     text = printable(" ".join(_text(message)[: 10 * longest].split()))
