@@ -23,7 +23,7 @@ class UnknownNameError(ModcogError, KeyError):
 
 
 class UnknownKeywordError(UnknownNameError, TypeError):
-    """A keyword argument that an environment does not take.
+    """A keyword argument that an environment, a battery or a config does not take.
 
     It is a ``TypeError`` too, since tools that try out keywords leave out those that raise one.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import (
@@ -37,6 +37,20 @@ Noise = Annotated[float, Field(ge=0, le=LARGEST_STRENGTH, allow_inf_nan=False)]
 Speed = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Coherence = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Strength = Annotated[float, Field(gt=0, le=LARGEST_STRENGTH, allow_inf_nan=False)]
+
+
+class SettingsKeywords(TypedDict, total=False):
+    """The keyword arguments that stand for the fields of ``Settings``, as type checkers read them."""
+
+    dt: float
+    sigma: float
+    dim_ring: int
+    rules: Literal["corrected", "published"]
+    omega: float
+    interval: Iterable[float] | None
+    coherences: Iterable[float]
+    strengths: Iterable[float]
+    timing: Mapping[str, Any] | None
 
 
 class Settings(BaseModel):

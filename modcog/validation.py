@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from modcog.errors import FixedError, ModcogError, UnknownNameError, one_line, shown, unknown
+from modcog.errors import FixedError, ModcogError, UnknownKeywordError, UnknownNameError, one_line, shown, unknown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,11 +33,11 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 
     Raises:
         ModcogError: names each field, what was given and what is allowed.
-        UnknownNameError: for a setting that does not exist.
+        UnknownKeywordError: for a setting that does not exist.
     """
     for key in values:
         if key not in model.model_fields:
-            raise unknown("setting", key, model.model_fields)
+            raise UnknownKeywordError(str(unknown("setting", key, model.model_fields)))
     try:
         return model(**values)
     except ValidationError as error:

@@ -186,6 +186,32 @@ def test_none_is_the_task_s_own_duration() -> None:
     assert published.tables.timing.kept[0] >= 0, "the delay is no longer the kept one of P5"
 
 
+def test_the_command_line_reads_every_distribution() -> None:
+    from modcog.cli.options import duration
+
+    texts = ["truncated_exponential:300,100,900", "constant:300", "uniform:300,900", "choice:300,900", "300,900", "300"]
+    assert [read_timing("delay", duration(text)) for text in texts] == [
+        ("truncated_exponential", (300, 100, 900)), 300, ("uniform", (300, 900)), ("choice", (300, 900)),
+        ("choice", (300, 900)), 300,
+    ]  # fmt: skip
+
+
+def test_a_function_works_here_and_is_not_stored(tmp_path: Path) -> None:
+    battery = modcog.Battery(["dms", "dlygo"], timing={"delay": lambda rng: rng.uniform(200, 500)})
+    trials = battery.sample(40, seed=3)
+    assert trials.rows[:9] == battery.sample(9, seed=3).rows
+    assert len(set(trials.conditions["duration_delay"].tolist())) == 40
+    assert next(battery.stream(4, 50, seed=0))[0].shape == (50, 4, 33)
+    for refused in (
+        battery.config.model_dump_json, lambda: battery.config.model_dump(mode="json"),
+        lambda: modcog.data.export(tmp_path / "data", tasks=["dms"], timing=dict(battery.settings.timing)),
+    ):  # fmt: skip
+        with pytest.raises(ModcogError, match=r"timing: delay is a function, .*which cannot be stored") as caught:
+            refused()
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("*/*"))
+
+
 def test_settings_do_not_change() -> None:
     battery = modcog.Battery(["dlygo"], timing={"delay": 300})
     with pytest.raises(FixedError, match=r"^dt: is fixed in these settings; make others with dt=5$"):
