@@ -28,7 +28,7 @@ from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
 from modcog.trials.draw import draw_conditions
 from modcog.trials.tables import RING1, RING2, Tables
-from modcog.trials.timing import Durations, normal_form, whole_steps
+from modcog.trials.timing import Durations, bounds, normal_form, whole_steps
 
 MOST = 300_000
 """Trials that are enumerated at most; each is compared with everything that is seen."""
@@ -249,7 +249,8 @@ def possible_times(tables: Tables, steps: int) -> list[float]:
     if tables.rules.name == "corrected":
         return [steps * tables.settings.dt]
     kind, values = normal_form(tables.timings[0][row.timed])
-    if kind == "uniform" and values[0] != values[1]:
+    shortest, longest = bounds(tables.timings[0][row.timed])
+    if kind != "choice" and shortest != longest:
         raise ModcogError(
             f"timing: {row.timed} of {tables.specs[0]} is drawn from a continuum; the published rules count it before "
             "rounding to steps, so the ideal observer has endlessly many hypotheses; give a list to choose from"
