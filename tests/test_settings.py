@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -324,7 +325,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "says"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("wrong", "says"), REFUSED, ids=lambda value: re.sub(r" at 0x\w+", "", str(value))[:60])
 def test_a_wrong_setting_is_named_with_what_is_allowed(wrong: dict[str, Any], says: list[str]) -> None:
     with pytest.raises(ModcogError) as caught:
         modcog.Battery(**{"tasks": ["dlygointr", "dms", "dm1", "multidlydm"], **wrong})
