@@ -397,7 +397,7 @@ def test_whole_numbers_are_actions(action):
     env = ModCogEnv("go")
     env.reset(seed=0)
     env.step(action)
-    assert env._last == (int(action), 0)
+    assert env._last == (np.asarray(action).item(), 0)
 
 
 @pytest.mark.parametrize(
