@@ -113,13 +113,25 @@ class ScriptEnv(ModCogEnv, EnvWithAdditions):
         family = ("fixation", "stimulus", "delay", "decision") if isinstance(self, _Reach) else ()
         return validation.ReadOnlyDict(
             {period: fixed.whole(lasts.get(period, 0)) for period in dict.fromkeys((*family, *own))},
-            f"timing: is fixed in {self}; make another environment, with timing={{...}}, or fix a duration of one "
-            "trial: new_trial(duration_delay=700)",
+            f"timing: got an item of {self}, which changes nothing; assign a whole mapping, env.timing = {{...}}, make "
+            "an environment with timing={...}, or fix a duration of one trial: new_trial(duration_delay=700)",
         )
 
     @timing.setter
-    def timing(self, value: Any) -> None:
-        ModCogEnv.timing.fset(self, value)  # type: ignore[attr-defined]
+    def timing(self, timing: Mapping[str, Any]) -> None:
+        """Replace the durations of some periods, as scripts do that test networks under fixed timing.
+
+        The trials that follow have them. Periods that the task does not have are ignored, as in the constructor.
+        """
+        if "_battery" not in vars(self):  # neurogym's constructor writes an empty one
+            return
+        if not isinstance(timing, Mapping):
+            raise errors.ModcogError(f"timing: got {errors.shown(timing)}, must be a mapping of periods to durations")
+        own = {period: duration for period, duration in timing.items() if period in self.battery.tables.timings[0]}
+        self._battery = self.battery.replace(timing={**self.battery.settings.timing, **own})
+        place = self._index, self._copies
+        self._begin(self._source.seed)
+        self._index, self._copies = place
 
     @property
     def _duration(self) -> dict[str, Any]:

@@ -88,10 +88,16 @@ def test_usual_durations_are_drawn_for_a_test_environment():
     env = tasks.multidm()
     usual = {period: np.median([env.sample_time(period) for _ in range(200)]) for period in env.timing}
     assert usual == {"fixation": pytest.approx(300, abs=100), "stimulus": 500, "decision": 200}
-    with pytest.raises(ModcogError, match="timing="):  # where the published code changed its durations
-        env.timing = usual
+    env.timing = {**usual, "stimulus": 700, "a period of other tasks": 3}
+    env.reset()
+    for _ in range(3):
+        env.new_trial()
+        assert env.end_t["stimulus"] - env.start_t["stimulus"] == 700 == env.timing["stimulus"]
     with pytest.raises(ModcogError, match="timing="):
         env.timing.update(usual)
+    with pytest.raises(ModcogError, match="stimulus"):
+        env.timing = {"stimulus": -3}
+    assert env.timing["stimulus"] == 700, "a refused timing changes nothing"
     test = tasks.multidm(timing=usual)
     assert len({(test.new_trial(), len(test.ob))[1] for _ in range(20)}) == 1
 
