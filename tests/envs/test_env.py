@@ -544,6 +544,7 @@ def test_ground_truth_asks_for_the_target_of_a_users_own_task(rules):
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("task", ["go", "dlydm1", "dmcintlseqr"])
 def test_periods_and_times_fit_together(task, rules):
+    pytest.importorskip("neurogym")  # whose views and statistics these are
     env = ModCogEnv(task, rules=rules, dt=30, sigma=0)
     for _ in range(20):
         env.new_trial()
@@ -579,6 +580,7 @@ def test_an_environment_does_not_grow_with_the_trials_it_has_played():
 
 
 def test_trial_length_stats():
+    pytest.importorskip("neurogym")
     assert ModCogEnv("go").trial_length_stats()["mean"] == 15
     stats = ModCogEnv("dlygointr", interval=(100, 300)).trial_length_stats(num_trials=200)
     assert 16 < stats["mean"] < 18

@@ -135,7 +135,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="environments at a time")
     parser.add_argument("--tests", action="store_true", help="run the tests that need no package that is not there")
     parser.add_argument("--bar", action="store_true", help="fail where the core takes long to install, or much space")
-    parser.add_argument("--constraint", help="file for pip; without it the newest versions are taken")
+    parser.add_argument("--constraint", type=Path, help="file for pip; without it the newest versions are taken")
     options = parser.parse_args()
     chosen = [extra for extra in options.extras or ["core", *EXTRAS] if extra not in ("all", "test")]
     if unknown := set(chosen) - {"core", *EXTRAS}:
@@ -167,7 +167,7 @@ def check(place: Path, wheel: Path, python: str, extra: str, options: argparse.N
     subprocess.run([interpreter(python), "-m", "venv", home], check=True)
     programs = home / ("Scripts" if os.name == "nt" else "bin")
     what = wheel if extra == "core" else f"{wheel}[{extra}]"
-    more = ["-c", options.constraint] if options.constraint else []
+    more = ["-c", options.constraint.resolve()] if options.constraint else []
     made = run([programs / "python", "-m", "pip", "install", "-q", *more, str(what)], place)
     seconds = time.monotonic() - start
     if made.returncode:
