@@ -364,7 +364,7 @@ def test_a_damaged_shard_with_hashes_that_fit(copy: Callable[..., Path], form: s
     folder = copy(form)
     shard = shard_path(folder, form)
     files = [shard] if shard.is_file() else sorted(file for file in shard.rglob("*") if file.is_file())
-    for file in files[:: max(len(files) // 6, 1)]:
+    for file in files[:: max(len(files) // 3, 1)]:
         content = file.read_bytes()
         damaged = {
             "cut": content[: len(content) // 2], "zeros": bytes(len(content)), "text": b"x" * len(content),

@@ -222,13 +222,10 @@ def test_two_loops_at_once_share_the_batches() -> None:
     assert pairs == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_two_threads_share_the_batches() -> None:
-    dataset, seen = live(length=24), list[int]()
-
-    def read() -> None:
-        seen.extend(numbers(dataset))
-
-    threads = [threading.Thread(target=read) for _ in range(4)]
+def test_threads_share_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveDataset, "batch", lambda dataset, index: index)
+    dataset, seen = live(length=2000), list[int]()
+    threads = [threading.Thread(target=lambda: seen.extend(dataset)) for _ in range(4)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # so that they do get in each other's way
     try:
@@ -238,7 +235,7 @@ def test_two_threads_share_the_batches() -> None:
             thread.join()
     finally:
         sys.setswitchinterval(interval)
-    assert sorted(seen) == list(range(24))
+    assert sorted(seen) == list(range(2000))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
