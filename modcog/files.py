@@ -36,16 +36,28 @@ def whole_file(path: Path, *, flushed: bool = True) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     remove(part)
     try:
-        yield part
-        for file in [part, *part.rglob("*")] if flushed else ():
-            flush(file)
-        if part.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        part.replace(path)
-        if flushed:
-            flush(path.parent)
+        with naming(path):
+            yield part
+            for file in [part, *part.rglob("*")] if flushed else ():
+                flush(file)
+            if part.is_dir() and path.is_dir():
+                shutil.rmtree(path)
+            part.replace(path)
+            if flushed:
+                flush(path.parent)
     finally:
         remove(part)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add the name of a file that is written in this block to an ``OSError`` without one, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def error_text(error: BaseException) -> str:
     """Return type and message of an error on one line, cut after ``LONGEST`` characters; the message of our own."""
     if isinstance(error, ModcogError):
         return one_line(error)
-    return one_line(f"{type(error).__name__}: {one_line(error)}", LONGEST)
+    return one_line(": ".join(filter(None, (type(error).__name__, one_line(error)))), LONGEST)
 
 
 def is_import_path(text: object) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modcog.errors import ModcogError, UnknownNameError, nearest, shown, unknown
+from modcog.errors import LONGEST, ModcogError, UnknownNameError, nearest, one_line, printable, shown, unknown
 
 
 def test_an_unknown_name_says_what_was_given_what_is_nearest_and_what_is_allowed() -> None:
@@ -64,3 +64,29 @@ def test_any_value_is_shown_on_one_short_line(value: object) -> None:
 def test_an_array_is_shown_on_one_line() -> None:
     assert shown(np.zeros((3, 2))) == "array([[0., 0.], [0., 0.], [0., 0.]])"
     assert len(shown(np.zeros((50, 50)))) == 80
+
+
+class Unreadable:
+    def __repr__(self) -> str:
+        raise SystemExit
+
+    __str__ = __repr__
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
+    assert shown(Unreadable()) == one_line(Unreadable()) == "<Unreadable>"
+
+
+def test_a_value_cannot_write_on_the_terminal() -> None:
+    class Painter:
+        def __repr__(self) -> str:
+            return "\x1b[2J\nred"
+
+    assert shown(Painter()) == r"\x1b[2J red"
+
+
+def test_a_message_is_printable_and_has_an_end() -> None:
+    assert one_line("a\n\tb\x00\x1b[1m\x9b\u2028c\u202ed\ud800") == r"a b\x00\x1b[1m\x9b c\u202ed\ud800"
+    assert len(one_line("word " * 10**6)) == LONGEST
+    assert printable("a\tb\nc\x07", keep="\n\t") == "a\tb\nc\\x07"
+    assert printable("Zürich −1 … 日本 ") == "Zürich −1 … 日本 "

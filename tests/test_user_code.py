@@ -83,6 +83,55 @@ def test_long_messages_are_cut_and_our_own_errors_and_ctrl_c_pass():
         assert caught.value is error
 
 
+class Unreadable(Exception):
+    """An error whose message cannot be read."""
+
+    def __str__(self):
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+class Beyond(BaseException):
+    """An error that ``except Exception`` does not catch."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Unreadable(), "Unreadable: <Unreadable>"),
+        (Beyond("out of luck"), "Beyond: out of luck"),
+        (ValueError("\x1b[2Jgone\x00\u202e\udc80"), r"ValueError: \x1b[2Jgone\x00\u202e\udc80"),
+        (type("\x1b[2J", (Exception,), {})(), r"\x1b[2J"),
+        (ValueError(b"\xff"), r"ValueError: b'\xff'"),
+        (SystemExit(), "SystemExit"),
+    ],
+)
+def test_hostile_errors_are_reported_in_printable_text(error, said):
+    with pytest.raises(ModcogError) as caught, failures_as("net"):
+        raise error
+    assert str(caught.value) == f"net: {said}"
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("path", ["x:", ":x", "x", "a b:c", "a:b c", "../a:b", "a:b:c", "\x1b:a", ""])
+def test_what_is_no_import_path_is_refused(path):
+    with pytest.raises(ModcogError, match="must be MODULE:NAME") as caught:
+        import_object(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_module_or_an_attribute_that_fails_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "ends_user_module.py").write_text("import sys\nsys.exit('over')\n", encoding="utf-8")
+    fails = "class A:\n    @property\n    def b(self): 1 / 0\na = A()\n"
+    (tmp_path / "fails_user_module.py").write_text(fails, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModcogError, match=r"^cannot import 'ends_user_module': SystemExit: over$"):
+        import_object("ends_user_module:a")
+    with pytest.raises(ModcogError, match=r"^cannot import 'a.b' from 'fails_user_module': ZeroDivisionError"):
+        import_object("fails_user_module:a.b")
+
+
 def test_objects_are_imported_from_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / "some_user_module.py").write_text("class A:\n    b = 3\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

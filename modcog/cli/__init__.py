@@ -15,10 +15,12 @@ the exit code (None: 0). Three rules:
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from inspect import cleandoc
 from pkgutil import resolve_name
@@ -114,6 +116,7 @@ def main(args: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 1 done and something bad was found, 2 the request was wrong, 130 stopped by Ctrl-C.
     """
     prepare_streams()
+    previous, threading.excepthook = threading.excepthook, _report_thread
     try:
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
         code = program.main(words, "modcog", standalone_mode=False) or 0
@@ -128,7 +131,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(error)
     except OSError as error:
         silence(sys.stdout)  # if its disk is full, the rest cannot be written either
-        return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        name = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
+        return _fail(f"{error.strerror or error}{f': {name}' if name else ''}")
     except MemoryError as error:
         return _fail(f"not enough memory: {error}")
     except click.NoSuchOption as error:
@@ -140,11 +144,19 @@ def main(args: Sequence[str] | None = None) -> int:
         if os.environ.get("MODCOG_DEBUG"):
             raise
         return _fail(f"{user_code.error_text(error)} (unexpected; MODCOG_DEBUG=1 shows where)", 1)
+    finally:
+        threading.excepthook = previous
 
 
 def _fail(message: object, code: int = 2) -> int:
     print(f"modcog: {one_line(message)}", file=sys.stderr)
     return code
+
+
+def _report_thread(failure: threading.ExceptHookArgs) -> None:
+    """Report the failure of a thread, such as a writer's on a full disk or one of a user's, in one line."""
+    if failure.exc_value is not None:
+        _fail(f"in a thread: {user_code.error_text(failure.exc_value)}")
 
 
 def prepare_streams() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from modcog.battery import Battery
-from modcog.checks import check_count
+from modcog.checks import check_count, check_jobs
 from modcog.evaluation.observer import IdealObserver
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
@@ -74,7 +74,7 @@ def levels(
     Raises:
         ModcogError: if a task has no ideal observer; see ``IdealObserver``.
     """
-    key = battery.settings.model_dump_json()
+    jobs, key = check_jobs(jobs), battery.settings.model_dump_json()
     known = stored().get(key, {}) if n_trials is None else {}
     n = LIVE_TRIALS if n_trials is None else check_count("n_trials", n_trials)
     stand_in = {task: stand_in_for(battery, task) for task in battery.tasks if task not in known}

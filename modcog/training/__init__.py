@@ -31,4 +31,4 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"modcog.training.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
-        raise missing_extra("train", "modcog.training", str(error.name)) from error
+        raise missing_extra("train", "modcog.training", str(error.name).split(".")[0]) from error

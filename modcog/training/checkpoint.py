@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from modcog.errors import ModcogError
+from modcog.extras import missing_extra
 from modcog.files import remove, whole_folder
 from modcog.training.record import Progress
 from modcog.user_code import failures_as
 from modcog.validation import check_file, read_record
+
+try:  # here, since modcog.load_model comes without the check of modcog.training
+    from safetensors.torch import load_file, save_file
+except ModuleNotFoundError:
+    raise missing_extra("train", "a training run", "safetensors") from None
 
 KEEP = 2
 """Number of checkpoints that are kept; older ones are removed."""
@@ -50,7 +55,8 @@ def save(
         states |= {f"state.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
     with whole_folder(path) as part:
         for name, tensors in ((WEIGHTS, model.state_dict()), (OPTIMIZER, states)):
-            save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, part / name)
+            with failures_as(f"cannot write {path / name}"):  # a full disk is no OSError here
+                save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, part / name)
         (part / PROGRESS).write_text(json.dumps(asdict(progress), indent=2) + "\n", encoding="utf-8")
     for old in checkpoints(folder)[:-KEEP]:
         remove(old)

@@ -15,7 +15,7 @@ from matplotlib.ticker import EngFormatter
 from modcog.colours import EXTENSIONS
 from modcog.errors import ModcogError
 from modcog.evaluation.scores import extension
-from modcog.files import whole_file
+from modcog.files import naming, whole_file
 from modcog.tasks.names import known_tasks, parse
 from modcog.training.record import Evaluation, Progress
 from modcog.validation import parse_record, read_text
@@ -37,28 +37,36 @@ class Metrics:
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
         kept = [record for record in read_metrics(folder) if record["step"] <= step]
-        with whole_file(folder / METRICS) as part:
+        self._path = folder / METRICS
+        with whole_file(self._path) as part:
             part.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        self._file = (folder / METRICS).open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._file = self._path.open("a", encoding="utf-8")
+        with naming(folder / "tensorboard"):
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, progress: Progress, rate: float, scores: dict[str, Any]) -> None:
         """Add an evaluation: progress of the run, learning rate, and scores by the names in ``SCORES``."""
         done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
         record = {**done, "learning_rate": rate, **scores}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        for name, value in record.items():
-            for key, number in value.items() if isinstance(value, dict) else [("", value)]:
-                if name != "step" and number is not None:
-                    self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
-        self._board.flush()
+        with naming(self._path):
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        with naming(Path(self._board.log_dir)):
+            for name, value in record.items():
+                for key, number in value.items() if isinstance(value, dict) else [("", value)]:
+                    if name != "step" and number is not None:
+                        self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
+            self._board.flush()
 
     def close(self) -> None:
         """Close both files."""
-        self._file.close()
-        self._board.close()
+        try:
+            with naming(self._path):
+                self._file.close()
+        finally:
+            with naming(Path(self._board.log_dir)):
+                self._board.close()
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def test_an_error_without_a_place_for_it() -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 @pytest.mark.parametrize("words", [["list"], ["--help"], ["list", "--json"]])
 def test_a_full_disk_is_said_once(words) -> None:
-    assert shell("> /dev/full", *words) == (2, b"", b"modcog: No space left on device\n")
+    assert shell("> /dev/full", *words) == (2, b"", b"modcog: No space left on device: standard output\n")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437"])

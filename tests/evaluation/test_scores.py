@@ -188,3 +188,15 @@ def test_a_torch_module_is_heard_batch_first_if_a_part_of_it_is_and_is_left_in_i
 def test_something_that_is_no_battery_is_refused():
     with pytest.raises(ModcogError, match=r"modcog\.Battery"):
         evaluate(np.zeros_like, "go")
+
+
+def test_scores_are_a_line_in_a_console_and_a_table_in_a_notebook() -> None:
+    battery = Battery("yang19")
+    scores = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, n_trials=4)
+    assert repr(scores) == "Scores(80 trials of 20 tasks: decision accuracy 10.0%, trial accuracy 10.0%)"
+    table = scores._repr_html_()
+    assert table.startswith("<table><caption>80 trials of 20 tasks: ")
+    assert table.count("<tr>") == 1 + 1 + 3 + 1 + 20, "head, battery, families, extensions, tasks"
+    assert '<td style="text-align:left">family: match</td><td style="text-align:right">4</td>' in table
+    few = evaluate(lambda x: np.zeros(x.shape[:2], int), battery, n_trials=4, tasks=["dms"])
+    assert repr(few) == "Scores(4 trials of dms: decision accuracy 50.0%, trial accuracy 50.0%)"

@@ -50,6 +50,10 @@ def long_text(x: int) -> str:
     return "x" * x
 
 
+def interrupt(x: int) -> int:
+    raise KeyboardInterrupt
+
+
 def sleep(x: Path) -> None:
     x.touch()
     time.sleep(60)
@@ -138,3 +142,17 @@ def test_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals)
     parent.wait(20)
     child.wait(20)
     assert not (tmp_path / "not begun").exists()
+
+
+def test_modules_are_not_taken_from_the_working_directory(tmp_path: Path, monkeypatch) -> None:
+    """A folder of somebody else's may hold modules that are called like those of libraries."""
+    for name in ("json", "pickle", "modcog", "filelock", "yaml"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()\nraise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    assert list(call_each(square, [3])) == [(0, 9)]
+    assert not (tmp_path / "imported").exists()
+
+
+def test_an_item_that_raises_ctrl_c_by_itself_counts_as_killed(capfd) -> None:
+    assert list(call_each(interrupt, [3])) == [(0, None)]
+    assert "Traceback" not in capfd.readouterr().err

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,3 +288,9 @@ def test_names_that_only_a_newer_version_knows_are_passed_over(folder) -> None:
 def test_what_is_no_folder_is_refused(name) -> None:
     with pytest.raises(ModcogError):
         load_model(name)
+
+
+def test_without_safetensors_a_hint_says_what_to_install() -> None:
+    code = "import sys; sys.modules['safetensors'] = None; import modcog; modcog.load_model('x')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MissingExtraError: a training run needs the package safetensors: pip install" in done.stderr

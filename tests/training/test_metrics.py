@@ -1,7 +1,12 @@
 """The pictures of a run show what its metrics say."""
 
-import pytest
+import errno
 
+import pytest
+from safetensors import SafetensorError
+
+from modcog import ModcogError
+from modcog.training import train
 from modcog.training.metrics import learning_curve, per_task
 
 TASKS = {"go": 0.9, "dms": 0.7, "goseqr": 0.5, "dlygointr": 0.1}
@@ -31,3 +36,27 @@ def test_every_task_has_a_bar_of_its_accuracy():
         names = [label.get_text() for label in axes.get_yticklabels()]
         found |= dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
     assert found == pytest.approx(TASKS)
+
+
+def test_a_full_disk_is_named(small, monkeypatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left") as caught:
+        patch.setattr("modcog.files.os.fsync", full)
+        train(small())
+    assert caught.value.filename.endswith("run.json")
+
+    def unable(*args: object) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("modcog.training.checkpoint.save_file", unable)
+    with pytest.raises(ModcogError, match=r"cannot write .*step-00000000/model.safetensors: .*No space left"):
+        train(small(), resume=True)
+
+
+def test_the_bar_says_when_the_network_was_last_scored(small, monkeypatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("modcog.training.loop.ProgressBar.advance", lambda self, **stats: shown.extend(stats))
+    train(small(steps=6, eval_every=4))
+    assert [name for name in shown if name != "loss"] == [f"accuracy at {step}" for step in (0, 0, 0, 4, 4, 6)]

@@ -127,3 +127,10 @@ def test_the_repr_is_one_short_line() -> None:
     assert repr(few).startswith("Trials(100 of go, dms: ")
     assert len(repr(many)) < 100
     assert "\n" not in repr(many)
+
+
+def test_trials_are_a_small_table_in_a_notebook() -> None:
+    table = modcog.Battery("modcog132").sample(per_task=3, seed=0)._repr_html_()
+    assert table.startswith("<table><caption>396 of 132 tasks: ")
+    assert table.count("<tr>") == 25
+    assert '<td style="text-align:left">go</td><td style="text-align:right">3</td>' in table

@@ -112,7 +112,7 @@ def check_seeds(seeds: Any) -> int:
 
 def _all_failed(errors: Sequence[str]) -> ModcogError:
     kinds = list(dict.fromkeys(errors))
-    more = f"; {len(kinds) - 1} other errors" if len(kinds) > 1 else ""
+    more = f" (and {len(kinds) - 1} more)" if len(kinds) > 1 else ""
     return ModcogError(f"{f'all {len(errors)} seeds' if len(errors) > 1 else 'the network'} failed: {kinds[0]}{more}")
 
 

@@ -15,6 +15,8 @@ from modcog.errors import ModcogError
 from modcog.evaluation import levels
 from modcog.experiments import benchmark
 from modcog.experiments.sweeps.runner import run_cell
+from modcog.training import TrainConfig, train
+from modcog.training.run import read_run
 from tests.experiments.benchmark.conftest import SETTINGS, TASKS, Done, command
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -181,3 +183,25 @@ class TestTrainedAlready:
     def test_a_battery_is_needed(self, folder: Path) -> None:
         with pytest.raises(ModcogError, match=r"battery: got NoneType, must be a modcog\.Battery"):
             benchmark.score(lambda observations: observations)
+
+
+@pytest.mark.parametrize("counts", [{"jobs": 0}, {"jobs": -3}, {"seeds": 0}, {"seeds": 10**9}, {"seeds": 1.5}])
+def test_counts_are_checked_before_anything_is_done(tmp_path, counts) -> None:
+    (name,) = counts
+    for make, network in ((benchmark.run, ("gru",)), (benchmark.score, (len, modcog.Battery(["go"])))):
+        with pytest.raises(modcog.ModcogError, match=f"^{name}: got"):
+            make(*network, out=tmp_path / "out", **counts)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_was_killed_is_reported_as_far_as_its_weights_are(tmp_path) -> None:
+    """Its record was written when it started."""
+    sizes = {"hidden": 4, "steps": 4, "batch_size": 4, "eval_every": 2, "eval_trials": 1}
+    folder = train(TrainConfig(tasks=["go"], arch="gru", out=tmp_path / "run", **sizes)).folder
+    record = json.loads((folder / "run.json").read_text())
+    started = {"step": 0, "trials": 0, "seconds": 0.0, "loss": None, "milestones": {}}
+    (folder / "run.json").write_text(json.dumps({**record, "status": "running", "progress": started, "scores": {}}))
+    report = benchmark.score(folder, n_trials=2, out=tmp_path / "report", ceiling=False)
+    assert report.cost.trials == record["progress"]["trials"] == 16
+    with pytest.raises(modcog.ModcogError, match="not been evaluated"):
+        _ = read_run(folder).decision_accuracy

@@ -171,3 +171,28 @@ def test_how_numbers_are_written() -> None:
     cost = Cost(reached={"50": Reached(trials=1500, seeds=2, of=3), "75": Reached(trials=9, seeds=1, of=1)})
     assert [reached(cost, accuracy) for accuracy in ("50", "75", "90")] == ["1,500 (2 of 3)", "9", "–"]
     assert setting({"a": 0.5, "b": [True, None]}) == "a 0.5; b yes, –"
+
+
+HOSTILE = "<script>alert(1)</script> ![x](http://evil/x.png) [y](http://evil) \x1b[2Jgone\x00 \u202etxt `code` **bold**"
+
+
+def test_what_a_network_or_its_files_say_is_shown_and_obeyed_by_nothing(done: Done) -> None:
+    """Names, errors, notes, settings, versions and the command of a report can be anybody's text."""
+    one = done.report.seeds[0]
+    changes = {
+        "name": HOSTILE, "tasks": HOSTILE, "notes": (HOSTILE,), "versions": {HOSTILE: HOSTILE},
+        "settings": {**done.report.settings, "model": {HOSTILE: HOSTILE}}, "git": {"commit": HOSTILE},
+        "command": f"```\n{HOSTILE}",
+        "seeds": (*done.report.seeds, one.model_copy(update={"name": HOSTILE, "error": HOSTILE, "scores": {}}),
+                  one.model_copy(update={"name": HOSTILE, "seed": None, "status": HOSTILE})),
+    }  # fmt: skip
+    report = done.report.model_copy(update=changes)
+    text, found = markdown(report), Page(html(report))
+    assert not {"script", "a", "strong ", "link"} & {tag for tag, _ in found.elements}
+    assert all(value.startswith("data:image/svg+xml;base64,") for value in found.values("src"))
+    for said in (text.replace("\n", ""), html(report).replace("\n", "")):
+        assert said.isprintable()
+    assert text.count("<script>") == 1, "in the command only, which is a block of code"
+    assert text.count("```") == 3, "one of them within the command's line"
+    shown = found.text.count("<script>alert(1)</script> ![x](http://evil/x.png) [y](http://evil) \\x1b[2Jgone\\x00")
+    assert shown >= 8

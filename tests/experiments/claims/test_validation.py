@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -82,3 +83,26 @@ def test_unknown_names(tmp_path: Path) -> None:
         validate("C1", "ful")
     with pytest.raises(ModcogError, match=r"results\.csv is missing"):
         judge(find("C1"), tmp_path, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("results.csv", b"", "results.csv is damaged"),
+        ("results.csv", b"a,b\n1,2\n", "results.csv is damaged: it has no column cell, status"),
+        ("results.csv", b"\xff\xfe\x00", "results.csv is damaged"),
+        ("curves.csv", b'"', "curves.csv is damaged"),
+        ("results.csv", None, "cannot be judged by its tables"),
+        ("verdict.json", b"[]", "verdict.json is damaged"),
+        ("verdict.json", b"{}", "verdict.json is damaged: command: missing"),
+    ],
+)
+def test_damaged_tables_are_one_line(tmp_path: Path, capsys, file: str, content: bytes | None, said: str) -> None:
+    folder = shutil.copytree(Path(__file__).parents[3] / "docs" / "results" / "C3", tmp_path / "C3")
+    head = (folder / file).read_bytes().split(b"\n")[0] + b"\n"
+    (folder / file).write_bytes(head if content is None else content)
+    assert main(["validate", "C3", "--tables", str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert "unexpected" not in error

@@ -296,3 +296,48 @@ def test_a_wrong_grid_runs_nothing(folder, capsys) -> None:
     assert main(["sweep", "wrong.yaml", "--out", "new"]) == 2
     assert "unknown setting 'sed' (nearest: 'seed')" in capsys.readouterr().err
     assert not (path / "new").exists()
+
+
+@pytest.mark.parametrize("jobs", [0, -3, 1.5, "2"])
+def test_a_number_of_jobs_is_checked_before_anything_is_written(tmp_path: Path, jobs) -> None:
+    with pytest.raises(modcog.ModcogError, match="^jobs: got"):
+        sweep(Grid.of(GRID), tmp_path / "out", jobs=jobs)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scores": {}},
+        {"scores": {"go": 3}},
+        {"error": 3},
+        {"curve": [{"step": -1}]},
+        {"progress": []},
+        {"network": [1]},
+    ],
+)
+def test_a_damaged_result_is_made_again(tmp_path: Path, changes) -> None:
+    cell = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}}).cells(tmp_path)[0]
+    first = run_cell(cell)
+    (cell.config.out / RESULT).write_text(json.dumps({**first, **changes}))
+    assert run_cell(cell) == first
+
+
+def test_the_name_of_a_network_does_not_leave_the_folder(tmp_path: Path) -> None:
+    cell = Grid.of({"settings": {**SETTINGS, "arch": "../../a\x1b b:c" + "d" * 300}}).cells(tmp_path)[0]
+    assert cell.config.out.parent == tmp_path
+    assert cell.name.isprintable()
+    assert len(cell.name) < 200
+
+
+class Beyond(BaseException):
+    """An error that ``except Exception`` does not catch."""
+
+
+def test_an_error_of_any_kind_is_that_of_its_cell(tmp_path: Path, monkeypatch) -> None:
+    def fails(*args, **options):
+        raise Beyond("\x1b[31mno luck")
+
+    monkeypatch.setattr("modcog.training.train", fails)
+    record = run_cell(Grid.of({**GRID, "axes": {}}).cells(tmp_path)[0])
+    assert (record["status"], record["error"]) == ("failed", r"Beyond: \x1b[31mno luck")
