@@ -242,5 +242,5 @@ def test_the_printed_table_has_a_row_for_each_group_and_task():
 
 @pytest.mark.parametrize("jobs", [0, -3, 1.5, True, "2", None])
 def test_a_number_of_jobs_is_checked(jobs) -> None:
-    with pytest.raises(ModcogError, match="^jobs: got .*, or -1 for one per core$"):
+    with pytest.raises(ModcogError, match=r"^jobs: got .*, or -1 for one per core$"):
         levels(Battery(["go"]), jobs=jobs)

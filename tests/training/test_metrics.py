@@ -42,9 +42,10 @@ def test_a_full_disk_is_named(small, monkeypatch) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left") as caught:
+    with monkeypatch.context() as patch:
         patch.setattr("modcog.files.os.fsync", full)
-        train(small())
+        with pytest.raises(OSError, match="No space left") as caught:
+            train(small())
     assert caught.value.filename.endswith("run.json")
 
     def unable(*args: object) -> None:

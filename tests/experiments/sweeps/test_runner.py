@@ -300,7 +300,7 @@ def test_a_wrong_grid_runs_nothing(folder, capsys) -> None:
 
 @pytest.mark.parametrize("jobs", [0, -3, 1.5, "2"])
 def test_a_number_of_jobs_is_checked_before_anything_is_written(tmp_path: Path, jobs) -> None:
-    with pytest.raises(modcog.ModcogError, match="^jobs: got"):
+    with pytest.raises(modcog.ModcogError, match=r"^jobs: got"):
         sweep(Grid.of(GRID), tmp_path / "out", jobs=jobs)
     assert not (tmp_path / "out").exists()
 
@@ -316,7 +316,7 @@ def test_a_number_of_jobs_is_checked_before_anything_is_written(tmp_path: Path, 
         {"network": [1]},
     ],
 )
-def test_a_damaged_result_is_made_again(tmp_path: Path, changes) -> None:
+def test_a_result_of_another_form_is_made_again(tmp_path: Path, changes) -> None:
     cell = Grid.of({**GRID, "arms": GRID["arms"][:1], "axes": {}}).cells(tmp_path)[0]
     first = run_cell(cell)
     (cell.config.out / RESULT).write_text(json.dumps({**first, **changes}))
