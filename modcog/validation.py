@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,10 +178,13 @@ def parse_record(text: str, model: type[Any], source: object) -> Any:
         ModcogError: if it is no JSON or has other content, naming the source.
     """
     try:
-        return TypeAdapter(model).validate_python(json.loads(text))
+        return _adapter(model).validate_python(json.loads(text))
     except (ValueError, RecursionError) as error:
         reason = _in_plain_words(error) if isinstance(error, ValidationError) else error
         raise ModcogError(f"{source} is damaged: {one_line(reason)}") from None
+
+
+_adapter: Any = lru_cache(TypeAdapter)  # which takes longer to make than to use
 
 
 _PARSER: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads}

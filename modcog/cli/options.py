@@ -100,6 +100,8 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
         @functools.wraps(function)
         def command(config: dict[str, Any] | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in fields}
+            for name in (config or {}).keys() - model.model_fields.keys():  # it must not pass for an argument
+                raise unknown("setting", name, model.model_fields)
             chosen = {name: value for name, value in given.items() if value is not None}
             if "arch" not in chosen:
                 check_trust("--config", (config or {}).get("arch"), values.get("trust", False))

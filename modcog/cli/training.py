@@ -14,6 +14,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
+from modcog.validation import validated
 
 if TYPE_CHECKING:
     from modcog.training.run import Run
@@ -53,7 +54,7 @@ def train(
         if preset is not None:
             raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
         saved = read_run(out, trust or "arch" in settings)
-        config = TrainConfig.of(**{**saved.record["config"], **settings})
+        config = validated(TrainConfig, {**saved.record["config"], **settings})
     else:
         config = TrainConfig.of(preset, **settings)
         if resume and checkpoints(out / CHECKPOINTS):
