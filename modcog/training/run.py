@@ -76,7 +76,11 @@ class Run(Brief):
 
 
 def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
-    """Build the network of a config, initialized from its seed."""
+    """Build the network of a config, initialized from its seed.
+
+    Raises:
+        ModcogError: for wrong options, or if it does not fit in memory.
+    """
     options = dict(config.model)
     if config.density is not None:
         options["density"] = config.density

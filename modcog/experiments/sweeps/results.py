@@ -34,8 +34,6 @@ COLUMNS = [
     "trial_accuracy", "trial_low", "trial_high", "n_trials",
 ]  # fmt: skip
 
-CURVE_COLUMNS = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
-
 WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials", *TRIALS_TO)
 """Columns of whole numbers, some of which may be missing."""
 
@@ -72,8 +70,9 @@ def curves(records: Iterable[Record]) -> pd.DataFrame:
 
     Columns: ``cell``, ``step``, ``trials``, ``seconds``, and the mean accuracies over the tasks.
     """
+    names = ["cell", "step", "trials", "seconds", "decision_accuracy", "trial_accuracy"]
     rows = [{"cell": record["cell"]["name"], **point} for record in records for point in record.get("curve", [])]
-    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+    return pd.DataFrame(rows, columns=names)
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
