@@ -282,7 +282,7 @@ def test_the_command_writes_tables_that_can_be_read(folder, capsys) -> None:
     assert "3 finished, 1 failed" in said.out
     assert "no luck today" in said.err
     assert "Traceback" not in said.err
-    code = main(["sweep", "grid.json", "--out", "out"])
+    code = main(["sweep", "grid.json", "--out", "out", "--trust"])
     assert code == 1
     csv, parquet = pd.read_csv("out/results.csv"), pd.read_parquet("out/results.parquet")
     assert list(csv["task"].dropna()) == list(parquet["task"].dropna())
