@@ -298,7 +298,7 @@ class Shard:
         self.width = entry.arrays["labels"].shape[1] if self.stream or manifest.stored.padded else 0
         there = look_below(folder, entry.path)
         for fault in filter(None, (find_fault(file, there) for file in entry.files)):
-            raise ModcogError(f"{folder / fault.path} {fault.detail}; {_ADVICE}")
+            raise ModcogError(f"{folder / fault.path}: {fault.detail}; {_ADVICE}")
         self.stored = get_format(manifest.stored.format).open_shard(self.path, entry.form(manifest.tasks))
         self._columns: dict[str, NDArray[Any]] = {}
         if wrong := self._wrong_column():

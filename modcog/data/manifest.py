@@ -281,7 +281,7 @@ class Manifest(_Model):
         """Return what is wrong with the first file that is missing, no regular file or of another size, or None."""
         there = look_below(folder)
         wrong = (find_fault(file, there) for file in self.all_files())
-        return next((f"{folder / fault.path} {fault.detail}" for fault in wrong if fault), None)
+        return next((f"{folder / fault.path}: {fault.detail}" for fault in wrong if fault), None)
 
     def trials(self, split: str) -> list[int]:
         """Return the number of trials of each task in a split."""
@@ -351,12 +351,14 @@ def find_fault(file: FileEntry, there: Mapping[str, int | str]) -> Problem | Non
     found = there.get(file.path)
     if found is None:
         link = next((str(above) for above in PurePosixPath(file.path).parents if str(above) in there), None)
-        return Problem(file.path, "missing", "is missing" + (f": {link} is {there[link]}" if link else ""))
+        why = f": {link} is {there[link]}" if link else ""
+        return Problem(file.path, "missing", f"the manifest names it, and it is not there{why}")
     if not isinstance(found, int):
-        return Problem(file.path, "unreadable", f"is {found}, must be a regular file")
-    if found != file.bytes:
-        kind = "truncated" if found < file.bytes else "damaged"
-        return Problem(file.path, kind, f"has {found} bytes instead of {file.bytes}")
+        return Problem(file.path, "unreadable", f"it is {found}, must be a regular file")
+    if found < file.bytes:
+        return Problem(file.path, "truncated", f"it has {found} of {file.bytes} bytes")
+    if found > file.bytes:
+        return Problem(file.path, "damaged", f"it has {found} bytes instead of {file.bytes}")
     return None
 
 

@@ -67,7 +67,7 @@ def verify(path: str | Path, *, jobs: int | None = None, progress: bool | None =
             kind = "" if isinstance(there[name], int) else f": {there[name]}"
             problems.append(Problem(name, "extra", f"the manifest does not name it{kind}"))
         elif not isinstance(there[name], int):
-            problems.append(Problem(name, "unreadable", f"is {there[name]}, must be a regular file"))
+            problems.append(Problem(name, "unreadable", f"it is {there[name]}, must be a regular file"))
     # A file of another size is read only if it can be another's, so that one without end is not.
     sizes = {file.bytes for file in expected.values()}
     whole = [file for file in expected.values() if there.get(file.path) in sizes]

@@ -257,10 +257,10 @@ def test_loading_says_what_is_wrong(made: Made, tmp_path) -> None:
     export(tmp_path / "x", **small("ragged"))
     labels = tmp_path / "x" / "train" / "00000" / "labels.npy"
     labels.write_bytes(labels.read_bytes()[:-1])
-    with pytest.raises(modcog.ModcogError, match=r"labels\.npy has \d+ bytes instead of \d+"):
+    with pytest.raises(modcog.ModcogError, match=r"labels\.npy: it has \d+ of \d+ bytes"):
         load(tmp_path / "x")
     labels.unlink()
-    with pytest.raises(modcog.ModcogError, match=r"labels\.npy is missing"):
+    with pytest.raises(modcog.ModcogError, match=r"labels\.npy: the manifest names it, and it is not there"):
         load(tmp_path / "x")
     with pytest.raises(modcog.ModcogError, match="no such folder"):
         load(tmp_path / "y")
