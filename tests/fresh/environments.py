@@ -151,7 +151,7 @@ def main() -> int:
     for (python, extra), outcome in results.items():
         gained = outcome.worked - results[python, "core"].worked
         useless = ["it makes nothing work that the core refuses"] if extra != "core" and not gained else []
-        print(f"{python} {extra}: {outcome.line}" + (f"; gains {', '.join(sorted(gained))}" if gained else ""))
+        print(f"{python} {extra}" + (f" gains {', '.join(sorted(gained))}" if gained else ""))
         for problem in [*outcome.wrong, *useless]:
             failed = True
             print(f"  WRONG: {problem}")
@@ -197,6 +197,7 @@ def check(place: Path, wheel: Path, python: str, extra: str, options: argparse.N
         line += f"; tests: {said}"
         wrong += problem
     shutil.rmtree(home)
+    print(f"{python} {extra}: {line}", flush=True)
     return Outcome(worked, wrong, line)
 
 
