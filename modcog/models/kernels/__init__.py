@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from modcog.models.kernels.base import ACTIVATIONS, Kernel, MaskedRecurrence
+from modcog.models.kernels.base import ACTIVATIONS, Kernel, MaskedRecurrence, full_precision
 from modcog.models.kernels.compiled import CompiledKernel
+from modcog.models.kernels.plain import PlainNetwork, is_opaque
 from modcog.models.kernels.step import CsrKernel, DenseKernel, DiagonalKernel
 from modcog.models.masks import Mask
 
@@ -14,7 +15,17 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Kernels by name."""
 
-__all__ = ["ACTIVATIONS", "KERNELS", "DiagonalKernel", "Kernel", "MaskedRecurrence", "choose"]
+__all__ = [
+    "ACTIVATIONS",
+    "KERNELS",
+    "DiagonalKernel",
+    "Kernel",
+    "MaskedRecurrence",
+    "PlainNetwork",
+    "choose",
+    "full_precision",
+    "is_opaque",
+]
 
 
 def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:

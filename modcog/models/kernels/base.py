@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from modcog.models.kernels.plain import PlainNetwork, is_opaque
 from modcog.models.masks import Mask
 
 
@@ -79,10 +80,12 @@ class Kernel(ABC):
 
         The system maps fresh memory page by page, which takes long enough to show beside a sparse product.
         """
-        spare = self._spare.pop() if self._spare else None
-        if spare is not None and (spare.shape, spare.dtype, spare.device) == (like.shape, like.dtype, like.device):
-            return spare
-        return self.empty(like, *like.shape)
+        try:
+            spare = self._spare.pop()  # at once, for another thread may take it
+        except IndexError:
+            return self.empty(like, *like.shape)
+        fits = (spare.shape, spare.dtype, spare.device) == (like.shape, like.dtype, like.device)
+        return spare if fits else self.empty(like, *like.shape)
 
     def give_back(self, states: Tensor) -> None:
         """Keep the states from ``borrow`` for the next call; nothing else may refer to them."""
@@ -126,11 +129,19 @@ class MaskedRecurrence(torch.autograd.Function):
     with several tensors each, and would add up T weight gradients of the size of the matrix; here a kernel runs through
     the steps, and the weight gradients of all steps are one product. The bias is the weight of an input that is always
     1, so that its gradient costs no pass over the states.
+
+    A gradient that is itself to be differentiated is computed once more in plain operations.
     """
 
     @staticmethod
     def forward(  # noqa: D102
-        ctx: Any, x: Tensor, h0: Tensor | None, noise: Tensor | None, kernel: Kernel, *weights: Tensor
+        ctx: Any,
+        kernel: Kernel,
+        plain: PlainNetwork,
+        x: Tensor,
+        h0: Tensor | None,
+        noise: Tensor | None,
+        *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         weight_in, bias, weight, weight_out, bias_out = weights
         steps, batch, _ = x.shape
@@ -143,36 +154,71 @@ class MaskedRecurrence(torch.autograd.Function):
             rates += noise
         kernel.forward(states, rates, weight)
         logits = _product(states[1:], weight_out, out=kernel.empty(x, steps, batch, len(weight_out)))
-        ctx.kernel = kernel
-        ctx.save_for_backward(x_and_1, weight_in, weight, weight_out, states, None if kernel.alpha == 1 else rates)
+        ctx.kernel, ctx.plain = kernel, plain
+        ctx.save_for_backward(x_and_1, states, None if kernel.alpha == 1 else rates, x, h0, noise, *weights)
         ctx.set_materialize_grads(False)
         return torch.add(logits, bias_out, out=x.new_empty(logits.shape)), states[1:]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_logits: Tensor | None, grad_states: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
-        x_and_1, weight_in, weight, weight_out, states, rates = ctx.saved_tensors
-        kernel, needed = ctx.kernel, ctx.needs_input_grad
-        before, after = states[:-1], states[1:]
-        grad = kernel.borrow(states)
-        grad[0], delta = 0, grad[1:]
-        grad_out, grad_bias_out = None, None
-        if grad_logits is None:
-            delta.zero_()
-        else:
-            grad_logits = grad_logits.contiguous()
-            _product(grad_logits, weight_out.t(), out=delta)
-            grad_out, grad_bias_out = _correlation(grad_logits, after), grad_logits.sum((0, 1))
-        if grad_states is not None:
-            delta += grad_states
-        kernel.backward(grad, after if rates is None else rates, weight)
-        grad_in, grad_weight = _correlation(x_and_1, delta), kernel.weight_gradient(delta, before)
-        grad_x = None
-        if needed[0]:
-            grad_x = _product(delta, weight_in.t(), out=kernel.empty(delta, *delta.shape[:2], weight_in.shape[1]))
-        grad_h0 = grad[0].clone() if needed[1] else None
-        kernel.give_back(grad)
-        return grad_x, grad_h0, None, None, grad_in[:-1].t(), grad_in[-1], grad_weight, grad_out, grad_bias_out
+        x_and_1, states, rates, *inputs = ctx.saved_tensors
+        needed = ctx.needs_input_grad[2:]
+        with full_precision(states.device):
+            if torch.is_grad_enabled() or not is_opaque(grad_logits, grad_states, *inputs):
+                return None, None, *ctx.plain.pull_back(inputs, needed, (grad_logits, grad_states))
+            return None, None, *_gradients(ctx.kernel, x_and_1, states, rates, inputs, needed, grad_logits, grad_states)
+
+
+def _gradients(
+    kernel: Kernel,
+    x_and_1: Tensor,
+    states: Tensor,
+    rates: Tensor | None,
+    inputs: Sequence[Tensor],
+    needed: Sequence[bool],
+    grad_logits: Tensor | None,
+    grad_states: Tensor | None,
+) -> list[Tensor | None]:
+    """Return the gradients by x, h0, noise and the weights, where they are needed."""
+    _, _, _, weight_in, _, weight, weight_out, _ = inputs
+    need_x, need_h0, _, need_in, need_bias, need_weight, need_out, need_bias_out = needed
+    found: list[Tensor | None] = [None] * len(needed)
+    before, after = states[:-1], states[1:]
+    if grad_logits is not None:
+        grad_logits = grad_logits.contiguous()
+        if need_out:
+            found[6] = _correlation(grad_logits, after)
+        if need_bias_out:
+            found[7] = grad_logits.sum((0, 1))
+    if not any(needed[:6]):
+        return found
+    grad = kernel.borrow(states)
+    grad[0], delta = 0, grad[1:]
+    if grad_logits is None:
+        delta.zero_()
+    else:
+        _product(grad_logits, weight_out.t(), out=delta)
+    if grad_states is not None:
+        delta += grad_states
+    kernel.backward(grad, after if rates is None else rates, weight)
+    if need_x:
+        found[0] = _product(
+            delta, weight_in.t(), out=kernel.empty(delta, len(delta), delta.shape[1], weight_in.shape[1])
+        )
+    if need_h0:
+        found[1] = grad[0].clone()
+    if need_in or need_bias:
+        grad_in = _correlation(x_and_1, delta)
+        found[3], found[4] = grad_in[:-1].t(), grad_in[-1]
+    if need_weight:
+        found[5] = kernel.weight_gradient(delta, before)
+    kernel.give_back(grad)
+    return found
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context without autocasting, which would halve the precision of single products only."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _product(x: Tensor, weight: Tensor, *, out: Tensor) -> Tensor:
