@@ -51,10 +51,12 @@ class RecurrentNetwork(nn.Module, ABC):
             if h0.shape != (x.shape[1], self.hidden):
                 raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {self.hidden})")
             h0 = h0.to(x.dtype)
-        logits, states = self._run(x, h0, generator)
-        if self.batch_first:
-            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
-        return (logits, states) if return_states else logits
+        logits, states = self._run(x, h0, generator, return_states)
+        logits = logits.transpose(0, 1) if self.batch_first else logits
+        if not return_states:
+            return logits
+        assert states is not None
+        return logits, states.transpose(0, 1) if self.batch_first else states
 
     @property
     @abstractmethod
@@ -62,8 +64,10 @@ class RecurrentNetwork(nn.Module, ABC):
         """Type of the weights, and of the logits; parameters() would be empty in a copy made by DataParallel."""
 
     @abstractmethod
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        """Return logits (T, B, A) and states (T, B, N) for observations (T, B, C), contiguous."""
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return logits (T, B, A) and, at least if asked for, states (T, B, N), for observations (T, B, C)."""
 
 
 class MaskedRNN(RecurrentNetwork):
@@ -140,7 +144,9 @@ class MaskedRNN(RecurrentNetwork):
         """Type of the weights."""
         return self.bias.dtype
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
         weights = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
         with full_precision(x.device):
             noise = None
@@ -156,7 +162,8 @@ class MaskedRNN(RecurrentNetwork):
             if (name, x.device) not in self._kernels:
                 with torch.inference_mode(False):  # what it keeps is used in training, too
                     self._kernels[name, x.device] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
-            return MaskedRecurrence.apply(self._kernels[name, x.device], self._plain, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
+            kernel = self._kernels[name, x.device]
+            return MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Return the options that ``print(model)`` shows."""
@@ -199,7 +206,9 @@ class GatedRNN(RecurrentNetwork):
         """Type of the weights."""
         return self.read_out.weight.dtype
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
         start: Any = None if h0 is None else h0[None]
         if start is not None and self.kind == "lstm":
             start = (start, torch.zeros_like(start))
