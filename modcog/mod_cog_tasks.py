@@ -122,6 +122,9 @@ class ScriptEnv(ModCogEnv, EnvWithAdditions):
         """Replace the durations of some periods, as scripts do that test networks under fixed timing.
 
         The trials that follow have them. Periods that the task does not have are ignored, as in the constructor.
+
+        Raises:
+            ModcogError: for what is no mapping of periods to durations, or leaves a trial that cannot be played.
         """
         if "_battery" not in vars(self):  # neurogym's constructor writes an empty one
             return
