@@ -31,13 +31,15 @@ def picture(battery: Battery, seed: int) -> bytes:
     Returns:
         bytes: of a PNG.
     """
-    from modcog.plot import plot_trials  # imports matplotlib, which worker processes do not need
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # worker processes do not need it
+
+    from modcog.plot import plot_trials
 
     first = {spec.family: index for index, spec in reversed(list(enumerate(battery.tables.specs)))}
     tasks = np.unique([*first.values(), len(battery.tasks) - 1])
     trials = TrialSource(battery.tables, Seed.of(seed, Purpose.PICTURE)).block(0, tasks)
     file = BytesIO()
-    plot_trials(trials).savefig(file, format="png", dpi=100)
+    FigureCanvasAgg(plot_trials(trials)).print_png(file)  # type: ignore[no-untyped-call]  # savefig would draw it twice
     return file.getvalue()
 
 
