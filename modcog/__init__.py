@@ -7,11 +7,10 @@ import importlib
 import os
 import sys
 
-import lazy_loader
-
+from modcog.extras import DISTRIBUTION, attach_stub
 from modcog.version import __version__ as __version__
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
 
 
 def _register() -> None:
@@ -27,7 +26,7 @@ def _found_as_plugin() -> bool:
     from importlib import metadata
 
     try:
-        return bool(metadata.distribution(__name__)) and metadata.version("gymnasium").startswith("0.")
+        return bool(metadata.distribution(DISTRIBUTION)) and metadata.version("gymnasium").startswith("0.")
     except metadata.PackageNotFoundError:
         return False
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool
 
 from modcog.checks import check_count
-from modcog.errors import ModcogError, unknown
+from modcog.errors import FixedError, ModcogError, unknown
 from modcog.seeds import Purpose, Seed
-from modcog.settings import Settings
+from modcog.settings import Settings, SettingsKeywords
 from modcog.tasks import names
 from modcog.trials import source
 from modcog.trials.arrays import Trials, concatenate, join_by_task
 from modcog.trials.stream import Stream
 from modcog.trials.tables import compile_tables
 from modcog.validation import plain, read_settings, validated
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class BatteryConfig(Settings):
@@ -39,6 +42,13 @@ class BatteryConfig(Settings):
     def settings(self) -> Settings:
         """Return the settings without tasks and rule input."""
         return Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+class BatteryKeywords(SettingsKeywords, total=False):
+    """The keyword arguments of ``Battery``, as type checkers read them."""
+
+    tasks: str | Iterable[str]
+    rule_input: bool
 
 
 class Battery:
@@ -65,9 +75,21 @@ class Battery:
         (100, 33)
     """
 
-    def __init__(self, tasks: str | Iterable[str] = "modcog132", *, rule_input: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        tasks: str | Iterable[str] = "modcog132",
+        *,
+        rule_input: bool = False,
+        **settings: Unpack[SettingsKeywords],
+    ) -> None:
         self.config = config = validated(BatteryConfig, {"tasks": tasks, "rule_input": rule_input, **settings})
         self.tables = compile_tables(config.tasks, config.settings, config.rule_input)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raise ``FixedError`` for what the battery is made of; it would change no trial. Other attributes are free."""
+        if name in BatteryConfig.model_fields or name in vars(self) or hasattr(type(self), name):
+            raise FixedError(f"{name}: is fixed in this battery; battery.replace(...) returns another")
+        super().__setattr__(name, value)
 
     @classmethod
     def from_config(cls, config: BatteryConfig) -> Battery:
@@ -75,7 +97,7 @@ class Battery:
         return cls(**{name: getattr(config, name) for name in BatteryConfig.model_fields})
 
     @classmethod
-    def from_file(cls, path: str | Path, **settings: Any) -> Battery:
+    def from_file(cls, path: str | Path, **settings: Unpack[BatteryKeywords]) -> Battery:
         """Make a battery of a TOML, YAML or JSON file of settings; keyword arguments override the file.
 
         Raises:
@@ -83,7 +105,7 @@ class Battery:
         """
         return cls(**{**read_settings(path), **settings})
 
-    def replace(self, **changes: Any) -> Battery:
+    def replace(self, **changes: Unpack[BatteryKeywords]) -> Battery:
         """Return a battery that differs in some tasks, rule input or settings.
 
         Raises:
@@ -161,7 +183,14 @@ class Battery:
         return source.TrialSource(self.tables, seed, only).blocks(check_count("n", n))
 
     def stream(
-        self, batch_size: int = 64, seq_len: int = 350, seed: int | None = None, *, batch_first: bool = False
+        self,
+        batch_size: int = 64,
+        seq_len: int = 350,
+        seed: int | None = None,
+        *,
+        batch_first: bool = False,
+        device: Any = None,
+        prefetch: int = 0,
     ) -> Stream:
         """Return an endless iterator of training batches: in each of ``batch_size`` lanes trials back to back.
 
@@ -173,14 +202,18 @@ class Battery:
             seq_len: steps T.
             seed: of all random numbers; None: from the operating system.
             batch_first: (B, T, …) instead of (T, B, …); the same trials.
+            device: device of torch's (``"cuda"``, ``"mps"``, ``"cpu"`` …) on which batches are made, as tensors; None:
+                arrays of NumPy's. The trials are the same but for the numbers of their noise.
+            prefetch: batches that a background thread makes ahead of their use; the batches are the same.
 
         Returns:
             Stream: ``next(stream)`` gives observations (T, B, C) float32 and labels (T, B) int64.
 
         Raises:
-            ModcogError: if a size is not a whole number ≥ 1.
+            ModcogError: if a size is not a whole number ≥ 1, or torch or the device is not there.
         """
-        return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, batch_first=batch_first)
+        how = {"batch_first": batch_first, "device": device, "prefetch": prefetch}
+        return Stream(self.tables, Seed.of(seed, Purpose.STREAM), batch_size, seq_len, **how)
 
     def index(self, task: str) -> int:
         """Return the index of a task in ``tasks``.

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from modcog.battery import Battery
+from modcog.settings import Timing
 from modcog.tasks.condition import DURATION, STEPS
 from modcog.tasks.names import SIDE, TASKS
 from modcog.trials import timing
+from modcog.trials.rules import SEQUENCE_DECISION_MS
 from modcog.trials.tables import Tables
 from modcog.trials.timing import SLACK
 
@@ -117,7 +119,9 @@ def _interval(tables: Tables) -> str:
             f"{lasts} The published rules move the stimulus, not the answer: it stands {settings.omega:g} rad per ms "
             f"of T to the {side} of where it would be without the extension, off the grid of directions."
         )
-    ends = np.array(_range(tables, row.timed))
+    if callable(duration := tables.timings[0][row.timed]):
+        return f"{lasts} The answer is moved to the {side} by {settings.omega:g} · T in whole positions."
+    ends = np.array(timing.bounds(duration))
     if counted:
         ends = timing.whole_steps(ends, settings.dt) * settings.dt
     low, high = (int(settings.omega * ms + SLACK) for ms in ends)
@@ -129,7 +133,10 @@ def _interval(tables: Tables) -> str:
 def _sequence(tables: Tables) -> str:
     """Describe the sequence extension under these settings."""
     settings, side = tables.settings, SIDE[tables.specs[0].sequence]
-    steps = timing.whole_steps(np.array(_range(tables, "decision")[1]), settings.dt)
+    longest = timing.bounds(tables.timings[0]["decision"])[1]
+    if longest == np.inf:  # as long as a function says
+        longest = SEQUENCE_DECISION_MS
+    steps = timing.whole_steps(np.array(longest), settings.dt)
     moved = [int(settings.omega * step * settings.dt + SLACK) for step in range(int(steps))]
     return (
         f"During the decision the answer keeps moving to the {side}: at its step j, counted from 0, it has moved "
@@ -157,16 +164,21 @@ def _answer(tables: Tables, holds: bool) -> str:
 def _periods(tables: Tables) -> tuple[Period, ...]:
     row, dt, found = tables.rows[0], tables.settings.dt, []
     for period, duration in tables.timings[0].items():
-        kind, (shortest, longest) = timing.normal_form(duration)[0], _range(tables, period)
-        low, high = timing.whole_steps(np.array((shortest, longest)), dt)
-        if kind == "uniform":  # which never draws its upper end
-            high = max(low, math.ceil(longest / dt - SLACK) - 1)
-        steps = str(low) if low == high else f"{low} to {high}"
+        steps = "any" if callable(duration) else _steps(duration, dt)
         shows = "fixation cue off: respond" if period == "decision" else "fixation cue"
         if numbers := [which for which, place in enumerate(row.shows) if place == period]:
             shows += f"; {_stimuli(numbers, len(row.shows))}, {_NOISE[row.noise]}"
         found.append(Period(period, _ms(tables, period), steps, shows))
     return tuple(found)
+
+
+def _steps(duration: Timing, dt: float) -> str:
+    """Describe the whole steps that a period lasts."""
+    shortest, longest = timing.bounds(duration)
+    low, high = timing.whole_steps(np.array((shortest, longest)), dt)
+    if timing.normal_form(duration)[0] != "choice":  # the others never draw their upper end
+        high = max(low, math.ceil(longest / dt - SLACK) - 1)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _stimuli(numbers: list[int], of: int) -> str:
@@ -176,20 +188,18 @@ def _stimuli(numbers: list[int], of: int) -> str:
     return " and ".join(("first", "second", "third")[i] if i < 3 else f"{i + 1}th" for i in numbers) + " stimulus"
 
 
-def _range(tables: Tables, period: str) -> tuple[float, float]:
-    """Return the shortest and the longest duration of a period, ms."""
-    _, durations = timing.normal_form(tables.timings[0][period])
-    return min(durations), max(durations)
-
-
 def _ms(tables: Tables, period: str) -> str:
     """Describe the duration of a period."""
-    kind, durations = timing.normal_form(tables.timings[0][period])
-    shortest, longest = _range(tables, period)
+    duration = tables.timings[0][period]
+    if callable(duration):
+        return f"returned by the function {getattr(duration, '__name__', type(duration).__name__)}"
+    (kind, durations), (shortest, longest) = timing.normal_form(duration), timing.bounds(duration)
     if shortest == longest:
         return f"{shortest:g} ms"
     if kind == "choice":
         return f"one of {_series(durations)} ms"
+    if kind == "truncated_exponential":
+        return f"{shortest:g} to {longest:g} ms, exponential with mean {durations[0]:g} ms"
     kept = ", kept for a whole sample" if period == "delay" and tables.timing.kept[0] >= 0 else ""
     return f"{shortest:g} to {longest:g} ms{kept}"
 

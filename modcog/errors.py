@@ -23,9 +23,16 @@ class UnknownNameError(ModcogError, KeyError):
 
 
 class UnknownKeywordError(UnknownNameError, TypeError):
-    """A keyword argument that an environment does not take.
+    """A keyword argument that an environment, a battery or a config does not take.
 
     It is a ``TypeError`` too, since tools that try out keywords leave out those that raise one.
+    """
+
+
+class FixedError(ModcogError, AttributeError, TypeError):
+    """A write to something that was fixed when its environment, battery or settings were made.
+
+    It is an ``AttributeError`` as Python raises for attributes, and a ``TypeError`` as for items, that cannot be set.
     """
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
+
+import lazy_loader
 
 from modcog.errors import ModcogError
 
-DISTRIBUTION = "modcog"
+DISTRIBUTION = "modcog-battery"
 """Name to install the package by; it is imported as ``modcog``."""
-
-_TRAIN = ("lightning_fabric", "safetensors", "tensorboard", "llvmlite")
 
 EXTRAS = {
     "hdf5": ("h5py",),
@@ -18,8 +20,8 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "croissant": ("mlcroissant",),
     "psychometric": ("psignifit",),
-    "train": _TRAIN,
-    "benchmark": (*_TRAIN, "pandas"),
+    "train": ("torch", "lightning_fabric", "safetensors", "tensorboard", "llvmlite", "pandas", "scipy"),
+    "neurogym": ("neurogym", "torch"),
 }
 """Modules that each extra of pyproject.toml installs and modcog imports."""
 
@@ -46,4 +48,29 @@ def missing_extra(extra: str, feature: str, *modules: str) -> MissingExtraError:
     """Build the error of a feature that cannot import ``modules``."""
     packages = ", ".join(module.replace("_", "-") for module in modules)
     plural = "s" if len(modules) > 1 else ""
-    return MissingExtraError(f"{feature} needs the package{plural} {packages}: pip install '{DISTRIBUTION}[{extra}]'")
+    return MissingExtraError(f'{feature} needs the package{plural} {packages}: pip install "{DISTRIBUTION}[{extra}]"')
+
+
+def explained(error: ImportError, feature: str) -> ImportError:
+    """Return the error of a missing extra for one that an import raised; the same if no extra has what is missing."""
+    module = (error.name or "").split(".")[0]
+    extra = next((extra for extra, modules in EXTRAS.items() if module in modules and not find_spec(module)), None)
+    return error if extra is None else missing_extra(extra, feature, module)
+
+
+def attach_stub(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Attach names that are imported when they are first used, as ``lazy_loader`` does; errors name the extra.
+
+    Args:
+        package: ``__name__`` of a package.
+        file: its ``__file__``, beside which a stub lists the names.
+    """
+    load, names, public = lazy_loader.attach_stub(package, file)
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        try:
+            return load(name)
+        except ModuleNotFoundError as error:
+            raise explained(error, f"{package}.{name}") from error
+
+    return __getattr__, names, public

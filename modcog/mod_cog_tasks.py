@@ -10,81 +10,51 @@ are in the documentation, "Moving from the published code".
 
 **Arguments** of every function: those of ``modcog.Battery`` and of ``gym.make("modcog/…")``, and the published ones:
 ``dt`` (ms), ``sigma``, ``dim_ring``, ``rewards``, ``timing`` (ms; periods that the task does not have are ignored),
-``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks), and those that turned one task into
-another: ``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family, ``w_mod``, ``stim_mod``
-and ``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family. So
-``dlygo(integrate=1)`` is ``dlygointr()``.
+``cohs`` (the ``coherences`` of dm tasks, the ``strengths`` of dlydm tasks, without effect elsewhere), and those that
+turned one task into another: ``integrate`` and ``seq`` in all, ``anti``, ``reaction`` and ``dly`` in the go family,
+``w_mod``, ``stim_mod`` and ``delaycomparison`` in the decision family, ``matchto`` and ``matchgo`` in the match family.
+So ``dlygo(integrate=1)`` is ``dlygointr()``.
+
+**Attributes**: the published ones of each family. They can be read; what was given to the constructor is fixed.
 
 **Names.** The eleven ``…intseq`` mean ``…intrseqr``.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
-import neurogym as ngym
 import numpy as np
-from neurogym import spaces
-from neurogym.core import TrialEnv, TrialWrapper
-from neurogym.utils import scheduler
-from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
-from neurogym.wrappers import block
-from neurogym.wrappers.block import ScheduleEnvs
 
-from modcog import errors  # modules, not their functions, which would stand among the tasks
+from modcog import errors, extras, validation  # modules, not their functions, which would stand among the tasks
 from modcog.battery import Battery
+from modcog.envs import fixed
 from modcog.envs.env import ModCogEnv
 from modcog.tasks import names
 from modcog.tasks.table import YANG19
+from modcog.trials import timing
 
-
-class ScriptEnv(ModCogEnv):
-    """A ``ModCogEnv`` that older scripts can use as they used the published ones.
-
-    ``reset`` takes ``no_step`` and ``step_fn`` as neurogym once did, and the conditions of a trial have the published
-    names as well: ``ground_truth``, ``theta1``, ``coh1_mod1``, ``sample_theta`` … (angles in radians).
-    """
-
-    def reset(
-        self, *, no_step: bool = False, step_fn: Callable[..., Any] | None = None, **arguments: Any
-    ) -> tuple[Any, dict[str, Any]]:
-        """Reset as ``ModCogEnv`` does; ``no_step`` changes nothing, since no step is taken anyway."""
-        if step_fn is not None:
-            arguments["options"] = {**(arguments.get("options") or {}), "step_fn": step_fn}
-        return super().reset(**arguments)
-
-    def new_trial(self, **conditions: Any) -> dict[str, Any]:
-        """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own."""
-        trial = super().new_trial(**conditions)
-        spec = self.battery.tables.specs[0]
-        params = spec.row.params
-        angles: dict[str, str] = {}
-        if spec.family == "go":
-            flags = {"anti": params["anti"], "integrate": spec.interval, "seq": spec.sequence}
-            trial |= {"ground_truth": trial["target"], **flags}
-        elif spec.family == "match":
-            trial["ground_truth"] = self.choices[0 if trial["match"] else 1]
-            angles = {"sample_theta": "sample_direction", "test_theta": "test_direction"}
-        else:
-            of_rings = [f"{which}_mod{ring + 1}" for ring in (0, 1) if params["shown"][ring] for which in (1, 2)]
-            trial |= {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
-            angles = {"theta1": "direction1", "theta2": "direction2"}
-        trial |= {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
-        return trial
-
-    def __str__(self) -> str:
-        return f"<{type(self).__name__} {self.task}, {self.battery.settings.rules} rules>"
-
-
-class MultiEnvs(block.MultiEnvs):  # type: ignore[misc]
-    """neurogym's ``MultiEnvs`` with gymnasium's ``reset``."""
-
-    def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the result of the current environment's ``reset``."""
-        return self.env.reset(**arguments)
+try:
+    import neurogym as ngym
+    from neurogym import spaces
+    from neurogym.core import TrialEnv, TrialWrapper
+    from neurogym.envs.collections.yang19 import (  # noqa: F401
+        _cosinebump,
+        _gaussianbump,
+        _get_dist,
+        _MultiModalityStimulus,
+    )
+    from neurogym.utils import scheduler
+    from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
+    from neurogym.wrappers import block
+    from neurogym.wrappers.block import ScheduleEnvs
+except ImportError as error:
+    raise extras.missing_extra("neurogym", "modcog.mod_cog_tasks", (error.name or "neurogym").split(".")[0]) from error
 
 
 class EnvWithAdditions(TrialEnv):  # type: ignore[misc]
@@ -114,17 +84,171 @@ class EnvWithAdditions(TrialEnv):  # type: ignore[misc]
         steps[:] = (action + moved) % self.dim_ring
 
 
-def _own_timing(task: str, timing: Any, rules: Any) -> Any:
-    """Return a timing without the periods that only other tasks have, and ``("constant", ms)`` as a number."""
-    if not isinstance(timing, Mapping):
-        return timing
-    known = Battery([task], rules=rules).tables.timings[0]
+def _flag(name: str, read: Callable[[Any], Any] | None = None, argument: str | None = None) -> Any:
+    """Return the property for a keyword of the published code that tells a task from others of its family."""
+    return fixed.fixed(name, read or (lambda env: _flags(env.task)[name]), argument)
+
+
+class ScriptEnv(ModCogEnv, EnvWithAdditions):
+    """A ``ModCogEnv`` that older scripts can use as they used the published ones.
+
+    ``reset`` takes ``no_step`` and ``step_fn`` as neurogym once did, and the conditions of a trial have the published
+    names as well: ``ground_truth``, ``theta1``, ``coh1_mod1``, ``sample_theta`` … (angles in radians).
+    """
+
+    integrate: int = _flag("integrate")
+    seq: int = _flag("seq")
+
+    @property
+    def timing(self) -> dict[str, Any]:
+        """Duration in ms of each period in the current trial; before the first, those expected.
+
+        Tasks of the go family have all four periods of the family: those that do not occur last 0 ms.
+        """
+        own = self.battery.tables.timings[0]
+        if self.trial:
+            lasts = {period: self.trial[f"duration_{period}"] for period in own}
+        else:
+            lasts = {period: timing.expected(duration) or 0.0 for period, duration in own.items()}
+        family = ("fixation", "stimulus", "delay", "decision") if isinstance(self, _Reach) else ()
+        return validation.ReadOnlyDict(
+            {period: fixed.whole(lasts.get(period, 0)) for period in dict.fromkeys((*family, *own))},
+            f"timing: got an item of {self}, which changes nothing; assign a whole mapping, env.timing = {{...}}, make "
+            "an environment with timing={...}, or fix a duration of one trial: new_trial(duration_delay=700)",
+        )
+
+    @timing.setter
+    def timing(self, timing: Mapping[str, Any]) -> None:
+        """Replace the durations of some periods, as scripts do that test networks under fixed timing.
+
+        The trials that follow have them. Periods that the task does not have are ignored, as in the constructor.
+
+        Raises:
+            ModcogError: for what is no mapping of periods to durations, or leaves a trial that cannot be played.
+        """
+        if "_battery" not in vars(self):  # neurogym's constructor writes an empty one
+            return
+        if not isinstance(timing, Mapping):
+            raise errors.ModcogError(f"timing: got {errors.shown(timing)}, must be a mapping of periods to durations")
+        own = {period: duration for period, duration in timing.items() if period in self.battery.tables.timings[0]}
+        self._battery = self.battery.replace(timing={**self.battery.settings.timing, **own})
+        place = self._index, self._copies
+        self._begin(self._source.seed)
+        self._index, self._copies = place
+
+    @property
+    def _duration(self) -> dict[str, Any]:
+        """Duration in ms of each period of the current trial, in whole steps."""
+        return {period: self.end_t[period] - start for period, start in self.start_t.items()}
+
+    @_duration.setter
+    def _duration(self, value: Any) -> None:
+        """Leave it: neurogym's constructor writes an empty one."""
+
+    def reset(
+        self, seed: int | None = None, *, no_step: bool = False, step_fn: Callable[..., Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+        """Reset as ``ModCogEnv`` does; ``no_step`` changes nothing, since no step is taken anyway."""
+        if step_fn is not None:
+            options = {**(options or {}), "step_fn": step_fn}
+        return super().reset(seed=seed, options=options)
+
+    def new_trial(self, **conditions: Any) -> dict[str, Any]:
+        """Go to the next trial as ``ModCogEnv`` does; its conditions get the published names beside their own.
+
+        Keywords that tell a task from others of its family, as ``anti``, are accepted where they say what it is.
+        """
+        spec = self.battery.tables.specs[0]
+        params, flags = spec.row.params, _flags(self.task)
+        for name in conditions.keys() & flags.keys():
+            if (value := conditions.pop(name)) != flags[name]:
+                raise errors.ModcogError(
+                    f"{name}: got {errors.shown(value)}, but all trials of {self.task} have {flags[name]!r}; make "
+                    f"another environment, with {name}="
+                )
+        trial = super().new_trial(**conditions)
+        angles: dict[str, str] = {}
+        if spec.family == "go":
+            trial |= {"ground_truth": trial["target"], **{name: flags[name] for name in ("anti", "integrate", "seq")}}
+        elif spec.family == "match":
+            trial["ground_truth"] = self.choices[0 if trial["match"] else 1]
+            angles = {"sample_theta": "sample_direction", "test_theta": "test_direction"}
+        else:
+            of_rings = [f"{which}_mod{ring + 1}" for ring in (0, 1) if params["shown"][ring] for which in (1, 2)]
+            trial |= {f"coh{one}": trial[f"strength{one}"] for one in of_rings}
+            angles = {"theta1": "direction1", "theta2": "direction2"}
+        trial |= {name: float(self.theta[trial[direction]]) for name, direction in angles.items()}
+        return trial
+
+    def __str__(self) -> str:
+        return f"<ScriptEnv {self.task}, {self.battery.settings.rules} rules>"
+
+
+class _OneRing(ScriptEnv):
+    """A task that shows its stimuli on one ring: ``observation_space.name["stimulus"]`` is the current trial's."""
+
+    def __init__(self, task: str, **keywords: Any) -> None:
+        super().__init__(task, **keywords)
+        names = self.observation_space.name
+        self._spaces = [copy.copy(self.observation_space) for _ in range(2)]
+        for modality, space in enumerate(self._spaces, 1):
+            space.name = {**names, "stimulus": names[f"stimulus_mod{modality}"]}
+        self.observation_space = self._spaces[0]
+
+    def new_trial(self, **conditions: Any) -> dict[str, Any]:
+        trial = super().new_trial(**conditions)
+        if any(self.observation_space is space for space in self._spaces):  # else a wrapper has put another there
+            self.observation_space = self._spaces[trial["modality"] - 1]
+        return trial
+
+
+class _Reach(_OneRing):
+    """The go family; scripts test for it."""
+
+    anti: bool = _flag("anti")
+    reaction: bool = _flag("reaction")
+    dly: bool = _flag("dly")
+
+
+class _DMFamily(ScriptEnv):
+    """The decision family; scripts test for it."""
+
+    w_mod: tuple[int, int] = _flag("w_mod")
+    stim_mod: tuple[bool, bool] = _flag("stim_mod")
+    w_mod1: int = _flag("w_mod1", lambda env: env.w_mod[0], "w_mod")
+    w_mod2: int = _flag("w_mod2", lambda env: env.w_mod[1], "w_mod")
+    stim_mod1: bool = _flag("stim_mod1", lambda env: env.stim_mod[0], "stim_mod")
+    stim_mod2: bool = _flag("stim_mod2", lambda env: env.stim_mod[1], "stim_mod")
+    delaycomparison: bool = _flag("delaycomparison")
+
+
+class _DelayMatch1DResponse(_OneRing):
+    """The match family; scripts test for it."""
+
+    matchto: str = _flag("matchto")
+    matchgo: bool = _flag("matchgo")
+    half_ring: int = _flag("half_ring", lambda env: env.dim_ring // 2, "dim_ring")
+
+
+_CLASSES: dict[str, type[ScriptEnv]] = {"go": _Reach, "decision": _DMFamily, "match": _DelayMatch1DResponse}
+
+
+class MultiEnvs(block.MultiEnvs):  # type: ignore[misc]
+    """neurogym's ``MultiEnvs`` with gymnasium's ``reset``."""
+
+    def reset(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the result of the current environment's ``reset``."""
+        return self.env.reset(**arguments)
+
+
+def _own_timing(task: str, given: Any, rules: Any) -> Any:
+    """Return a timing without the periods that only other tasks have."""
+    if not isinstance(given, Mapping):
+        return given
+    known = Battery([task], rules=rules).tables.periods[0]
     others = {period for row in YANG19 for period in row.periods if period not in known}
-    own = {period: ms for period, ms in timing.items() if period not in others}
-    for period, ms in own.items():
-        if isinstance(ms, list | tuple) and len(ms) == 2 and str(ms[0]) == "constant":
-            own[period] = ms[1]
-    return own
+    return {period: duration for period, duration in given.items() if period not in others}
 
 
 def _selected(task: str, keywords: dict[str, Any]) -> str:
@@ -145,6 +269,7 @@ def _selected(task: str, keywords: dict[str, Any]) -> str:
     )
 
 
+@cache
 def _flags(task: str) -> dict[str, Any]:
     """Return the keywords of the published code that tell a task from others of its family."""
     spec = names.parse(task)
@@ -167,12 +292,9 @@ def _constructor(name: str) -> Callable[..., ScriptEnv]:
     def constructor(**keywords: Any) -> ScriptEnv:
         task = _selected(plain, keywords)
         keywords = {"rules": "published", "trials_per_episode": None, **keywords}
-        params = names.parse(task).row.params
-        if "sequential" in params and (cohs := keywords.pop("cohs", None)) is not None:
-            keywords["strengths" if params["sequential"] else "coherences"] = cohs
-        if (timing := keywords.pop("timing", None)) is not None:
-            keywords["timing"] = _own_timing(task, timing, keywords["rules"])
-        return ScriptEnv(task, **keywords)
+        if (given := keywords.pop("timing", None)) is not None:
+            keywords["timing"] = _own_timing(task, given, keywords["rules"])
+        return _CLASSES[names.parse(task).family](task, **keywords)
 
     constructor.__name__ = constructor.__qualname__ = name
     constructor.__doc__ = f"{names.summary(names.parse(plain))} ({plain}; published rules, unless rules='corrected')"
@@ -194,3 +316,8 @@ __all__ = [
     *_CONSTRUCTORS, "EnvWithAdditions", "MultiEnvs", "RandomSchedule", "ScheduleEnvs", "SequentialSchedule",
     "TrialWrapper", "gym", "ngym", "np", "plt", "scheduler", "spaces",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    """Return the names that the published module had, so that scripts that list them find no others."""
+    return [name for name in globals() if name in __all__ or name.startswith("_")]

@@ -42,6 +42,7 @@ def add_base(base: Base) -> tuple[str, ...]:
     """
     _check_kinds(base)
     _check_fields(base)
+    base = replace(base, periods={period: read_timing(period, duration) for period, duration in base.periods.items()})
     BASES[base.name] = replace(base, draw=partial(_checked_draw, base))
     try:
         tasks = variants(base.name)
@@ -104,9 +105,8 @@ def _check_fields(base: Base) -> None:
     )
     _require(name not in BASES, f"name: there is a base task {name!r} already")
     _require(name not in COLLECTIONS, f"name: {name!r} is the name of a collection; take another")
-    for period, duration in base.periods.items():
+    for period in base.periods:
         _require(isinstance(period, str), f"periods: got a period called {shown(period)}, names must be text")
-        read_timing(period, duration)
     _require(periods[-1:] == ["decision"], f"periods: {periods} must end with 'decision'")
     _require(base.noise in NOISE, f"noise: got {base.noise!r}, must be one of {', '.join(map(repr, NOISE))}")
     for field, named in (("shows", base.shows), ("timed", () if base.timed is None else (base.timed,))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from textwrap import fill
@@ -132,8 +133,10 @@ def save(figure: Figure, path: str | Path) -> None:
     kind, allowed = path.suffix.lower().removeprefix("."), figure.canvas.get_supported_filetypes()
     if kind not in allowed:
         raise unknown("kind of picture", kind or path.name, allowed)
+    picture = BytesIO()  # in memory, since a full disk makes the writer of a PDF fail in ways of its own
+    figure.savefig(picture, format=kind, dpi=150)
     with whole_file(path) as part:
-        figure.savefig(part, format=kind, dpi=150)
+        part.write_bytes(picture.getvalue())
 
 
 def _draw_trial(cell: Any, trial: Trials, caption: str, top: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,15 +44,49 @@ def spread(
             for future in as_completed([executor.submit(call, item) for item in items]):
                 yield future.result()
     elif jobs > 1 and items:
+        _open_standard_streams()
         from joblib import Parallel, delayed
 
         parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
         try:
-            yield from parallel(delayed(_call)(call, item, os.getpid()) for item in items)
+            with _interrupts_blocked():
+                results = parallel(delayed(_call)(call, item, os.getpid()) for item in items)
+            yield from results
         except BrokenProcessPool:
             raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {advice}") from None
     else:
         yield from map(call, items)
+
+
+def _open_standard_streams() -> None:
+    """Open those of the standard streams that are closed: joblib fails without, and so do workers that inherit them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.set_inheritable(number, True)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115  # open to the end
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in the processes that are started in the block: a terminal sends it to them too.
+
+    They would print a traceback each, at the latest while they import; this process ends them when it stops.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from modcog.errors import printable
+
 
 class ProgressBar:
     """A bar for a loop whose length is known; used as a context manager.
@@ -27,9 +29,9 @@ class ProgressBar:
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[status]}", markup=False), TimeRemainingColumn(elapsed_when_finished=True),
         )  # fmt: skip
-        hidden = not (sys.stderr.isatty() if show is None else show)
+        hidden = not (sys.stderr is not None and sys.stderr.isatty() if show is None else show)
         self._bar = Progress(*columns, console=Console(stderr=True), disable=hidden)
-        self._task = self._bar.add_task(label, total=total, completed=done, status=unit)
+        self._task = self._bar.add_task(printable(label), total=total, completed=done, status=unit)
         self._unit, self._count, self._bytes, self._start = unit, 0, 0, time.monotonic()
 
     def advance(self, n: int = 1, **stats: Any) -> None:
@@ -48,7 +50,7 @@ class ProgressBar:
             status.append(f"{self._bytes / elapsed / 1e6:.0f} MB/s")
         for name, value in stats.items():
             status.append(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}")
-        self._bar.update(self._task, advance=n, status=" ".join(status))
+        self._bar.update(self._task, advance=n, status=printable(" ".join(status)))
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()

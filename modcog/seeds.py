@@ -100,9 +100,15 @@ class Seed:
         """Return the generator of one part of one block; SFC64 is NumPy's fastest for normal numbers."""
         return np.random.Generator(np.random.SFC64(self.sequence(part, block)))
 
-    def integer(self, part: int = 0) -> int:
+    def integer(self, part: int = 0, block: int = 0) -> int:
         """Return a number below 2⁶³, to seed a generator that is not NumPy's."""
-        return int(self.sequence(part).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return int(self.sequence(part, block).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def torch_rng(self, device: Any, part: int = 0, block: int = 0) -> Any:
+        """Return torch's generator of one part of one block on a device; its numbers depend on the kind of device."""
+        import torch
+
+        return torch.Generator(device).manual_seed(self.integer(part, block))
 
 
 def check_seed(seed: Any) -> int:

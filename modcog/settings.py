@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from modcog.checks import LARGEST_STRENGTH, LONGEST_MS
-from modcog.errors import ModcogError, shown, unknown
-from modcog.validation import is_list, is_number, number, numbers, plain
+from modcog.errors import FixedError, ModcogError, shown, unknown
+from modcog.validation import ReadOnlyDict, is_list, is_number, number, numbers, plain
 
 RULES = ("corrected", "published")
 
-Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]]
-"""A duration in ms: a number, a list to choose from, ``("uniform", (a, b))`` or ``("choice", (...))``."""
+Timing = float | tuple[float, ...] | tuple[str, tuple[float, ...]] | Callable[..., Any]
+"""A duration in ms: a number, a list to choose from, ``("uniform", (a, b))``, ``("choice", (...))``,
+``("truncated_exponential", (mean, shortest, longest))``, or a function that returns one trial's."""
+
+KINDS = ("uniform", "choice", "truncated_exponential", "constant")
+"""Names of the distributions of a duration, as neurogym has them."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_MS, allow_inf_nan=False)]
@@ -22,6 +37,20 @@ Noise = Annotated[float, Field(ge=0, le=LARGEST_STRENGTH, allow_inf_nan=False)]
 Speed = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Coherence = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Strength = Annotated[float, Field(gt=0, le=LARGEST_STRENGTH, allow_inf_nan=False)]
+
+
+class SettingsKeywords(TypedDict, total=False):
+    """The keyword arguments that stand for the fields of ``Settings``, as type checkers read them."""
+
+    dt: float
+    sigma: float
+    dim_ring: int
+    rules: Literal["corrected", "published"]
+    omega: float
+    interval: Iterable[float] | None
+    coherences: Iterable[float]
+    strengths: Iterable[float]
+    timing: Mapping[str, Any] | None
 
 
 class Settings(BaseModel):
@@ -45,11 +74,42 @@ class Settings(BaseModel):
     strengths: Annotated[tuple[Strength, ...], Field(min_length=2)] = Field(
         default=(0.3, 0.6, 1.0), description="Strengths in the dlydm tasks, of which each trial shows two."
     )
-    timing: Mapping[str, Timing] = Field(
+    timing: Annotated[
+        Mapping[str, Annotated[Timing, SkipValidation, WithJsonSchema({})]],
+        AfterValidator(lambda timing: ReadOnlyDict(timing, "timing: is fixed; make another with timing={...}")),
+    ] = Field(
         default_factory=dict,
         description="Durations of periods in ms, replacing the tasks' own: a number, a list to choose from, "
-        "('uniform', (a, b)) or ('choice', [...]). A timed period given here is no longer drawn from `interval`.",
+        "('uniform', (a, b)), ('choice', [...]), ('truncated_exponential', (mean, shortest, longest)), "
+        "('constant', ms), or None for the task's own. A timed period given here is no longer drawn from `interval`.",
     )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raise ``FixedError``: settings do not change."""
+        raise FixedError(f"{name}: is fixed in these settings; make others with {name}={shown(value)}")
+
+    def model_dump(self, *, mode: str = "python", **options: Any) -> dict[str, Any]:
+        """Return the settings as a dict; in mode json without functions, see ``model_dump_json``."""
+        if mode == "json":
+            self._check_storable()
+        return super().model_dump(mode=mode, **options)
+
+    def model_dump_json(self, **options: Any) -> str:
+        """Return the settings as JSON.
+
+        Raises:
+            ModcogError: if a duration is a function: whoever reads the file would not have it.
+        """
+        self._check_storable()
+        return super().model_dump_json(**options)
+
+    def _check_storable(self) -> None:
+        for period, duration in self.timing.items():
+            if callable(duration):
+                raise ModcogError(
+                    f"timing: {period} is a function, {shown(duration)}, which cannot be stored in a file or sent to "
+                    f"another process; give a number, a list, or one of the distributions {', '.join(KINDS)}"
+                )
 
     @field_validator("rules", mode="before")
     @classmethod
@@ -85,28 +145,37 @@ class Settings(BaseModel):
     @field_validator("timing", mode="before")
     @classmethod
     def _timing(cls, value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping | None):
             raise ModcogError("must map period names to durations")
-        return {str(period): read_timing(str(period), timing) for period, timing in value.items()}
+        # neurogym takes None for the task's own duration
+        given = {str(period): timing for period, timing in (value or {}).items() if timing is not None}
+        return {period: read_timing(period, timing) for period, timing in given.items()}
 
 
 def read_timing(period: str, value: Any) -> Timing:
-    """Return a duration in one of the four forms of ``Timing``.
+    """Return a duration in one of the forms of ``Timing``.
 
     Raises:
         ModcogError: naming the period, what was given and what is allowed.
     """
+    if callable(value):
+        generator_argument(period, value)
+        return value
     items = [value] if is_number(value) else list(value) if is_list(value) else []
     named = len(items) == 2 and isinstance(items[0], str)
     kind, listed = items if named else ("choice", items)
-    if kind not in ("uniform", "choice"):
-        raise unknown(f"kind of duration in timing of {period}", kind, ("uniform", "choice"))
+    if kind not in KINDS:
+        raise unknown(f"kind of duration in timing of {period}", kind, KINDS)
+    if kind == "constant" and is_number(listed):
+        listed = [listed]
     found = tuple(map(plain, listed)) if is_list(listed) else ()
     if not found:
         raise ModcogError(
-            f"{period}: got {shown(value)}, must be a number of ms, a list of numbers, "
-            "('uniform', (a, b)) or ('choice', [...])"
+            f"{period}: got {shown(value)}, must be a number of ms, a list of numbers, ('uniform', (a, b)), "
+            "('choice', [...]), ('truncated_exponential', (mean, shortest, longest)), ('constant', ms) or a function"
         )
+    if kind == "truncated_exponential" and len(found) == 3 and found[2] == np.inf:
+        found = found[:2]
     if not all(is_number(ms) and 0 <= ms <= LONGEST_MS for ms in found):
         raise ModcogError(
             f"{period}: got {shown(value)}, durations must be finite numbers of ms, from 0 to {LONGEST_MS:g}"
@@ -114,4 +183,37 @@ def read_timing(period: str, value: Any) -> Timing:
     durations = tuple(map(float, found))
     if kind == "uniform" and (len(durations) != 2 or durations[0] > durations[1]):
         raise ModcogError(f"{period}: got {shown(value)}, 'uniform' takes two durations (a, b) with a ≤ b")
-    return durations[0] if is_number(value) else (str(kind), durations)
+    if kind == "constant" and len(durations) != 1:
+        raise ModcogError(f"{period}: got {shown(value)}, 'constant' takes one duration")
+    if kind == "truncated_exponential":
+        if len(durations) > 3 or not durations[0]:
+            raise ModcogError(
+                f"{period}: got {shown(value)}, 'truncated_exponential' takes a mean greater than 0, and if wanted the "
+                "shortest and the longest duration"
+            )
+        if len(durations) == 3 and durations[1] >= durations[2]:  # as neurogym has it
+            return durations[2]
+    return durations[0] if kind == "constant" or is_number(value) else (str(kind), durations)
+
+
+def generator_argument(period: str, function: Callable[..., Any]) -> str | None:
+    """Return the argument through which a function of a duration takes a random number generator; None: through none.
+
+    It is the one called ``rng`` or ``random_state``, or else the only one without a default.
+
+    Raises:
+        ModcogError: if the function needs more than that.
+    """
+    try:
+        arguments = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of some functions that are not written in Python
+        return None
+    named = [one for one in arguments if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    needed = [one.name for one in named if one.default is one.empty]
+    found = [one.name for one in named if one.name in ("rng", "random_state")] or needed
+    if not set(needed) <= set(found[:1]):
+        raise ModcogError(
+            f"{period}: {shown(function)} needs the arguments {', '.join(needed)}; the function of a duration is "
+            "called without arguments, or with a NumPy generator if it takes one as rng"
+        )
+    return found[0] if found else None

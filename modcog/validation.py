@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from modcog.errors import ModcogError, UnknownNameError, one_line, shown, unknown
+from modcog.errors import FixedError, ModcogError, UnknownKeywordError, UnknownNameError, one_line, shown, unknown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,11 +33,11 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 
     Raises:
         ModcogError: names each field, what was given and what is allowed.
-        UnknownNameError: for a setting that does not exist.
+        UnknownKeywordError: for a setting that does not exist.
     """
     for key in values:
         if key not in model.model_fields:
-            raise unknown("setting", key, model.model_fields)
+            raise UnknownKeywordError(str(unknown("setting", key, model.model_fields)))
     try:
         return model(**values)
     except ValidationError as error:
@@ -81,6 +82,40 @@ def _sentence(detail: Any) -> str:
     if text.startswith("must "):
         text = f"got {shown(detail['input'])}, {text}"
     return text if not path or text.startswith(path) else f"{path}: {text}"
+
+
+class _ReadOnly:
+    """Refuses to be written, with the advice that it was made with."""
+
+    def __init__(self, values: Any, advice: str) -> None:
+        super().__init__(values)  # type: ignore[call-arg]
+        self.advice = advice
+
+    def _refuse(self, *values: Any, **named: Any) -> Any:
+        raise FixedError(self.advice)
+
+    __setitem__ = __delitem__ = _refuse
+
+
+class ReadOnlyDict(_ReadOnly, dict[str, Any]):
+    """A dict that raises ``FixedError`` where one writes to it; ``dict(it)`` can be changed.
+
+    It is a dict, and no view of one, so that it can be copied, pickled and written as JSON.
+    """
+
+    __ior__ = update = setdefault = pop = popitem = clear = _ReadOnly._refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self), self.advice)
+
+
+class ReadOnlyList(_ReadOnly, list[Any]):
+    """A list that raises ``FixedError`` where one writes to it; ``list(it)`` can be changed."""
+
+    __iadd__ = __imul__ = append = extend = insert = remove = pop = clear = sort = reverse = _ReadOnly._refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self), self.advice)
 
 
 def plain(value: Any) -> Any:
@@ -177,10 +212,13 @@ def parse_record(text: str, model: type[Any], source: object) -> Any:
         ModcogError: if it is no JSON or has other content, naming the source.
     """
     try:
-        return TypeAdapter(model).validate_python(json.loads(text))
+        return _adapter(model).validate_python(json.loads(text))
     except (ValueError, RecursionError) as error:
         reason = _in_plain_words(error) if isinstance(error, ValidationError) else error
         raise ModcogError(f"{source} is damaged: {one_line(reason)}") from None
+
+
+_adapter: Any = lru_cache(TypeAdapter)  # which takes longer to make than to use
 
 
 _PARSER: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import skip_missing
 
 # Two processes share two cores, each with one thread; a user's own choice comes first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,3 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.name != PAGES:
             item.add_marker(pytest.mark.xdist_group(str(path)))
     items.sort(key=lambda item: item.path.name != PAGES)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "Skip tests that need a package that is not installed, except those of tasks, trials and settings."
+    parser.addoption("--skip-missing", action="store_true", help=about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--skip-missing"):
+        config.pluginmanager.register(skip_missing)

@@ -52,6 +52,19 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path, err
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    """What is noticed on writing or flushing names no file, and the temporary one says nothing to anybody."""
+
+    def write() -> None:
+        with whole_file(tmp_path / "a.txt") as part:
+            part.write_text("ha")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
 def test_a_block_that_writes_nothing_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import os
@@ -182,6 +183,29 @@ def test_timing():
     assert steps == {(2, 3, 10, 2), (2, 7, 10, 2)}
 
 
+def test_timing_takes_neurogyms_forms():
+    from neurogym.utils.ngym_random import TruncExp
+
+    exponential = ("truncated_exponential", [400, 200, 600])
+    timing = {"delay": TruncExp(300, 200, 700), "fixation": lambda: 250, "stim1": exponential, "stim2": None,
+              "decision": ("constant", 300)}  # fmt: skip
+    env, again = drop_in.dlydm1(timing=timing), drop_in.dlydm1(timing=timing)
+    env.seed(5), again.seed(5)
+    for _ in range(30):
+        trial = env.new_trial()
+        assert trial == again.new_trial()
+        assert 200 <= trial["duration_delay"] < 700
+        assert 200 <= trial["duration_stim1"] < 600
+        assert [trial[f"steps_{period}"] for period in ("fixation", "stim2", "decision")] == [2, 5, 3]
+
+
+def test_cohs_are_taken_by_all_alike():
+    for name in PUBLISHED_NAMES:
+        env = getattr(drop_in, name)(cohs=[0.2, 0.4])
+        assert hasattr(env, "cohs") == (modcog.parse(env.task).family == "decision")
+    assert drop_in.go(cohs=[0.2]).new_trial() is not None
+
+
 def test_timing_of_other_tasks_periods_is_passed_over():
     timing = {"delay": 300, "sample": 200, "decision": 400}
     (rtgo, *_), (dm2, *_), (dms, *_) = (
@@ -216,16 +240,16 @@ def test_keywords_that_made_one_task_another(made, task):
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (lambda: drop_in.go(cohs=[0.1]), "unknown option 'cohs'"),
+        (lambda: drop_in.go(cohs=[2.0]), "cohs: coherences.*2.0"),
         (lambda: drop_in.dm1(anti=True), "unknown option 'anti'"),
         (lambda: drop_in.dm1(w_mod=(2, 1)), r"w_mod=\(2, 1\): none of the 132 tasks is dm1 .*\(1, 0\) or \(0, 1\)"),
         (lambda: drop_in.rtgo(integrate=1), "integrate=1: none of the 132 tasks is rtgo"),
         (lambda: drop_in.dms(matchto="colour"), "matchto='colour'.*'sample' or 'category'"),
         (lambda: drop_in.go(timing={"dely": 1}), "unknown period in timing 'dely'.*nearest: 'delay'"),
         (lambda: drop_in.go(timing=500), "timing: got 500"),
-        (lambda: drop_in.go(timing={"delay": lambda: 5}), "delay: got .*must be a number of ms"),
+        (lambda: drop_in.go(timing={"delay": ("until", 900)}), "kind of duration in timing of delay 'until'"),
         (lambda: drop_in.go(rules="publishd", timing={"delay": 1}), "unknown rule set 'publishd'.*'published'"),
-        (lambda: drop_in.dm1(cohs=[2.0]), "coherences.*2.0"),
+        (lambda: drop_in.dm1(cohs=[2.0]), "cohs: coherences.*2.0"),
         (lambda: drop_in.go(dim_ring=15), "dim_ring: got 15, must be even"),
     ],
 )
@@ -233,6 +257,134 @@ def test_bad_keywords_say_so_in_one_line(made, says):
     with pytest.raises(ModcogError, match=says) as error:
         made()
     assert "\n" not in str(error.value)
+
+
+# the attributes of the published classes
+
+ATTRIBUTES = {
+    "go": {"anti": False, "integrate": 0, "omega": 0.01, "reaction": False, "seq": 0},
+    "rtantiseql": {"anti": True, "integrate": 0, "reaction": True, "seq": -1},
+    "dlygointr": {"anti": False, "integrate": 1, "reaction": False, "seq": 0, "dly": True},
+    "dm2": {"cohs": [0.08, 0.16, 0.32, 0.64], "delaycomparison": False, "integrate": 0, "omega": 0.01, "seq": 0,
+            "stim_mod1": False, "stim_mod2": True, "w_mod1": 1, "w_mod2": 1},
+    "ctxdlydm1intl": {"cohs": [0.3, 0.6, 1.0], "delaycomparison": True, "integrate": -1, "seq": 0,
+                      "stim_mod1": True, "stim_mod2": True, "w_mod1": 1, "w_mod2": 0},
+    "dmsseqr": {"half_ring": 8, "integrate": 0, "matchgo": True, "matchto": "sample", "omega": 0.01, "seq": 1},
+    "dnmcintseq": {"half_ring": 8, "integrate": 1, "matchgo": False, "matchto": "category", "seq": 1},
+}  # fmt: skip
+CLASSES = {"anti": "_Reach", "cohs": "_DMFamily", "half_ring": "_DelayMatch1DResponse"}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_published_attributes_are_true_and_cannot_be_written(name):
+    env = getattr(drop_in, name)()
+    for attribute, value in ATTRIBUTES[name].items():
+        found = getattr(env, attribute)
+        assert (found, type(found)) == (value, type(value) if attribute != "cohs" else type(found))
+        with pytest.raises(
+            AttributeError, match=f"^{attribute}: got 0.5, but it is fixed in <ScriptEnv .*with [a-z_]+="
+        ):
+            setattr(env, attribute, 0.5)
+        assert getattr(env, attribute) == value
+    for attribute, of in CLASSES.items():
+        mine = attribute in ATTRIBUTES[name]
+        assert isinstance(env, getattr(drop_in, of)) == mine
+        assert hasattr(env, attribute) == mine
+
+
+def test_attributes_follow_the_keywords():
+    env = drop_in.dms(dim_ring=32, omega=0.02, matchto="category")
+    assert (env.half_ring, env.omega, env.matchto, env.sigma) == (16, 0.02, "category", 0.1)
+    assert drop_in.dm1(cohs=np.array([0.5, 0.1])).cohs == [0.5, 0.1]
+    assert drop_in.ctxdm1(w_mod=(1, 1)).w_mod == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "argument"),
+    [
+        ("dm1", lambda env: setattr(env, "sigma", 0), "sigma="),
+        ("dm1", lambda env: setattr(env, "w_mod1", 0), "w_mod="),
+        ("dm1", lambda env: setattr(env, "stim_mod2", True), "stim_mod="),
+        ("dm1", lambda env: env.cohs.__setitem__(0, 0.9), "cohs="),
+        ("dms", lambda env: setattr(env, "half_ring", 4), "dim_ring="),
+        ("dlygo", lambda env: env.timing.__setitem__("delay", 2000), "timing="),
+        ("dlygo", lambda env: env.timing.update(delay=2000), "timing="),
+        ("dlygo", lambda env: setattr(env, "rules", "corrected"), "rules="),
+    ],
+)
+def test_writes_name_the_argument(name, write, argument):
+    env = getattr(drop_in, name)()
+    with pytest.raises(AttributeError, match=f"<ScriptEnv .*{argument}") as error:
+        write(env)
+    assert "\n" not in str(error.value)
+
+
+def test_writes_that_took_effect_still_do():
+    env = drop_in.go()
+    env.abort, env.rewards["abort"], env.note = True, -2, "mine"
+    env.reset(seed=0)
+    _, reward, *_, info = env.step(1)
+    assert (reward, info["new_trial"], env.note) == (-2, True, "mine")
+
+
+@pytest.mark.parametrize("name", ["go", "rtgo", "dlygointr", "dm1", "dlydm1intl", "dms", "dmcintlseqr"])
+def test_timing_is_numbers_of_the_current_trial(name):
+    env = getattr(drop_in, name)()
+    family = {"fixation", "stimulus", "delay", "decision"} if isinstance(env, drop_in._Reach) else set()
+    assert all(type(ms) in (int, float) for ms in env.timing.values()), "before the first trial, those expected"
+    for _ in range(20):
+        trial = env.new_trial()
+        assert set(env.timing) == family | set(env.start_ind)
+        for period, ms in env.timing.items():
+            assert ms == trial.get(f"duration_{period}", 0)
+            assert ms // env.dt == env.end_ind.get(period, 0) - env.start_ind.get(period, 0)
+        assert list(env._duration.items()) == [(p, env.end_t[p] - env.start_t[p]) for p in env.start_t]
+        assert sum(env._duration.values()) == env.tmax
+    assert env.timing["decision"] == int(env.timing["decision"])
+    assert len(range(env.timing["decision"] // env.dt)) == env.end_ind["decision"] - env.start_ind["decision"]
+
+
+def test_statistics_of_lengths_are_drawn_although_timing_is_numbers():
+    stats = drop_in.dlygointr().trial_length_stats(500)
+    assert (stats["max"], stats["std"] > 2) == (26, True)
+    assert {drop_in.dm1().sample_time("fixation") for _ in range(30)} == {200, 300, 400}
+
+
+def test_the_ring_that_shows_the_stimulus_has_a_name():
+    env, other = drop_in.dms(sigma=0), drop_in.go()
+    for _ in range(10):
+        trial = env.new_trial()
+        ring = env.observation_space.name["stimulus"]
+        assert ring == env.observation_space.name[f"stimulus_mod{trial['modality']}"]
+        assert env.ob[:, ring].any()
+        assert np.count_nonzero(env.ob[:, 1:]) == np.count_nonzero(env.ob[:, ring])
+    twin = copy.deepcopy(other)
+    for one in (other, twin):
+        one.new_trial(modality=2 if one is twin else 1)
+    assert (other.observation_space.name["stimulus"], twin.observation_space.name["stimulus"]) == (
+        range(1, 17),
+        range(17, 33),
+    )
+    assert "stimulus" not in drop_in.dm1().observation_space.name
+    env.observation_space = replaced = drop_in.spaces.Box(-1, 1, shape=(3,))
+    env.new_trial()
+    assert env.observation_space is replaced
+
+
+def test_new_trial_takes_what_all_trials_of_the_task_are():
+    env = drop_in.dlyantiseql()
+    assert env.new_trial(anti=True, seq=-1, integrate=0, ground_truth=4)["ground_truth"] == 4
+    with pytest.raises(ModcogError, match=r"anti: got False, but all trials of dlyantiseql have True; .*with anti="):
+        env.new_trial(anti=False)
+
+
+def test_listing_finds_the_names_that_the_published_module_had():
+    listed = {name for name in dir(drop_in) if not name.startswith("_")}
+    assert listed == {*PUBLISHED_NAMES, *modcog.TASKS, *LEAKED_NAMES}
+    classes = {name for name, _ in inspect.getmembers(drop_in, inspect.isclass) if not name.startswith("_")}
+    assert classes <= set(LEAKED_NAMES)
+    for helper in ("_get_dist", "_gaussianbump", "_cosinebump", "_MultiModalityStimulus"):
+        assert callable(getattr(drop_in, helper))
 
 
 # the words of older scripts
@@ -281,6 +433,12 @@ def test_multienvs_resets_as_gymnasium_does():
     assert info == {}
 
 
+def test_reset_takes_a_seed_as_it_did():
+    env, again = drop_in.dm1(), drop_in.dm1()
+    np.testing.assert_array_equal(env.reset(3)[0], again.reset(seed=3)[0])
+    assert env.trial == again.trial
+
+
 def test_reset_through_a_step_function():
     env = drop_in.go()
 
@@ -324,6 +482,17 @@ class Circling(drop_in.EnvWithAdditions):
 def test_own_task_on_env_with_additions(seq, answers):
     _, labels = neurogym.Dataset(Circling(seq), batch_size=1, seq_len=14)()
     assert labels[:, 0].tolist() == [0, 0, *answers]
+
+
+def test_labels_of_a_trial_can_be_overwritten_as_in_an_own_task():
+    env = drop_in.dm1()
+    assert isinstance(env, drop_in.EnvWithAdditions)
+    env.reset(seed=0)
+    env.my_set_groundtruth(3, "decision", where="choice", seq=1)
+    assert env.gt[env.start_ind["decision"] :].tolist() == [4, 5]
+    for _ in range(env.start_ind["decision"]):
+        env.step(0)
+    assert env.step(4)[1] == 1
 
 
 def test_own_task_that_holds_one_answer_throughout():

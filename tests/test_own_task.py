@@ -341,8 +341,32 @@ def test_a_declaration_is_all_that_the_environment_needs(aside) -> None:
         turned.add(trial["leftwards"])
     assert turned == {0, 1}
     assert env.new_trial(ground_truth=2, leftwards=1)["cue_direction"] == 6
-    with pytest.raises(modcog.ModcogError, match="ground_truth: got 2, which no trial with these conditions asks for"):
+    message = "ground_truth: got 2; target: got 2, contradicts the other conditions, which make it 1 or 9"
+    with pytest.raises(modcog.ModcogError, match=message):
         env.new_trial(ground_truth=2, cue_direction=5)
+
+
+def test_its_periods_take_every_form_of_a_duration() -> None:
+    periods: dict = {
+        "fixation": ("constant", 200), "wait": ("truncated_exponential", [300, 100, 600]),
+        "cue": lambda rng: rng.choice([100, 300]), "decision": [200, 400],
+    }  # fmt: skip
+    base = modcog.Base(
+        "forms", "own", "Look.", periods, ("cue",), (modcog.Condition("place", "direction"),),
+        lambda t: modcog.Outcome(t["place"], [modcog.Stimulus(0, 1, t["place"])]), timed="wait",
+    )  # fmt: skip
+    try:
+        battery = modcog.Battery(modcog.add_base(base))
+        steps = {
+            name: set(column.tolist()) for name, column in battery.sample(400, seed=0, task="forms").conditions.items()
+        }
+        assert (steps["steps_fixation"], steps["steps_cue"], steps["steps_decision"]) == ({2}, {1, 3}, {2, 4})
+        assert steps["steps_wait"] == {1, 2, 3, 4, 5}
+        assert battery.sample(20, seed=1).rows == battery.sample(40, seed=1).rows[:20]
+    finally:
+        modcog.remove_base("forms")
+    with pytest.raises(modcog.ModcogError, match="wait: got None, must be a number of ms"):
+        modcog.add_base(replace(base, periods={**periods, "wait": None}))
 
 
 def test_a_declaration_is_all_that_the_ideal_observer_needs(aside) -> None:

@@ -55,3 +55,12 @@ def test_square_brackets_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().err
     assert "runs[bold]" in shown
     assert "go[red]" in shown
+
+
+def test_nothing_shown_can_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("runs\x1b[2J\n", "cells", 2, show=True) as bar:
+        bar.advance(1, task="go\x07")
+    shown = capsys.readouterr().err
+    assert "runs\\x1b[2J" in shown
+    assert "go\\x07" in shown
+    assert not {"\x1b", "\x07"} & set(shown)

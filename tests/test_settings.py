@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 
 import modcog
 from modcog.battery import BatteryConfig
-from modcog.errors import ModcogError, UnknownNameError
+from modcog.errors import FixedError, ModcogError, UnknownNameError
 from modcog.settings import read_timing
 from modcog.validation import read_settings
 
@@ -162,22 +165,79 @@ def test_numbers_and_lists_of_any_library_are_kept_as_plain_ones(name: str, give
         ([300, 600], ("choice", (300.0, 600.0))),
         (("choice", [300, 600]), ("choice", (300.0, 600.0))),
         (("uniform", (300, 600)), ("uniform", (300.0, 600.0))),
+        (("constant", 300), 300.0),
+        (["constant", np.float32(300)], 300.0),
+        (("constant", [300]), 300.0),
+        (("truncated_exponential", (300, 100, 900)), ("truncated_exponential", (300.0, 100.0, 900.0))),
+        (("truncated_exponential", np.array([300])), ("truncated_exponential", (300.0,))),
+        (("truncated_exponential", (300, 100, np.inf)), ("truncated_exponential", (300.0, 100.0))),
+        (("truncated_exponential", (300, 900, 100)), 100.0),
+        (abs, abs),
     ],
     ids=str,
 )
-def test_the_four_forms_of_a_duration(given: Any, form: Any) -> None:
+def test_the_forms_of_a_duration(given: Any, form: Any) -> None:
     assert read_timing("delay", given) == form
 
 
+def test_none_is_the_task_s_own_duration() -> None:
+    assert modcog.Battery(["dms"], timing={"delay": None, "test": 300}) == modcog.Battery(["dms"], timing={"test": 300})
+    assert modcog.Battery(["dms"], timing=None) == modcog.Battery(["dms"])
+    published = modcog.Battery(["dms"], rules="published", timing={"delay": None})
+    assert published.tables.timing.kept[0] >= 0, "the delay is no longer the kept one of P5"
+
+
+def test_the_command_line_reads_every_distribution() -> None:
+    from modcog.cli.options import duration
+
+    texts = ["truncated_exponential:300,100,900", "constant:300", "uniform:300,900", "choice:300,900", "300,900", "300"]
+    assert [read_timing("delay", duration(text)) for text in texts] == [
+        ("truncated_exponential", (300, 100, 900)), 300, ("uniform", (300, 900)), ("choice", (300, 900)),
+        ("choice", (300, 900)), 300,
+    ]  # fmt: skip
+
+
+def test_a_function_works_here_and_is_not_stored(tmp_path: Path) -> None:
+    battery = modcog.Battery(["dms", "dlygo"], timing={"delay": lambda rng: rng.uniform(200, 500)})
+    trials = battery.sample(40, seed=3)
+    assert trials.rows[:9] == battery.sample(9, seed=3).rows
+    assert len(set(trials.conditions["duration_delay"].tolist())) == 40
+    assert next(battery.stream(4, 50, seed=0))[0].shape == (50, 4, 33)
+    for refused in (
+        battery.config.model_dump_json, lambda: battery.config.model_dump(mode="json"),
+        lambda: modcog.data.export(tmp_path / "data", tasks=["dms"], timing=dict(battery.settings.timing)),
+    ):  # fmt: skip
+        with pytest.raises(ModcogError, match=r"timing: delay is a function, .*which cannot be stored") as caught:
+            refused()
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("*/*"))
+
+
 def test_settings_do_not_change() -> None:
-    with pytest.raises(ValueError, match="frozen"):
-        modcog.Battery(["go"]).settings.dt = 5
+    battery = modcog.Battery(["dlygo"], timing={"delay": 300})
+    with pytest.raises(FixedError, match=r"^dt: is fixed in these settings; make others with dt=5$"):
+        battery.settings.dt = 5
+    with pytest.raises(FixedError, match=r"^tasks: is fixed"):
+        battery.config.tasks = ("go",)
+    timing: Any = battery.settings.timing
+    for write in (
+        lambda: timing.__setitem__("delay", 5), lambda: timing.pop("delay"), lambda: timing.update(delay=5),
+        timing.clear, timing.popitem, lambda: timing.setdefault("test", 5), lambda: timing.__delitem__("delay"),
+        lambda: timing.__ior__({"delay": 5}),
+    ):  # fmt: skip
+        with pytest.raises(FixedError, match="timing: is fixed"):
+            write()
+    assert timing == {"delay": 300.0}
+    for twin in (copy.deepcopy(battery.config), pickle.loads(pickle.dumps(battery.config)), battery.replace().config):
+        assert twin == battery.config
+        with pytest.raises(FixedError):
+            twin.timing["delay"] = 5  # type: ignore[index]
 
 
 # --- what is refused ---------------------------------------------------------------------------
 
 NAN, INF = float("nan"), float("inf")
-FORMS = "must be a number of ms, a list of numbers, ('uniform', (a, b)) or ('choice', [...])"
+FORMS = "must be a number of ms, a list of numbers, ('uniform', (a, b)), ('choice', [...]), ('truncated_exponential', "
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"dt": 0}, ["dt: got 0, must be greater than 0"]),
     ({"dt": -100}, ["dt: got -100, must be greater than 0"]),
@@ -229,7 +289,6 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"timing": 500}, ["timing: got 500, must map period names to durations"]),
     ({"timing": {"dely": 500}}, ["unknown period in timing 'dely'", "nearest: 'delay'", "fixation, stimulus, delay"]),
     ({"timing": {"stim3": 500}}, ["unknown period in timing 'stim3'", "nearest: 'stim", "allowed: fixation"]),
-    ({"timing": {"delay": None}}, ["timing: delay: got None", FORMS]),
     ({"timing": {"delay": "500"}}, ["timing: delay: got '500'", FORMS]),
     ({"timing": {"delay": True}}, ["timing: delay: got True", FORMS]),
     ({"timing": {"delay": []}}, ["timing: delay: got []", FORMS]),
@@ -239,6 +298,20 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"timing": {"delay": [100, INF]}}, ["timing: delay: got [100, inf]", "finite numbers of ms, from 0"]),
     ({"timing": {"delay": 1e9}}, ["timing: delay of dlygointr can last 1e+09 ms", "at most 1000000"]),
     ({"timing": {"delay": ("normal", (1, 2))}}, ["kind of duration in timing of delay 'normal'", "uniform, choice"]),
+    (
+        {"timing": {"delay": ("until", 900)}},
+        ["kind of duration", "'until'", "allowed: uniform, choice"],
+    ),
+    ({"timing": {"delay": ("constant", (1, 2))}}, ["timing: delay: got ('constant', (1, 2))", "takes one duration"]),
+    ({"timing": {"delay": ("constant", "5")}}, ["timing: delay: got ('constant', '5')", FORMS]),
+    ({"timing": {"delay": ("truncated_exponential", (0, 1))}}, ["timing: delay", "a mean greater than 0"]),
+    ({"timing": {"delay": ("truncated_exponential", (5, 1, 9, 2))}}, ["timing: delay", "takes a mean"]),
+    ({"timing": {"delay": ("truncated_exponential", (5, -1))}}, ["timing: delay", "finite numbers of ms, from 0"]),
+    ({"timing": {"delay": ("truncated_exponential", 5)}}, ["timing: delay: got ('truncated_exponential', 5)", FORMS]),
+    ({"timing": {"delay": ("truncated_exponential", (1e7,))}}, ["timing: delay of dlygointr can last 3.67368e+08 ms"]),
+    ({"timing": {"decision": ("truncated_exponential", (500,))}}, ["timing: decision of dlygointr can last 0 ms"]),
+    ({"timing": {"delay": lambda a, b: 5}}, ["timing: delay: <function", "needs the arguments a, b", "as rng"]),
+    ({"timing": {"dely": lambda: 5}}, ["unknown period in timing 'dely'"]),
     ({"timing": {"delay": ("uniform", (9, 1))}}, ["timing: delay: got ('uniform', (9, 1))", "(a, b) with a ≤ b"]),
     ({"timing": {"delay": ("uniform", (1, 2, 3))}}, ["timing: delay", "takes two durations (a, b)"]),
     (
@@ -252,7 +325,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "says"), REFUSED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("wrong", "says"), REFUSED, ids=lambda value: re.sub(r" at 0x\w+", "", str(value))[:60])
 def test_a_wrong_setting_is_named_with_what_is_allowed(wrong: dict[str, Any], says: list[str]) -> None:
     with pytest.raises(ModcogError) as caught:
         modcog.Battery(**{"tasks": ["dlygointr", "dms", "dm1", "multidlydm"], **wrong})

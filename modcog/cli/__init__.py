@@ -15,13 +15,13 @@ the exit code (None: 0). Three rules:
 from __future__ import annotations
 
 import codecs
-import errno
 import io
 import os
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import cleandoc
 from pkgutil import resolve_name
 from typing import Any, TextIO
@@ -29,7 +29,8 @@ from typing import Any, TextIO
 import click
 
 from modcog import user_code
-from modcog.errors import ModcogError, one_line, unknown
+from modcog.errors import ModcogError, one_line, printable, unknown
+from modcog.extras import explained
 from modcog.version import __version__
 
 COMMANDS = {
@@ -52,6 +53,13 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 ASCII = {"−": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">=", "·": "*", "×": "x", "±": "+-"}
 """Substitutes for characters that the encoding of a stream lacks; ``?`` for all others."""
 
+STDOUT = "standard output"
+"""Name of the stream in errors."""
+
+
+class _Stopped(Exception):
+    """Ctrl-C; click would start a new line for a KeyboardInterrupt, which only a terminal needs."""
+
 
 class _Program(click.Group):
     """The group of ``COMMANDS``: it knows their summaries, and imports a command when it is called."""
@@ -68,6 +76,14 @@ class _Program(click.Group):
         if ctx.resilient_parsing:  # a shell asks for completions
             return None, None, args
         raise unknown("command", args[0], COMMANDS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():  # after the ^C
+                click.echo(err=True)
+            raise _Stopped from None
 
 
 def load(name: str) -> click.Command:
@@ -115,37 +131,36 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 1 done and something bad was found, 2 the request was wrong, 130 stopped by Ctrl-C.
     """
-    prepare_streams()
     previous, threading.excepthook = threading.excepthook, _report_thread
-    try:
-        words = list(sys.argv[1:] if args is None else args) or ["--help"]
-        code = program.main(words, "modcog", standalone_mode=False) or 0
-        sys.stdout.flush()
-        return code
-    except click.Abort:  # Ctrl-C
-        return _fail("stopped", 130)
-    except BrokenPipeError:  # the reader of our output has left, as `head` does
-        silence(sys.stdout)
-        return 1
-    except (ModcogError, ImportError) as error:  # an import fails where an extra is not installed
-        return _fail(error)
-    except OSError as error:
-        silence(sys.stdout)  # if its disk is full, the rest cannot be written either
-        name = error.filename or ("standard output" if error.errno == errno.ENOSPC else "")
-        return _fail(f"{error.strerror or error}{f': {name}' if name else ''}")
-    except MemoryError as error:
-        return _fail(f"not enough memory: {error}")
-    except click.NoSuchOption as error:
-        near = f" (nearest: {error.possibilities[0]!r})" if error.possibilities else ""
-        return _fail(f"unknown option {error.option_name!r}{near}; see --help")
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except Exception as error:
-        if os.environ.get("MODCOG_DEBUG"):
-            raise
-        return _fail(f"{user_code.error_text(error)} (unexpected; MODCOG_DEBUG=1 shows where)", 1)
-    finally:
-        threading.excepthook = previous
+    with _standard_streams():
+        try:
+            words = list(sys.argv[1:] if args is None else args) or ["--help"]
+            code = program.main(words, "modcog", standalone_mode=False) or 0
+            sys.stdout.flush()
+            return code
+        except _Stopped:
+            return _fail("stopped", 130)
+        except ModcogError as error:
+            return _fail(error)
+        except ImportError as error:  # an extra is not installed
+            return _fail(explained(error, f"modcog {words[0]}"))
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) and error.filename == STDOUT:
+                return 1  # the reader of our output has left, as `head` does
+            return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        except MemoryError as error:
+            return _fail(f"not enough memory: {error}")
+        except click.NoSuchOption as error:
+            near = f" (nearest: {error.possibilities[0]!r})" if error.possibilities else ""
+            return _fail(f"unknown option {error.option_name!r}{near}; see --help")
+        except click.ClickException as error:
+            return _fail(error.format_message(), error.exit_code)
+        except Exception as error:
+            if os.environ.get("MODCOG_DEBUG"):
+                raise
+            return _fail(f"{user_code.error_text(error)} (unexpected; MODCOG_DEBUG=1 shows where)", 1)
+        finally:
+            threading.excepthook = previous
 
 
 def _fail(message: object, code: int = 2) -> int:
@@ -159,19 +174,30 @@ def _report_thread(failure: threading.ExceptHookArgs) -> None:
         _fail(f"in a thread: {user_code.error_text(failure.exc_value)}")
 
 
-def prepare_streams() -> None:
-    """Make the standard streams accept any text.
+@contextmanager
+def _standard_streams() -> Iterator[None]:
+    """Replace the standard streams, for the block, by streams that accept any text.
 
     A pipe on Windows knows 256 characters only, and the minus sign is not among them. A stream that the shell has
-    closed (``>&-``) is None in Python, and the next file that is opened would get its number.
+    closed (``>&-``) is None in Python, and the next file that is opened would get its number, here or in a worker.
     """
+    codecs.register_error("modcog", _in_ascii)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open to the end
-    codecs.register_error("modcog", _in_ascii)
-    for stream in (sys.stdout, sys.stderr):
+            os.set_inheritable(getattr(sys, name).fileno(), True)
+    found: Any = (sys.stdout, sys.stderr)
+    for stream in found:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="modcog")
+    streams: Any = (_Output(found[0]), _Messages(found[1]))
+    sys.stdout, sys.stderr = streams
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = found
+        for stream in found:
+            _silence(stream)
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -179,9 +205,54 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
 
 
-def silence(stream: TextIO) -> None:
+def _silence(stream: TextIO) -> None:
     """Discard what waits in the buffer of a stream that cannot be written to, and what comes later."""
     try:
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Output:
+    """Standard output: it names itself in its errors, and shows control characters instead of obeying them.
+
+    Names of files and messages of errors may come from strangers, and an escape sequence can rewrite a terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # click would write to it in UTF-8, whatever the encoding of the stream
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+    def write(self, text: str | bytes) -> Any:
+        if not text and isinstance(text, bytes):  # so click finds out if a stream takes bytes
+            raise TypeError("not a stream of bytes")
+        if isinstance(text, bytes):  # completions, for a shell
+            return self._try(self._stream.buffer.write, text)
+        return self._try(self._stream.write, printable(text, keep="\n\t"))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call(*args)
+        except OSError as error:
+            error.filename = STDOUT
+            raise
+
+
+class _Messages(_Output):
+    """Standard error: a message or a progress bar that cannot be written is dropped, since the work goes on."""
+
+    def write(self, text: str | bytes) -> Any:
+        return self._try(self._stream.write, text)
+
+    def _try(self, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call(*args)
+        except OSError:
+            _silence(self._stream)

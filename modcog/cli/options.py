@@ -100,6 +100,8 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
         @functools.wraps(function)
         def command(config: dict[str, Any] | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in fields}
+            for name in (config or {}).keys() - model.model_fields.keys():  # it must not pass for an argument
+                raise unknown("setting", name, model.model_fields)
             chosen = {name: value for name, value in given.items() if value is not None}
             if "arch" not in chosen:
                 check_trust("--config", (config or {}).get("arch"), values.get("trust", False))
@@ -129,7 +131,7 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
         case {"enum": choice}:
             how = {**one_of(name, lambda: choice), "metavar": "|".join(choice)}
         case {"type": "object"}:
-            text += " Repeatable; VALUE is a number, a text, A,B,… or uniform:A,B."
+            text += " Repeatable; VALUE is a number, a text, A,B,… or a distribution: uniform:A,B."
             default = " ".join(f"{key}={item}" for key, item in (default or {}).items()) or None
             how = {"multiple": True, "metavar": "NAME=VALUE", "callback": read_by(lambda pairs: _mapping(flag, pairs))}
         case {"type": "array"} if not flag.startswith("-"):
@@ -175,9 +177,11 @@ def tasks_of(words: Iterable[str]) -> list[str]:
 
 
 def duration(text: str) -> Any:
-    """Read a value of a mapping: ``500``, ``300,600,900`` (a list), ``uniform:300,900`` or ``choice:300,600``."""
+    """Read a value of a mapping: ``500``, ``300,600,900`` (a list), or a distribution such as ``uniform:300,900``."""
+    from modcog.settings import KINDS
+
     kind, _, rest = text.partition(":")
-    if kind in ("uniform", "choice") and rest:
+    if kind in KINDS and rest:
         return (kind, [value(item) for item in rest.split(",")])
     return [value(item) for item in text.split(",")] if "," in text else value(text)
 

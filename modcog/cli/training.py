@@ -14,6 +14,7 @@ from modcog.errors import ModcogError, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
+from modcog.validation import validated
 
 if TYPE_CHECKING:
     from modcog.training.run import Run
@@ -53,7 +54,7 @@ def train(
         if preset is not None:
             raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
         saved = read_run(out, trust or "arch" in settings)
-        config = TrainConfig.of(**{**saved.record["config"], **settings})
+        config = validated(TrainConfig, {**saved.record["config"], **settings})
     else:
         config = TrainConfig.of(preset, **settings)
         if resume and checkpoints(out / CHECKPOINTS):
@@ -106,7 +107,7 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
       modcog sweep density.toml --out runs/density --jobs 2
       modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
     """
-    require("benchmark", "modcog sweep")
+    require("train", "modcog sweep")
     if table == "parquet":
         require("parquet", "--table parquet")
     from modcog.experiments.sweeps import Grid, curves, results
@@ -153,7 +154,7 @@ def benchmark(
       modcog benchmark my_package.my_module:predict --no-train --battery rule_input=false
       modcog benchmark runs/lm
     """
-    require("benchmark", "modcog benchmark")
+    require("train", "modcog benchmark")
     from modcog.battery import Battery
     from modcog.experiments.benchmark import run, score
     from modcog.experiments.benchmark.page import interval
@@ -216,7 +217,7 @@ def validate(claim: str, preset: str, out: Path, tables: Path | None, **running:
       modcog validate C3 --jobs 2 --out runs/claims
       modcog validate C3 --tables docs/results/C3
     """
-    require("benchmark", "modcog validate")
+    require("train", "modcog validate")
     from modcog.experiments.claims import validate as run_claim
     from modcog.experiments.claims.validation import find, folder_of, judge_again
 

@@ -1,5 +1,5 @@
 """Data sets on disk, and live batches: export, verify, load, and feed a training loop."""
 
-import lazy_loader
+from modcog.extras import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from modcog.battery import BatteryConfig
 from modcog.data import formats
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, shown, unknown
+from modcog.files import is_reserved
 from modcog.validation import read_settings, validated
 
 AMOUNTS = {"trials": {"trials_per_task": 1000}, "stream": {"sequences": 1024, "seq_len": 350}}
@@ -77,10 +78,14 @@ class ExportConfig(BatteryConfig):
         if not isinstance(value, Mapping) or not value:
             raise ModcogError("must map the name of each split to its share")
         for name, share in value.items():
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ModcogError(f"{name!r} is no name for a split; use letters, digits, - and _")
+            # It is the name of a folder.
+            if not isinstance(name, str) or not _NAME.fullmatch(name) or is_reserved(name):
+                raise ModcogError(f"{shown(name)} is no name for a split; use letters, digits, - and _")
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
                 raise ModcogError(f"{name}: got {share!r}, must be a share, greater than 0 and at most 1")
+        # Some file systems ignore case, and Hugging Face knows no -.
+        if len({name.lower().replace("-", "_") for name in value}) < len(value):
+            raise ModcogError("the names of splits must differ in more than case, - and _")
         if abs(sum(value.values()) - 1) > 1e-9:
             raise ModcogError(f"the shares add up to {sum(value.values()):g}, must add up to 1")
         return {name: float(share) for name, share in value.items()}

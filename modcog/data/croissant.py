@@ -9,7 +9,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from modcog.data.manifest import Manifest
+from modcog.data.manifest import ARRAYS, Manifest
 
 _TERMS = """citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset
 jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source subField
@@ -41,8 +41,8 @@ _CITE = (
 
 def croissant(manifest: Manifest) -> str:
     """Return the metadata as JSON-LD."""
-    kind = "trials" if manifest.identity.config["layout"] == "trials" else "sequences of trials"
-    parquet = manifest.identity.config["format"] == "parquet"
+    kind = "trials" if manifest.stored.layout == "trials" else "sequences of trials"
+    parquet = manifest.stored.format == "parquet"
     tasks = [{"tasks/index": i, "tasks/name": task} for i, task in enumerate(manifest.tasks)]
     value = {
         "@context": _CONTEXT,
@@ -67,9 +67,9 @@ def croissant(manifest: Manifest) -> str:
         "recordSet": [
             _node("RecordSet", "splits", dataType="cr:Split", key={"@id": "splits/name"},
                   field=[_field("splits/name", "Text")], data=[{"splits/name": split} for split in manifest.splits]),
-            _node("RecordSet", "tasks", description="The tasks; the column task indexes them.",
-                  key={"@id": "tasks/index"}, field=[_field("tasks/index", "Integer"), _field("tasks/name", "Text")],
-                  data=tasks),
+            _node("RecordSet", "tasks", description="The tasks; the column task " + ("names" if parquet else "indexes")
+                  + " them.", key={"@id": "tasks/index"}, data=tasks,
+                  field=[_field("tasks/index", "Integer"), _field("tasks/name", "Text")]),
             *(_rows(manifest, split) for split in manifest.splits if parquet),
         ],
     }  # fmt: skip
@@ -80,8 +80,10 @@ def _rows(manifest: Manifest, split: str) -> dict[str, Any]:
     """Return the record set of a split, whose rows loaders can read by name from Parquet."""
     arrays = manifest.splits[split][0].arrays
     fields = [
-        _field(f"{split}-rows/{name}", "Float" if arrays[name].dtype.startswith("float") else "Integer",
-               description=meaning, source={"fileSet": {"@id": f"{split}-files"}, "extract": {"column": name}})
+        _field(f"{split}-rows/{name}",
+               "Text" if name == "task" else "Float" if arrays[name].dtype.startswith("float") else "Integer",
+               description=meaning, repeated=name in ARRAYS or manifest.stored.layout == "stream",
+               source={"fileSet": {"@id": f"{split}-files"}, "extract": {"column": name}})
         for name, meaning in manifest.columns.items()
     ]  # fmt: skip
     return _node("RecordSet", f"{split}-rows", field=fields)

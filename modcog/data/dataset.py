@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,13 +16,19 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
-from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry
+from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry, find_fault
 from modcog.errors import ModcogError, unknown
+from modcog.files import look_below
 from modcog.tasks.condition import Condition
 from modcog.trials.arrays import Trials, ranges, span, write_rule_input
 
 if TYPE_CHECKING:
     from modcog.data.torch import ExportedItems
+
+
+_ADVICE = "modcog verify names everything that is damaged"
+
+_PIECE = 16 << 20  # bytes of observations that are checked at once
 
 
 def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
@@ -33,13 +40,13 @@ def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
             as the settings say.
 
     Raises:
-        ModcogError: if the folder holds no whole data set, its manifest is damaged, a file is missing or has the
-            wrong size, or the package that reads its format is not installed. Hashes are for ``verify``.
+        ModcogError: if the folder holds no whole data set, its manifest is damaged, a file is missing, a symbolic link
+            or of the wrong size, or the package that reads its format is not installed. Hashes are for ``verify``.
     """
     folder = Path(path).absolute()
     manifest = Manifest.read(folder)
     if lost := manifest.lost(folder):
-        raise ModcogError(f"{lost}; modcog verify names everything that is damaged")
+        raise ModcogError(f"{lost}; {_ADVICE}")
     return DataSet(folder, manifest, rule_input)
 
 
@@ -57,10 +64,10 @@ class DataSet(Mapping[str, "Split"]):
 
     def __init__(self, path: Path, manifest: Manifest, rule_input: bool | None = None) -> None:
         self.path, self.manifest = path, manifest
-        stored = manifest.identity.config
-        self.layout, self.format, self._padded = stored["layout"], stored["format"], stored["padded"]
+        stored = manifest.stored
+        self.layout, self.format = stored.layout, stored.format
         self.unit = "trials" if self.layout == "trials" else "sequences"
-        self.rule_input = bool(stored["rule_input"] if rule_input is None else rule_input)
+        self.rule_input = bool(stored.rule_input if rule_input is None else rule_input)
         get_format(self.format)  # now rather than in a worker process
         self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
 
@@ -75,6 +82,7 @@ class DataSet(Mapping[str, "Split"]):
 
         Raises:
             UnknownNameError: if a task is built on a user's own base task that is not known here.
+        ModcogError: if one is wrong.
         """
         return self.manifest.config
 
@@ -189,10 +197,9 @@ class Split:
         found: dict[str, NDArray[Any]] = {"observations": observations, "labels": labels, "steps": steps}
         found |= {name: np.empty(int(trials.sum()), stored[name].dtype) for name in columns}
         for place, part in parts:
-            _put(part["observations"], observations[:, : part["observations"].shape[-1]], at_step[place], steps[place])
-            _put(part["labels"], labels, at_step[place], steps[place])
-            for name in columns:
-                _put(part[name], found[name], at_trial[place], trials[place])
+            channels = observations[:, : part["observations"].shape[-1]]
+            _put([(part["observations"], channels), (part["labels"], labels)], at_step[place], steps[place])
+            _put([(part[name], found[name]) for name in columns], at_trial[place], trials[place])
         return found
 
     def column(self, name: str) -> NDArray[Any]:
@@ -234,8 +241,8 @@ class Split:
             manifest.tasks,
             manifest.dt,
             tuple(manifest.periods[task] for task in manifest.tasks),
-            manifest.identity.config["dim_ring"],
-            tuple(Condition(**declared) for declared in manifest.conditions),
+            manifest.stored.dim_ring,
+            tuple(Condition(**dict(declared)) for declared in manifest.conditions),
         )
         if not self.dataset.rule_input:
             return trials
@@ -245,13 +252,14 @@ class Split:
         write_rule_input(observations[:, channels:], trials.task, trials.lengths)
         return replace(trials, packed_observations=observations)
 
-    def _open(self, k: int) -> _Shard:
+    def _open(self, k: int) -> Shard:
         return self._opened(k, os.getpid())  # a forked worker must not share file handles with its parent
 
     @cached_property
-    def _opened(self) -> Callable[[int, int], _Shard]:
+    def _opened(self) -> Callable[[int, int], Shard]:
         most = get_format(self.dataset.format).OPEN_SHARDS
-        return lru_cache(most)(lambda k, process: _Shard(self.dataset, self._entries[k]))
+        data = self.dataset
+        return lru_cache(most)(lambda k, process: Shard(data.path, data.manifest, self._entries[k]))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the open shards: a worker process opens its own."""
@@ -261,60 +269,121 @@ class Split:
         return f"Split({self.name!r}, {len(self):,} {self.dataset.unit}, {self.n_shards} shards)"
 
 
-def _put(part: NDArray[Any], out: NDArray[Any], first: NDArray[np.int64], count: NDArray[np.int64]) -> None:
-    """Write the rows of items, one after the other in ``part``, to ``out``: count[i] rows from first[i] on."""
-    if len(part) < 64 * len(first):  # many short pieces: all at once
-        out[ranges(first, count)] = part
+def _put(parts: list[tuple[NDArray[Any], NDArray[Any]]], first: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+    """Write the rows of items, one after the other in each part, to its target: count[i] rows from first[i] on."""
+    if parts and len(parts[0][0]) < 64 * len(first):  # many short pieces: all at once
+        rows = ranges(first, count)
+        for part, out in parts:
+            out[rows] = part
         return
     for start, n, stop in zip(first.tolist(), count.tolist(), np.cumsum(count).tolist(), strict=True):
-        out[start : start + n] = part[stop - n : stop]
+        for part, out in parts:
+            out[start : start + n] = part[stop - n : stop]
 
 
-class _Shard:
+class Shard:
     """An open shard, whose arrays are read step by step, whatever the layout.
 
     Packed, item i has the steps from ``start[i]`` on. Padded and in sequences, the arrays have a row of ``width`` steps
     for each item; laid one after the other, item i has the steps from ``i · width`` on.
+
+    Raises:
+        ModcogError: if a file is no regular one or has another size, if arrays or columns are not as the manifest says,
+            or if the columns do not fit together.
     """
 
-    def __init__(self, dataset: DataSet, entry: ShardEntry) -> None:
-        self.entry, self.stream = entry, dataset.layout == "stream"
-        self.width = entry.arrays["labels"].shape[1] if self.stream or dataset._padded else 0
-        self.stored = get_format(dataset.format).open_shard(dataset.path / entry.path)
-        if missing := [name for name in entry.arrays if name not in self.stored]:
-            raise ModcogError(f"{entry.path} does not hold {missing[0]}; modcog verify names all that is damaged")
+    def __init__(self, folder: Path, manifest: Manifest, entry: ShardEntry) -> None:
+        self.entry, self.path, self.n = entry, folder / entry.path, manifest.stored.dim_ring
+        self.stream = manifest.stored.layout == "stream"
+        self.width = entry.arrays["labels"].shape[1] if self.stream or manifest.stored.padded else 0
+        there = look_below(folder, entry.path)
+        for fault in filter(None, (find_fault(file, there) for file in entry.files)):
+            raise ModcogError(f"{folder / fault.path}: {fault.detail}; {_ADVICE}")
+        self.stored = get_format(manifest.stored.format).open_shard(self.path, entry.form(manifest.tasks))
         self._columns: dict[str, NDArray[Any]] = {}
+        if wrong := self._wrong_column():
+            raise ModcogError(f"{self.path}: the column {wrong!r} does not fit the others; {_ADVICE}")
+
+    def _wrong_column(self) -> str | None:
+        """Return the name of a column that is not as it must be for items to be found, or None."""
+        task, length, decision = (self.column(name) for name in ("task", "length", "decision_start"))
+        labels, trials, n_tasks = self.entry.arrays["labels"].shape, list(self.entry.trials), len(self.entry.trials)
+        if task.min() < 0 or task.max() >= n_tasks or np.bincount(task, minlength=n_tasks).tolist() != trials:
+            return "task"
+        if length.min() < 0 or length.max() > (self.width or labels[0]):
+            return "length"
+        first = np.cumsum(length, dtype=np.int64) - length
+        if (not self.width or self.stream) and first[-1] + length[-1] != math.prod(labels):
+            return "length"
+        if decision.min() < 0 or np.any(decision > length):
+            return "decision_start"
+        sequence, start = np.divmod(first, self.width) if self.stream else (None, first)
+        if "start" in self.entry.arrays and not np.array_equal(self.column("start"), start):
+            return "start"
+        if self.stream and not np.array_equal(self.column("sequence"), sequence):
+            return "sequence"
+        return "length" if self.stream and np.any(start + length > self.width) else None
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a column, which is read once."""
+        """Return a column, (n,) of all trials, which is read once."""
         if name not in self._columns:
             self._columns[name] = np.asarray(self.stored[name][:])
         return self._columns[name]
 
     def read(self, items: NDArray[np.int64], columns: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Return steps and columns of items, and the numbers of ``steps`` and ``trials`` of each."""
-        first: NDArray[Any] = items * self.width if self.width else self.column("start")[items]
-        steps: NDArray[Any]
+        """Return steps (S, …) and columns of items (n,), and the numbers of ``steps`` and ``trials`` of each, (n,)."""
+        first, steps = self._rows(items)
         if self.stream:
-            steps = np.full(len(items), self.width)
             trial, n_trials = self._first_trial[items], np.diff(self._first_trial)[items]
         else:
-            steps = self.column("length")[items].astype(np.int64)
             trial, n_trials = items, np.ones_like(items)
-        found = {name: self._steps(name, first, steps) for name in ARRAYS}
+        found = self._steps(ARRAYS, first, steps)
         contiguous = np.array_equal(trial[1:], (trial + n_trials)[:-1])
         rows: Any = slice(trial[0], trial[-1] + n_trials[-1]) if contiguous else ranges(trial, n_trials)
         return {**found, **{name: self.column(name)[rows] for name in columns}, "steps": steps, "trials": n_trials}
 
-    def _steps(self, name: str, first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[Any]:
-        """Return, for each i, count[i] steps from first[i] on, one after the other; a view if they are adjacent."""
+    def check(self) -> None:
+        """Read everything once.
+
+        Raises:
+            ModcogError: if something cannot be read, or a label is out of range.
+        """
+        labels = self.stored["labels"][:]
+        if self.width and not self.stream:
+            labels = labels[np.arange(self.width) < self.column("length")[:, None]]
+        self._check_labels(labels)
+        for name in self.entry.arrays.keys() - ARRAYS.keys():
+            self.column(name)
+        observations, n = self.stored["observations"], self.entry.arrays["observations"].shape[0]
+        rows = max(n * _PIECE // max(self.entry.arrays["observations"].n_bytes, 1), 1)
+        for start in range(0, n, rows):
+            _ = observations[start : start + rows]
+
+    def _rows(self, items: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return first step and number of steps of each item."""
+        if self.stream:
+            return items * self.width, np.full(len(items), self.width)
+        first = items * self.width if self.width else self.column("start")[items]
+        return first, self.column("length")[items].astype(np.int64)
+
+    def _steps(
+        self, names: Iterable[str], first: NDArray[np.int64], count: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        """Return, for each i, count[i] steps from first[i] on, one after the other; views if they are adjacent."""
         if np.array_equal(first[1:], (first + count)[:-1]):
-            return self._flat(name, int(first[0]), int(first[-1] + count[-1]))
-        if isinstance(self.stored[name], np.ndarray) and not self.stream:  # many short pieces: all at once
-            total = self.entry.arrays[name].shape[0] * max(self.width, 1)
-            return self._flat(name, 0, total)[ranges(first, count)]
-        pieces = zip(first.tolist(), (first + count).tolist(), strict=True)
-        return np.concatenate([self._flat(name, start, stop) for start, stop in pieces])
+            found = {name: self._flat(name, int(first[0]), int(first[-1] + count[-1])) for name in names}
+        elif isinstance(self.stored["labels"], np.ndarray) and not self.stream:  # many short pieces: all at once
+            rows, total = ranges(first, count), math.prod(self.entry.arrays["labels"].shape)
+            found = {name: self._flat(name, 0, total)[rows] for name in names}
+        else:
+            pieces = list(zip(first.tolist(), (first + count).tolist(), strict=True))
+            found = {name: np.concatenate([self._flat(name, *piece) for piece in pieces]) for name in names}
+        self._check_labels(found["labels"])
+        return found
+
+    def _check_labels(self, labels: NDArray[Any]) -> None:
+        if np.any(labels.view(np.uint16) > self.n):  # a negative one reads as a large one
+            raise ModcogError(f"{self.path}: its labels must be from 0 to {self.n}; {_ADVICE}")
 
     def _flat(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Return the steps start … stop − 1 of an array, its rows laid one after the other."""

@@ -27,10 +27,21 @@ from modcog.data.config import ExportConfig
 from modcog.data.croissant import croissant
 from modcog.data.dataset import DataSet, load
 from modcog.data.formats import get_format
-from modcog.data.manifest import MANIFEST, UNFINISHED, ArrayEntry, Identity, Manifest, ShardEntry, file_entries
+from modcog.data.manifest import (
+    LARGEST_MANIFEST,
+    MANIFEST,
+    UNFINISHED,
+    ArrayEntry,
+    ConditionEntry,
+    Identity,
+    Manifest,
+    ShardEntry,
+    file_entries,
+    first_error,
+)
 from modcog.data.plan import Plan
 from modcog.errors import ModcogError, one_line
-from modcog.files import flush, locked, remove, whole_file, write_text
+from modcog.files import EMPTY, flush, locked, look_below, read_regular, remove, whole_file, write_text
 from modcog.processes import spread
 from modcog.progress import ProgressBar
 from modcog.tasks.base import Base
@@ -132,14 +143,17 @@ class Job:
         Raises:
             ModcogError: if it holds an export with other settings, or something else.
         """
+        for path, kind in look_below(self.out).items():  # a link leads elsewhere, and a pipe has no end
+            if not isinstance(kind, int) and kind != EMPTY:
+                raise ModcogError(f"out: {self.out / path} is {kind}; a data set has regular files only")
         settings, there = self.inside("settings.json"), None
         try:  # before the manifest: an export that finishes now writes that first and then removes these
-            there = Identity.model_validate_json(settings.read_bytes())
+            there = Identity.model_validate_json(read_regular(settings, LARGEST_MANIFEST))
         except ValidationError:
             raise ModcogError(f"out: {settings} is damaged; remove {self.out} and export again") from None
         except FileNotFoundError:
             pass
-        manifest = Manifest.read(self.out) if (self.out / MANIFEST).exists() else None
+        manifest = Manifest.read(self.out) if os.path.lexists(self.out / MANIFEST) else None
         there = manifest.identity if manifest else there
         if there is None and self.out.is_dir() and any(path.name != UNFINISHED for path in self.out.iterdir()):
             raise ModcogError(f"out: {self.out} is not empty and holds no export; give another folder")
@@ -149,10 +163,12 @@ class Job:
 
     def finished(self, index: int) -> ShardEntry | None:
         """Return the entry of a shard that is there as it is recorded, hashes and all, or None."""
+        shard, ending = self.plan().shards[index], get_format(self.identity.config["format"]).ENDING
         try:
-            entry = ShardEntry.model_validate_json(self.inside(index).read_bytes())
-            return entry if file_entries(self.out / entry.path, entry.path) == entry.files else None
-        except (OSError, ValidationError):
+            entry = ShardEntry.model_validate_json(read_regular(self.inside(index), LARGEST_MANIFEST))
+            same = (entry.path, entry.items) == (shard.name + ending, shard.n_items)
+            return entry if same and file_entries(self.out / entry.path, entry.path) == entry.files else None
+        except (OSError, ValidationError, ModcogError):
             return None
 
     @contextmanager
@@ -189,7 +205,8 @@ def _write(job: Job, jobs: int, dask: str | None, progress: bool | None) -> None
     if path.exists():  # it has lost files since, and is an unfinished export again
         listed = {shard.path: shard for shard in Manifest.read(job.out).shards()}
         for index, shard in enumerate(plan.shards):
-            job.inside(index).write_text(listed[shard.name + ending].model_dump_json(), encoding="utf-8")
+            if entry := listed.get(shard.name + ending):
+                job.inside(index).write_text(entry.model_dump_json(), encoding="utf-8")
         path.unlink()
     entries: dict[int, ShardEntry] = {}
     n_items, unit = sum(shard.n_items for shard in plan.shards), "trials" if plan.seq_len == 0 else "sequences"
@@ -227,17 +244,21 @@ def _flush_shard(path: Path) -> None:
 
 def _manifest(job: Job, plan: Plan, entries: dict[int, ShardEntry]) -> Manifest:
     made = [(shard.split, entries[index]) for index, shard in enumerate(plan.shards)]
-    tables, parts = plan.battery.tables, ("name", "kind", "meaning", "derived", "off_grid")
-    return Manifest(
-        identity=job.identity,
-        tasks=tables.tasks,
-        periods=dict(zip(tables.tasks, tables.periods, strict=True)),
-        dt=tables.settings.dt,
-        conditions=tuple({part: getattr(condition, part) for part in parts} for condition in tables.conditions),
-        columns=plan.meanings(entries[0].arrays),
-        splits={name: tuple(entry for split, entry in made if split == name) for name in plan.config.splits},
-        files=(),
-    )
+    tables, parts = plan.battery.tables, ConditionEntry.model_fields
+    try:
+        return Manifest(
+            identity=job.identity,
+            tasks=tables.tasks,
+            periods=dict(zip(tables.tasks, tables.periods, strict=True)),
+            dt=tables.settings.dt,
+            conditions=tuple(ConditionEntry(**{part: getattr(c, part) for part in parts}) for c in tables.conditions),
+            columns=plan.meanings(entries[0].arrays),
+            splits={name: tuple(entry for split, entry in made if split == name) for name in plan.config.splits},
+            files=(),
+        )
+    except ValidationError as error:  # records of an earlier attempt that were changed since
+        damaged = f"{job.out / UNFINISHED} is damaged: {first_error(error)}"
+        raise ModcogError(f"out: {damaged}; remove {job.out} and export again") from None
 
 
 def make_shard(job: Job, index: int) -> tuple[int, ShardEntry]:
@@ -264,7 +285,7 @@ def _write_shard(job: Job, index: int) -> ShardEntry:
             path=name,
             items=shard.n_items,
             trials=tuple(trials.tolist()),
-            arrays={key: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for key, array in data.all.items()},
+            arrays={key: ArrayEntry.of(array) for key, array in data.all.items()},
             files=file_entries(part, name),
         )
         job.inside(index).write_text(entry.model_dump_json(), encoding="utf-8")

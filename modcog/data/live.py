@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -81,6 +82,7 @@ class LiveDataset(IterableDataset[Any]):
         if self.rank >= self.world_size:
             raise ModcogError(f"rank: got {self.rank}, must be less than world_size {self.world_size}")
         self.seed = check_seed(seed)
+        self._lock, self._process = threading.Lock(), os.getpid()
         # Shared with worker processes: the position, how often it was set, and which setting each has started from.
         self._shared = torch.zeros(2 + _MOST_WORKERS, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._setting = 0
@@ -95,15 +97,23 @@ class LiveDataset(IterableDataset[Any]):
         Raises:
             ModcogError: when read, if it is not known.
         """
+        self._part_from_parent()
         if (self._shared[2:] == self._setting).any():
-            raise _unknown_position(int(self._shared[0]))
-        return int(self._shared[0])
+            raise _unknown_position(self._position)
+        return self._position
 
     @position.setter
     def position(self, value: int) -> None:
-        self._shared[0] = check_count("position", value, at_least=0)
+        self._position = check_count("position", value, at_least=0)
+        self._part_from_parent()
         self._setting += 1
-        self._shared[1] = self._setting
+        self._shared[0], self._shared[1] = self._position, self._setting
+
+    def _part_from_parent(self) -> None:
+        """Go on alone in a process that was forked or got the data set from another, and is no worker of a loader."""
+        if self._process != os.getpid():
+            self._lock, self._process = threading.Lock(), os.getpid()
+            self._shared = self._shared.clone().share_memory_()
 
     def batch(self, index: int) -> Any:
         """Return batch ``index`` of this rank, whatever the position; its tensors share the memory of the arrays."""
@@ -142,9 +152,27 @@ class LiveDataset(IterableDataset[Any]):
 
     def _from_position(self) -> Iterator[Any]:
         stop = self.rest(self.position).stop
-        while (index := self.position) < stop:
-            self.position += 1  # before the batch is handed out: the caller may ask for it then
+        while (index := self._take(stop)) is not None:
             yield self.batch(index)
+
+    def _take(self, stop: int, expected: int | None = None) -> int | None:
+        """Return the next batch's number and move the position on, before the batch is handed out; None from stop on.
+
+        Raises:
+            ModcogError: if it is not the expected one.
+        """
+        self._part_from_parent()
+        with self._lock:  # two threads that read one data set must not get the same batch
+            index = self.position
+            if expected not in (None, index):
+                raise ModcogError(
+                    f"position: a loader that was to hand out batch {expected} finds the position at {index}: it was "
+                    "set, or somebody else has read; read with one loader at a time, and start a new loop after setting"
+                )
+            if index >= stop:
+                return None
+            self.position = index + 1
+            return index
 
     def _share(self, workers: int, error: ModcogError | None) -> Iterator[Any]:
         """Yield the batches of this worker process, one of several; raise ``error`` where torch reports it."""
@@ -206,13 +234,19 @@ class LiveDataset(IterableDataset[Any]):
         return self.length
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the stream: a worker process makes its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_stream"}
+        """Return the state without the lock and the stream: a process makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_stream", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Share memory with worker processes again, if this is a copy."""
-        self.__dict__.update(state)
+        self.__dict__.update(state, _lock=threading.Lock())
         self._shared.share_memory_()
+
+    def __copy__(self) -> LiveDataset:
+        """Return a copy whose position is its own."""
+        twin = object.__new__(type(self))
+        twin.__setstate__({**self.__getstate__(), "_shared": self._shared.clone()})
+        return twin
 
 
 class LiveLoader(DataLoader[Any]):
@@ -228,9 +262,14 @@ class LiveLoader(DataLoader[Any]):
         self.live = live
 
     def __iter__(self) -> Any:
-        """Yield the batches from the data set's position on."""
-        for batch in super().__iter__():
-            self.live.position += 1
+        """Yield the batches from the data set's position on.
+
+        Raises:
+            ModcogError: if somebody else moves the position meanwhile.
+        """
+        numbers = self.live.rest(self.live.position)
+        for index, batch in zip(numbers, super().__iter__(), strict=False):
+            self.live._take(numbers.stop, index)
             yield batch
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.data.config import ExportConfig
 from modcog.data.formats import ShardData
-from modcog.data.manifest import ARRAYS, OWN_COLUMNS
+from modcog.data.manifest import ARRAYS, LARGEST_SHARD, OWN_COLUMNS
 from modcog.errors import ModcogError
 from modcog.seeds import Part, Purpose, Seed
 from modcog.trials.arrays import IGNORE, Trials, concatenate, pad
@@ -25,6 +25,11 @@ from modcog.trials.stream import Stream
 from modcog.trials.timing import whole_steps
 
 Columns = dict[str, NDArray[Any]]
+
+_ABSENT = "where the task has no such thing"
+
+LARGEST_ITEM = LARGEST_SHARD // 4
+"""Bytes of observations that a trial may have on average, or a sequence; a worker holds several times that."""
 
 BLOCK = {"trials": 1024, "stream": 64}
 """Items that are drawn together, unless they are so long that fewer fill a shard."""
@@ -60,7 +65,11 @@ class Plan:
     def __init__(self, config: ExportConfig) -> None:
         self.config, self.battery = config, Battery.from_config(config.battery_settings())
         self.seq_len = config.seq_len or 0
-        target = config.shard_mb * 1e6 / (4 * self.battery.n_channels * self._expected_steps())
+        item_bytes = 4 * self.battery.n_channels * self._expected_steps()
+        if item_bytes > LARGEST_ITEM:
+            item = "a trial" if config.layout == "trials" else "seq_len: a sequence"
+            raise ModcogError(f"{item} would have {item_bytes / 1e6:,.0f} MB, may have {LARGEST_ITEM / 1e6:,.0f}")
+        target = config.shard_mb * 1e6 / item_bytes
         self.block = max(min(BLOCK[config.layout], int(target)), 1)
         per_shard = max(int(target / self.block), 1) * self.block
         self.shards = tuple(
@@ -108,13 +117,18 @@ class Plan:
         for name in trials.conditions:
             if name in OWN_COLUMNS or name in ARRAYS:
                 raise ModcogError(f"a condition is called {name!r}, which is the name of a column; rename it")
-        return ShardData(arrays, columns | trials.conditions, array_offsets, column_offsets)
+        return ShardData(arrays, columns | trials.conditions, array_offsets, column_offsets, trials.tasks)
 
     def meanings(self, names: Iterable[str]) -> dict[str, str]:
         """Return the meanings of stored arrays and columns."""
-        absent = "; −1 or NaN where the task has no such thing"
-        declared = {c.name: (c.meaning or c.name) + absent for c in self.battery.tables.conditions}
-        return {name: {**declared, **ARRAYS, **OWN_COLUMNS}[name] for name in names}
+        null = self.config.format == "parquet"
+        declared = {
+            c.name: f"{c.meaning or c.name}; {'null' if null else '−1' if c.whole else 'NaN'} {_ABSENT}"
+            for c in self.battery.tables.conditions
+        }
+        if null:
+            declared["task"] = "name of the task"
+        return {name: {**ARRAYS, **OWN_COLUMNS, **declared}[name] for name in names}
 
     def trials(self, shard: Shard) -> Trials:
         """Draw and paint the trials of a shard; in layout stream those of its sequences, each cut at its end."""

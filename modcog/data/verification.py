@@ -10,20 +10,12 @@ from pathlib import Path
 
 from modcog.checks import check_count
 from modcog.data.card import PICTURE
-from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, file_entry, files_in
+from modcog.data.dataset import Shard
+from modcog.data.formats import get_format
+from modcog.data.manifest import MANIFEST, DamagedManifestError, FileEntry, Manifest, Problem, file_entry, find_fault
+from modcog.errors import ModcogError
+from modcog.files import look_below
 from modcog.progress import ProgressBar
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that is not as it was exported."""
-
-    path: str  # relative to the data set
-    kind: str  # missing, truncated, damaged, swapped, extra or unreadable
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.path}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -54,10 +46,11 @@ def verify(path: str | Path, *, jobs: int | None = None, progress: bool | None =
 
     Returns:
         Verification: with a ``Problem`` for every file that is missing, truncated, damaged, swapped with another,
-            extra or unreadable.
+            extra or unreadable, and for every shard whose contents are not as the manifest says.
 
     Raises:
-        ModcogError: if the folder does not exist or is no whole data set, or jobs is not a whole number ≥ 1.
+        ModcogError: if the folder does not exist or is no whole data set, jobs is not a whole number ≥ 1, or the
+            package that reads its format is not installed.
     """
     folder = Path(path).absolute()
     jobs = (os.cpu_count() or 1) if jobs is None else check_count("jobs", jobs)
@@ -65,14 +58,30 @@ def verify(path: str | Path, *, jobs: int | None = None, progress: bool | None =
         manifest = Manifest.read(folder)
     except DamagedManifestError as error:
         return Verification(folder, (Problem(MANIFEST, "damaged", str(error)),), 1, 0)
+    get_format(manifest.stored.format)
     expected = {file.path: file for file in manifest.all_files()}
-    there = {file.relative_to(folder).as_posix() for file in files_in(folder)}
-    missing, extra = expected.keys() - there, there - {*expected, MANIFEST, PICTURE}
-    problems = [Problem(name, "missing", "the manifest names it, and it is not there") for name in missing]
-    problems += [Problem(name, "extra", "the manifest does not name it") for name in extra]
-    problems += _compare(folder, [file for name, file in expected.items() if name in there], jobs, progress)
+    there = look_below(folder)
+    problems = [fault for file in expected.values() if (fault := find_fault(file, there))]
+    for name in there.keys() - {*expected, MANIFEST}:
+        if name != PICTURE:
+            kind = "" if isinstance(there[name], int) else f": {there[name]}"
+            problems.append(Problem(name, "extra", f"the manifest does not name it{kind}"))
+        elif not isinstance(there[name], int):
+            problems.append(Problem(name, "unreadable", f"it is {there[name]}, must be a regular file"))
+    # A file of another size is read only if it can be another's, so that one without end is not.
+    sizes = {file.bytes for file in expected.values()}
+    whole = [file for file in expected.values() if there.get(file.path) in sizes]
+    found = {problem.path: problem for problem in problems} | {
+        problem.path: problem for problem in _compare(folder, whole, jobs, progress)
+    }
+    for shard in manifest.shards():  # what has the right hash can still be the wrong thing, if both were made up
+        if not any(file.path in found for file in shard.files):
+            try:
+                Shard(folder, manifest, shard).check()
+            except ModcogError as error:
+                found[shard.path] = Problem(shard.path, "damaged", str(error))
     total = sum(file.bytes for file in expected.values()) + (folder / MANIFEST).stat().st_size
-    return Verification(folder, tuple(sorted(problems, key=lambda problem: problem.path)), 1 + len(expected), total)
+    return Verification(folder, tuple(found[name] for name in sorted(found)), 1 + len(expected), total)
 
 
 def _compare(folder: Path, files: list[FileEntry], jobs: int, progress: bool | None) -> Iterator[Problem]:
@@ -84,9 +93,7 @@ def _compare(folder: Path, files: list[FileEntry], jobs: int, progress: bool | N
                 yield Problem(file.path, "unreadable", found)
             elif found.sha256 in owner and found.sha256 != file.sha256:
                 yield Problem(file.path, "swapped", f"its content is that of {owner[found.sha256]}")
-            elif found.bytes < file.bytes:
-                yield Problem(file.path, "truncated", f"it has {found.bytes} of {file.bytes} bytes")
-            elif found.sha256 != file.sha256:
+            elif found.sha256 != file.sha256 and found.bytes == file.bytes:
                 yield Problem(file.path, "damaged", "its content is not what was exported: the hash differs")
 
 

@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, FiniteFloat, StrictBool
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.errors import UnknownKeywordError, unknown
+from modcog.envs.fixed import is_sequential
+from modcog.errors import FixedError, ModcogError, UnknownKeywordError, unknown
+from modcog.settings import Settings
+from modcog.tasks.names import parse
 from modcog.trials.tables import Tables
 from modcog.validation import validated
 
@@ -59,6 +62,39 @@ class Rewards(BaseModel, frozen=True, extra="forbid"):
     fail: FiniteFloat = Field(default=0.0, description="A wrong one.")
 
 
+class LiveRewards(dict[str, float]):
+    """The rewards of an environment, which may be changed between two steps, to other finite numbers."""
+
+    def __init__(self, rewards: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.update(rewards)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def update(self, *changes: Any, **named: Any) -> None:
+        """Change some of the rewards.
+
+        Raises:
+            UnknownNameError: for a name that is not one of the three.
+            ModcogError: for a wrong value.
+        """
+        new = dict(*changes, **named)
+        super().update(validated(Rewards, new).model_dump(include=set(new)))
+
+    def __ior__(self, changes: Any) -> LiveRewards:  # type: ignore[override,misc]
+        self.update(changes)
+        return self
+
+    def _keep(self, *names: Any) -> Any:
+        raise FixedError(f"rewards: {', '.join(self)} stay; write others over them")
+
+    __delitem__ = pop = popitem = clear = setdefault = _keep
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
 class EnvOptions(BaseModel, frozen=True, extra="forbid"):
     """Options of stepping an environment."""
 
@@ -73,17 +109,37 @@ class EnvOptions(BaseModel, frozen=True, extra="forbid"):
 def read_options(task: str, keywords: Mapping[str, Any]) -> tuple[Battery, EnvOptions]:
     """Return the battery of one task and the options of its environment, from keywords of both.
 
+    ``cohs`` is the published name of the coherences of the dm tasks and the strengths of the dlydm tasks. In tasks that
+    draw neither it is checked and changes nothing.
+
     Raises:
         UnknownKeywordError: for a keyword that is neither a setting nor an option.
         ModcogError: for a wrong value.
     """
     settings = dict(keywords)
     options = {name: settings.pop(name) for name in EnvOptions.model_fields if name in settings}
-    allowed = [*EnvOptions.model_fields, *(name for name in BatteryConfig.model_fields if name != "tasks")]
+    allowed = [*EnvOptions.model_fields, *(name for name in BatteryConfig.model_fields if name != "tasks"), "cohs"]
     for name in settings:
         if name not in allowed:  # some tools look for Python's own words in the message
             raise UnknownKeywordError(f"unexpected keyword argument {name!r}: {unknown('option', name, allowed)}")
-    rewards = options.pop("rewards", None)
-    if rewards is not None:
-        options["rewards"] = validated(Rewards, rewards) if isinstance(rewards, dict) else rewards
-    return Battery([task], **settings), validated(EnvOptions, options)
+    if (cohs := settings.pop("cohs", None)) is not None:
+        field = "strengths" if is_sequential(parse(task)) else "coherences"
+        if field in settings:
+            raise ModcogError(f"cohs: is another name of {field} here; give one of the two")
+        try:
+            settings |= {field: getattr(validated(Settings, {field: cohs}), field)}
+        except ModcogError as error:
+            raise ModcogError(f"cohs: {error}") from None
+    return Battery([task], **settings), read_env_options(options)
+
+
+def read_env_options(options: Mapping[str, Any]) -> EnvOptions:
+    """Return options of stepping, from keywords; ``rewards`` may be None or leave some out.
+
+    Raises:
+        ModcogError: for a wrong value.
+    """
+    values = {name: value for name, value in options.items() if name != "rewards" or value is not None}
+    if isinstance(rewards := values.get("rewards"), Mapping):
+        values["rewards"] = validated(Rewards, rewards)
+    return validated(EnvOptions, values)

@@ -5,6 +5,7 @@ Gymnasium finds it as ``modcog.envs.vector:<task>``, an attribute made when it i
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.checks import check_count
+from modcog.envs.fixed import FixedSettings, fixed
 from modcog.envs.stepping import OUTCOMES, SEQUENCE, EnvOptions, demands, read_options
 from modcog.errors import ModcogError, UnknownNameError
 from modcog.seeds import Purpose, Seed, check_seed
@@ -24,6 +26,7 @@ from modcog.tasks.names import parse
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
 from modcog.trials.tables import Tables
+from modcog.validation import ReadOnlyDict
 
 SAME_STEP = gymnasium.__version__.startswith("0.")
 """Gymnasium 0.29 resets a finished copy in the step that ends it, 1.x in the step after."""
@@ -33,10 +36,11 @@ _gymnasium_vector: Any = import_module("gymnasium.experimental.vector" if SAME_S
 _NO_LANES: NDArray[np.intp] = np.zeros(0, np.intp)
 
 
-class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
+class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: ignore[misc]
     """Many copies of one Mod-Cog task, stepped together; see ``ModCogEnv`` for spaces, rewards and options.
 
     Copy i plays the trials of the single environment with the same seed; ``reset(seed=s)`` gives copy i seed s + i.
+    ``copy.deepcopy`` gives an environment that stands at the same steps and goes on with trials of its own.
     ``gymnasium.make_vec(id, num_envs=64, vectorization_mode="custom")`` makes it; gymnasium 1.x calls that mode
     ``"vector_entry_point"``, and takes it by default.
 
@@ -51,31 +55,40 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
     if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
         metadata["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
 
+    num_envs: int = fixed("num_envs", lambda env: env.pool.lanes, meaning="Copies.")
+    max_episode_steps: int | None = fixed("max_episode_steps", lambda env: env._limit, meaning="Limit of an episode.")
+    abort: bool = fixed("abort", lambda env: env.options.abort)
+    trials_per_episode: int | None = fixed("trials_per_episode", lambda env: env.options.trials_per_episode)
+    rewards: dict[str, float] = fixed(
+        "rewards", lambda env: ReadOnlyDict(env.options.rewards.model_dump(), f"rewards: are fixed in {env}")
+    )
+    options: EnvOptions = fixed("options", lambda env: env._options, "the options")
+
     def __init__(self, task: str, num_envs: int = 1, max_episode_steps: int | None = None, **keywords: Any) -> None:
-        self.num_envs = check_count("num_envs", num_envs)
-        self.task = task
         self._spec: Any = None
-        self._set_up({"max_episode_steps": max_episode_steps, **keywords})
+        self._set_up({"task": task, "num_envs": num_envs, "max_episode_steps": max_episode_steps, **keywords})
 
     def _set_up(self, keywords: dict[str, Any]) -> None:
-        self._keywords = dict(keywords)
-        limit = keywords.pop("max_episode_steps")
-        self.max_episode_steps = None if limit is None else check_count("max_episode_steps", limit)
-        self.battery, self.options = read_options(self.task, keywords)
-        if self.options.render_mode is not None:
+        """Make the environment of these keywords; where one is wrong, nothing has changed."""
+        given = dict(keywords)
+        lanes, limit = check_count("num_envs", given.pop("num_envs")), given.pop("max_episode_steps")
+        limit = None if limit is None else check_count("max_episode_steps", limit)
+        battery, options = read_options(given.pop("task"), given)
+        if options.render_mode is not None:
             raise ModcogError("render_mode: the vector environment draws no pictures; render a single environment")
+        self.pool = Pool(battery, options, lanes)
+        self._keywords, self._battery, self._options, self._limit = keywords, battery, options, limit
         self.render_mode = None
-        self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.battery.n_channels,), np.float32)
-        self.single_action_space = spaces.Discrete(self.battery.n_actions)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.pool = Pool(self.battery, self.options, self.num_envs)
-        self._none: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (battery.n_channels,), np.float32)
+        self.single_action_space = spaces.Discrete(battery.n_actions)
+        self.observation_space = batch_space(self.single_observation_space, lanes)
+        self.action_space = batch_space(self.single_action_space, lanes)
+        self._none: NDArray[np.bool_] = np.zeros(lanes, np.bool_)
         self._all = ~self._none
         self._started = False
         self._finished = _NO_LANES  # copies that the next step resets
-        self._trials_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
-        self._steps_done: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
+        self._trials_done: NDArray[np.int64] = np.zeros(lanes, np.int64)
+        self._steps_done: NDArray[np.int64] = np.zeros(lanes, np.int64)
 
     @property
     def spec(self) -> Any:
@@ -84,12 +97,32 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
 
     @spec.setter
     def spec(self, spec: Any) -> None:
-        """Take the specification, and the settings in it that gymnasium 0.29 does not hand to the constructor."""
-        self._spec = spec
-        no_options = {"task", "num_envs", "vectorization_mode"}
-        wanted = {name: value for name, value in (spec.kwargs if spec else {}).items() if name not in no_options}
-        if (keywords := {**self._keywords, **wanted}) != self._keywords:
+        """Take the specification, and the settings in it that gymnasium 0.29 does not hand to the constructor.
+
+        Raises:
+            ModcogError: for a wrong setting, or one that this environment cannot have.
+        """
+        if getattr(spec, "additional_wrappers", ()):
+            raise ModcogError(
+                f"additional_wrappers: {spec.id} wraps single environments, which the vector environment has none of; "
+                'take vectorization_mode="sync", or wrap the vector environment'
+            )
+        given = {name: value for name, value in (spec.kwargs if spec else {}).items() if name != "vectorization_mode"}
+        if (keywords := {**self._keywords, **given}) != self._keywords:
             self._set_up(keywords)
+        self._spec = spec
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModCogVectorEnv:
+        """Return a copy in which each copy of the task stands where it stood, with trials of its own to follow."""
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        shared = {name: self.__dict__[name] for name in ("_battery", "_options", "_spec", "_keywords")}
+        state = {name: value for name, value in self.__dict__.items() if name not in shared}
+        twin.__dict__.update(shared, **copy.deepcopy(state, memo))
+        return twin
+
+    def __copy__(self) -> ModCogVectorEnv:
+        """Return a deep copy: two environments that share their trials would step on each other."""
+        return copy.deepcopy(self)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -122,7 +155,7 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         """Begin an episode in the copies ``lanes``, (k,)."""
         self.pool.advance(lanes)
         self._trials_done[lanes] = 0
-        if self.max_episode_steps is not None:
+        if self._limit is not None:
             self._steps_done[lanes] = 0
 
     def step(
@@ -162,9 +195,9 @@ class ModCogVectorEnv(_gymnasium_vector.VectorEnv):  # type: ignore[misc]
         terminated[finished] = True
         if len(starting):
             self._begin(starting)
-        if self.max_episode_steps is not None:
+        if self._limit is not None:
             self._steps_done[playing] += 1
-            truncated = self._steps_done >= self.max_episode_steps
+            truncated = self._steps_done >= self._limit
             finished = np.flatnonzero(terminated | truncated)
         if not SAME_STEP:
             self._finished = finished
@@ -236,6 +269,7 @@ class Pool:
         self._counts = np.array([right for _, _, right in OUTCOMES], float)
         self._sources = [TrialSource(self.tables, Seed.of(None, Purpose.SAMPLE)) for _ in range(lanes)]
         self._blocks: list[Trials | None] = [None] * lanes
+        self._copies = 0
         self._number, self._trial = np.full(lanes, -1), np.full(lanes, -1)
         self._size: NDArray[np.int64] = np.zeros(lanes, np.int64)
         self._first: NDArray[np.int64] = np.zeros((lanes, 0), np.int64)  # place of each trial's first step
@@ -253,6 +287,18 @@ class Pool:
             if seed is not None:
                 self._sources[lane] = TrialSource(self.tables, Seed.of(seed, Purpose.SAMPLE))
                 self._number[lane], self._trial[lane], self._size[lane] = -1, -1, 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pool:
+        """Return a pool whose lanes stand at the same steps of the same trials, with trials of their own to follow."""
+        twin = memo[id(self)] = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(twin, name, value.copy())
+        self._copies += 1
+        twin._blocks, twin._copies = list(self._blocks), 0
+        twin._sources = [TrialSource(self.tables, one.seed.child(self._copies)) for one in self._sources]
+        twin._number[:], twin._size = -1, self._trial + 1  # each lane begins its own trials after the current one
+        return twin
 
     def _widen(self, width: int) -> None:
         """Give each lane ``width`` places, keeping what is there."""

@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.settings import Settings, Timing
 from modcog.tasks.condition import STEPS, flat
 from modcog.trials import extend, paint
 from modcog.trials.arrays import Trials
 from modcog.trials.draw import Drawn, draw_conditions
 from modcog.trials.tables import RING1, RING2, Tables
-from modcog.trials.timing import Durations, normal_form, whole_steps
+from modcog.trials.timing import Durations, bounds, normal_form, whole_steps
 
 MOST = 300_000
 """Trials that are enumerated at most; each is compared with everything that is seen."""
@@ -251,8 +251,10 @@ def weigh_up(tables: Tables, timed_steps: int) -> Hypotheses:
     Raises:
         ModcogError: if they cannot be enumerated, or are more than ``MOST``.
     """
-    ms, steps, _ = time_probabilities(tables)
-    times = ms[steps == timed_steps].tolist()
+    times = [timed_steps * tables.settings.dt]
+    if tables.rules.name != "corrected":
+        ms, steps, _ = time_probabilities(tables)
+        times = ms[steps == timed_steps].tolist()
     trials, shown = enumerate_trials(tables, times), shown_slots(tables)
     n, k = trials.answer.shape[1], len(times)
     unmoved = np.broadcast_to(trials.answer, (k, n))
@@ -309,7 +311,8 @@ def time_probabilities(tables: Tables) -> tuple[NDArray[np.floating], NDArray[np
         steps, probability = step_probabilities(timing, dt)
         return steps * dt, steps, probability
     kind, values = normal_form(timing)
-    if kind == "uniform" and values[0] != values[1]:
+    shortest, longest = bounds(timing)
+    if kind != "choice" and shortest != longest:
         raise ModcogError(
             f"timing: {timed} of {tables.specs[0]} is drawn from a continuum; the published rules count it before "
             "rounding to steps, so the ideal observer has endlessly many hypotheses; give a list to choose from"
@@ -319,15 +322,25 @@ def time_probabilities(tables: Tables) -> tuple[NDArray[np.floating], NDArray[np
 
 
 def step_probabilities(timing: Timing, dt: float) -> tuple[NDArray[np.int64], Floats]:
-    """Return the numbers of steps that a period can last, (K,), and the probability of each, (K,); ``dt`` in ms."""
+    """Return the numbers of steps that a period can last, (K,), and the probability of each, (K,); ``dt`` in ms.
+
+    Raises:
+        ModcogError: if the duration is a function.
+    """
     kind, values = normal_form(timing)
-    first, last = whole_steps(np.array([min(values), max(values)]), dt)
+    if kind == "function":
+        raise ModcogError(f"timing: {shown(timing)} is a function, so the durations it gives cannot be enumerated")
+    low, high = bounds(timing)
+    first, last = whole_steps(np.array([low, high]), dt)
     if kind == "choice" or first == last:
-        steps, count = np.unique(whole_steps(np.array(values), dt), return_counts=True)
+        steps, count = np.unique(whole_steps(np.array(values if kind == "choice" else [low]), dt), return_counts=True)
         return steps, count / count.sum()
-    edges = np.clip(np.arange(first, last + 2) * dt, values[0], values[1])
-    probability = np.diff(edges) / (values[1] - values[0])
-    possible = probability > 0  # a duration drawn uniformly falls short of its upper end
+    below = (np.clip(np.arange(first, last + 2) * dt, low, high) - low) / (high - low)
+    if kind == "truncated_exponential":
+        rate = (high - low) / values[0]
+        below = np.expm1(-rate * below) / np.expm1(-rate)
+    probability = np.diff(below)
+    possible = probability > 0  # a duration drawn from a continuum falls short of its upper end
     return np.arange(first, last + 1)[possible], probability[possible]
 
 

@@ -1,9 +1,7 @@
 """Experiments on networks: sweeps of training runs, the paper's claims, and the benchmark."""
 
-import lazy_loader
+from modcog.extras import attach_stub, require
 
-from modcog.extras import require
+require("train", "modcog.experiments")
 
-require("benchmark", "modcog.experiments")
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -17,6 +17,9 @@ from typing import Any
 from modcog.processes import cluster
 from modcog.signals import stop_signals
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Signal that ends a process at once; Windows has SIGTERM for that."""
+
 
 def call_each(
     call: Callable[[Any], Any], items: Sequence[Any], jobs: int = 1, dask: str | None = None
@@ -48,7 +51,7 @@ def call_each(
                 if result is not None or not asked():
                     yield index, result
         finally:  # also when the consumer gives up, or a second signal has come
-            orders.append(signal.SIGKILL)
+            orders.append(KILL)
     if asked():
         raise KeyboardInterrupt
 
@@ -88,7 +91,8 @@ def call_in_process(call: Callable[[Any], Any], item: Any, orders: Sequence[sign
                 process.wait(0.1)
                 break
             for order in orders[sent:]:
-                process.send_signal(order)
+                if os.name != "nt" or order == KILL:  # on Windows, Ctrl-C reaches every process by itself
+                    process.send_signal(order)
                 sent += 1
         output.seek(0)
         result = output.read()

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from modcog.errors import ModcogError, unknown
 from modcog.models import kernels
-from modcog.models.kernels import ACTIVATIONS, Kernel, MaskedRecurrence
+from modcog.models.kernels import ACTIVATIONS, Kernel, MaskedRecurrence, PlainNetwork, full_precision, is_opaque
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 
@@ -46,19 +46,28 @@ class RecurrentNetwork(nn.Module, ABC):
         if x.ndim != 3 or x.shape[2] != self.n_inputs or 0 in x.shape:
             must = f"{'(B, T, C)' if self.batch_first else '(T, B, C)'} with C = {self.n_inputs} and no side of 0"
             raise ModcogError(f"x: got shape {tuple(x.shape)}, must be {must}")
-        x = (x.transpose(0, 1) if self.batch_first else x).to(next(self.parameters()).dtype).contiguous()
+        x = (x.transpose(0, 1) if self.batch_first else x).to(self.dtype).contiguous()
         if h0 is not None:
             if h0.shape != (x.shape[1], self.hidden):
                 raise ModcogError(f"h0: got shape {tuple(h0.shape)}, must be (B, N) = ({x.shape[1]}, {self.hidden})")
             h0 = h0.to(x.dtype)
-        logits, states = self._run(x, h0, generator)
-        if self.batch_first:
-            logits, states = logits.transpose(0, 1), states.transpose(0, 1)
-        return (logits, states) if return_states else logits
+        logits, states = self._run(x, h0, generator, return_states)
+        logits = logits.transpose(0, 1) if self.batch_first else logits
+        if not return_states:
+            return logits
+        assert states is not None
+        return logits, states.transpose(0, 1) if self.batch_first else states
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Type of the weights, and of the logits; parameters() would be empty in a copy made by DataParallel."""
 
     @abstractmethod
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        """Return logits (T, B, A) and states (T, B, N) for observations (T, B, C), contiguous."""
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return logits (T, B, A) and, at least if asked for, states (T, B, N), for observations (T, B, C)."""
 
 
 class MaskedRNN(RecurrentNetwork):
@@ -116,27 +125,45 @@ class MaskedRNN(RecurrentNetwork):
             raise ModcogError(f"tau: got {tau:g}, must be at least dt = {dt:g}")
         self.alpha = 1.0 if tau is None else dt / tau
         self.mask, self.activation, self.noise, self.kernel = mask, activation, noise, kernel
-        self._kernels: dict[str, Kernel] = {}
-        rng = Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
-        self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
-        self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
-        self.bias = nn.Parameter(torch.zeros(mask.n))
-        self.weight_out = nn.Parameter(_uniform(n_outputs, mask.n, rng))
-        self.bias_out = nn.Parameter(torch.zeros(n_outputs))
-        self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
+        self._kernels: dict[tuple[str, torch.device], Kernel] = {}
+        self._plain = PlainNetwork(mask, activation, self.alpha)
+        device = torch.empty(0).device  # torch's default
+        with torch.device("cpu"):  # the same weights for a seed, wherever they go
+            rng = Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
+            self.weight_recurrent = nn.Parameter(draw_recurrent(mask, init, gain, rng))
+            self.weight_in = nn.Parameter(_uniform(mask.n, n_inputs, rng))
+            self.bias = nn.Parameter(torch.zeros(mask.n))
+            self.weight_out = nn.Parameter(_uniform(n_outputs, mask.n, rng))
+            self.bias_out = nn.Parameter(torch.zeros(n_outputs))
+            self.register_buffer("mask_fingerprint", torch.tensor(mask.fingerprint, dtype=torch.int64))
+        self.to(device)
         self.register_load_state_dict_pre_hook(_prepare_state)  # type: ignore[no-untyped-call]
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
-        if name not in self._kernels:
-            self._kernels[name] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
-        parameters = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
-        with torch.autocast(x.device.type, enabled=False):
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.bias.dtype
+
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        weights = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
+        with full_precision(x.device):
             noise = None
             if self.noise:
+                source: dict[str, Any] = (
+                    {} if generator is None else {"generator": generator}
+                )  # exporters refuse one that is None
                 shape = (*x.shape[:2], self.mask.n)
-                noise = torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.noise)
-            return MaskedRecurrence.apply(x, h0, noise, self._kernels[name], *parameters)  # type: ignore[no-untyped-call]
+                noise = torch.randn(shape, device=x.device, dtype=x.dtype, **source) * self.noise
+            if not is_opaque(x, h0, *weights):
+                return self._plain(x, h0, noise, *weights)
+            name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
+            if (name, x.device) not in self._kernels:
+                with torch.inference_mode(False):  # what it keeps is used in training, too
+                    self._kernels[name, x.device] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
+            kernel = self._kernels[name, x.device]
+            return MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Return the options that ``print(model)`` shows."""
@@ -167,12 +194,21 @@ class GatedRNN(RecurrentNetwork):
     ) -> None:
         super().__init__(n_inputs, hidden, batch_first)
         self.kind = kind
-        with torch.random.fork_rng(devices=[]):
+        device = torch.empty(0).device
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             torch.manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
+        self.to(device)
 
-    def _run(self, x: Tensor, h0: Tensor | None, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.read_out.weight.dtype
+
+    def _run(
+        self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
+    ) -> tuple[Tensor, Tensor | None]:
         start: Any = None if h0 is None else h0[None]
         if start is not None and self.kind == "lstm":
             start = (start, torch.zeros_like(start))

@@ -67,10 +67,12 @@ Batches = Callable[[int], Minibatch]
 Places = NDArray[np.integer]
 
 
-def make_batches(config: TrainConfig, battery: Battery, rank: int = 0, ranks: int = 1) -> Batches:
+def make_batches(
+    config: TrainConfig, battery: Battery, rank: int = 0, ranks: int = 1, device: torch.device | None = None
+) -> Batches:
     """Return the function from an update's number to its minibatch, in process ``rank`` of ``ranks``.
 
-    No two processes get the same trials.
+    No two processes get the same trials. With a ``device``, a stream of the generator's is made there.
 
     Raises:
         UnknownNameError: if the data set of the config has no split ``train``.
@@ -78,7 +80,9 @@ def make_batches(config: TrainConfig, battery: Battery, rank: int = 0, ranks: in
     """
     if config.data is not None:
         return _exported_batches(config, rank, ranks)
-    return (_stream_batches if config.layout == "stream" else _live_batches)(config, battery, rank, ranks)
+    if config.layout == "stream":
+        return _stream_batches(config, battery, rank, ranks, device)
+    return _live_batches(config, battery, rank, ranks)
 
 
 def held_out(config: TrainConfig, battery: Battery) -> Trials:
@@ -99,20 +103,21 @@ def _live_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int) 
     return batch
 
 
-def _stream_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Batches:
+def _stream_batches(
+    config: TrainConfig, battery: Battery, rank: int, ranks: int, device: torch.device | None
+) -> Batches:
     """Return the function that makes a minibatch of trials back to back in lanes."""
-    stream = Stream(battery.tables, Seed.of(config.seed, Purpose.TRAINING), config.batch_size, config.seq_len)
-    decision_slot = battery.tables.decision_slot
+    seed, sizes = Seed.of(config.seed, Purpose.TRAINING), (config.batch_size, config.seq_len)
+    stream = Stream(battery.tables, seed, *sizes, device=device)
+    slots, decision_slot = np.arange(battery.tables.n_slots), battery.tables.decision_slot
 
     def batch(index: int) -> Minibatch:
         index = index * ranks + rank
         drawn = stream.draw(index)
-        observations, labels = stream.paint(drawn, index)
-        steps = drawn.durations.steps
-        late = np.arange(steps.shape[1]) >= decision_slot[drawn.task][:, None]
-        decision = np.repeat(late.ravel(), steps.ravel()).reshape(labels.T.shape).T
-        weights = np.where(decision, np.float32(config.decision_weight), np.float32(1))
-        return Minibatch((Microbatch(*map(torch.from_numpy, (observations, labels, weights))),), len(drawn.task))
+        late = slots >= decision_slot[drawn.task][:, None]
+        weights = stream.spread(drawn, np.where(late, np.float32(config.decision_weight), np.float32(1)))
+        part = Microbatch(*map(torch.as_tensor, (*stream.paint(drawn, index), weights)))
+        return Minibatch((part,), len(drawn.task))
 
     return batch
 

@@ -128,7 +128,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a file of tensors; its header is checked against its size before memory is taken.
+    """Read a file of tensors of any shape; its header is checked against its size before memory is taken.
 
     Raises:
         ModcogError: if it cannot be read, naming it.

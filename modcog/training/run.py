@@ -23,7 +23,7 @@ from modcog.training import checkpoint
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
 from modcog.training.record import Progress, Record, Status
 from modcog.user_code import check_trust, error_text, is_import_path
-from modcog.validation import read_record
+from modcog.validation import read_record, validated
 from modcog.version import __version__
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Run(Brief):
     @property
     def config(self) -> TrainConfig:
         """Settings of the run; the data set, which may have moved, is left out."""
-        return TrainConfig.of(**{**self.record["config"], "out": self.folder, "data": None})
+        return validated(TrainConfig, {**self.record["config"], "out": self.folder, "data": None})
 
     @property
     def decision_accuracy(self) -> float:
@@ -76,7 +76,11 @@ class Run(Brief):
 
 
 def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
-    """Build the network of a config, initialized from its seed."""
+    """Build the network of a config, initialized from its seed.
+
+    Raises:
+        ModcogError: for wrong options, or if it does not fit in memory.
+    """
     options = dict(config.model)
     if config.density is not None:
         options["density"] = config.density

@@ -5,9 +5,12 @@ The painter and the ideal observer both come here, so they cannot differ.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.trials.backends import NUMPY, NumpyBackend
 from modcog.trials.draw import Drawn
 from modcog.trials.rules import positions
 from modcog.trials.tables import Tables
@@ -19,13 +22,16 @@ def first_target(tables: Tables, drawn: Drawn) -> NDArray[np.integer]:
 
 
 def labels(
-    tables: Tables, task: NDArray[np.integer], target: NDArray[np.integer], step: NDArray[np.integer]
-) -> NDArray[np.integer]:
+    tables: Tables, task: Any, target: Any, step: Any, longest: int | None = None, on: NumpyBackend = NUMPY
+) -> Any:
     """Return the right actions, (m,), at steps of decisions that ask for a response.
 
     At step ``step``, (m,), of a decision, counted from 0, the sequence extension has moved the direction asked for
-    first, ``target`` (m,), by sign · floor(omega · step · dt) positions (Khona et al. 2023).
+    first, ``target`` (m,), by sign · floor(omega · step · dt) positions (Khona et al. 2023). ``longest`` is a number of
+    steps that no decision exceeds; None: it is looked up in ``step``. ``on`` is the backend of all these.
     """
     settings = tables.settings
-    travelled = positions(settings.omega, np.arange(step.max(initial=0) + 1) * settings.dt)
-    return tables.rules.label(target, tables.sequence_sign[task] * travelled[step], settings.dim_ring)
+    longest = int(step.max(initial=0)) + 1 if longest is None else longest
+    (travelled,) = on.put(positions(settings.omega, np.arange(longest) * settings.dt))
+    moved = on.take(on.keep(tables.sequence_sign), task) * on.take(travelled, step)
+    return tables.rules.label(target, moved, settings.dim_ring)

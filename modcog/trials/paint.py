@@ -2,64 +2,66 @@
 
 Within a period nothing but the noise changes, so a trial is a handful of *frames*, one for each period, and its
 observations are those frames, each repeated for as many steps as the period lasts. Where the rows of the result lie
-(trial after trial, or time first) is the caller's choice.
+(trial after trial, or time first) is the caller's choice, and so is what makes them: NumPy, or torch on a device.
+
+What is known of a trial or a frame is laid out on the host, in NumPy: it is little. What there is of every step is made
+by the backend ``on``.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modcog.trials import extend
-from modcog.trials.arrays import ranges
+from modcog.trials.backends import NUMPY, NumpyBackend
 from modcog.trials.draw import Drawn
 from modcog.trials.tables import FIXATION, RING1, RING2, Tables, bump
 
 
-def frame_of_steps(drawn: Drawn) -> NDArray[np.intp]:
+def frame_of_steps(drawn: Drawn, on: NumpyBackend = NUMPY) -> Any:
     """Return the frame of each step, (S,), trials one after the other."""
     steps = drawn.durations.steps
-    return np.repeat(np.arange(steps.size), steps.ravel())
+    return on.spread(steps.ravel(), np.arange(steps.size))[0]
 
 
-def frames(tables: Tables, drawn: Drawn) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def frames(tables: Tables, drawn: Drawn, on: NumpyBackend = NUMPY) -> tuple[Any, NDArray[np.uint8]]:
     """Paint every period of every trial once, without noise.
 
     Returns:
-        (n · P, C) frames: row i · P + p is period p of trial i; and the mask of the channels that are noisy in each.
+        (n · P, C) frames: row i · P + p is period p of trial i; and, on the host, the mask of the channels that are
+        noisy in each.
     """
-    n, slots, ring = len(drawn.task), tables.n_slots, tables.settings.dim_ring
-    values = tables.blank_trial.take(drawn.task, axis=0).reshape(n * slots, tables.n_channels)
+    ring, (task,) = tables.settings.dim_ring, on.put(drawn.task)
+    values = on.take(on.keep(tables.blank_trial), task).reshape(-1, tables.n_channels)
     noise = tables.noise_shown_in.take(drawn.task, axis=0).ravel()
-    rings = _rows(values, slice(1, 1 + 2 * ring), 2)
+    rings = on.columns(values, slice(1, 1 + 2 * ring), 2)
     for group in drawn.groups:
-        task = drawn.task[group.trial]
-        at_ring_shown = tables.noise_at_stimulus[task]
+        of_group = drawn.task[group.trial]
+        at_ring_shown = tables.noise_at_stimulus[of_group]
+        marks_noise = at_ring_shown.any()
         for stimulus in group.stimuli:
-            frame = group.trial * slots + tables.show_slot[task, stimulus.which]
+            frame = group.trial * tables.n_slots + tables.show_slot[of_group, stimulus.which]
             modality = np.asarray(stimulus.modality) - 1
             direction, strength = np.asarray(stimulus.direction), stimulus.strength
-            if direction.dtype.kind == "i":
-                bumps = tables.bumps.take(direction, axis=0)
-            else:  # off the grid
-                bumps = bump(direction, ring).astype(np.float32)
-            if not isinstance(strength, float) or strength != 1:
-                bumps *= np.asarray(strength, np.float32)[..., None]
-            bumps += rings[frame, modality].view(np.float32).reshape(bumps.shape)  # two bumps may share a ring
-            rings[frame, modality] = _items(bumps)
-            if at_ring_shown.any():
+            if marks_noise:
                 noise[frame] |= np.where(at_ring_shown, RING1 << modality, 0).astype(np.uint8)
+            if direction.dtype.kind == "i":
+                frame, modality, direction = on.put(frame, modality, direction)
+                bumps = on.take(on.keep(tables.bumps), direction)
+            else:  # off the grid; on the host, since not every exponential ends in the same bit
+                frame, modality = on.put(frame, modality)
+                (bumps,) = on.put(bump(direction, ring).astype(np.float32))
+            if not isinstance(strength, float) or strength != 1:
+                bumps *= on.put(np.asarray(strength, np.float32))[0][..., None]
+            bumps += rings[frame, modality]  # two bumps may share a ring
+            rings[frame, modality] = bumps
     return values, noise
 
 
-def observations(
-    tables: Tables,
-    drawn: Drawn,
-    frame: NDArray[np.intp],
-    rng: np.random.Generator,
-    lanes: int = 1,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+def observations(tables: Tables, drawn: Drawn, frame: Any, rng: Any, lanes: int = 1, on: NumpyBackend = NUMPY) -> Any:
     """Return the observation at every step, with noise of sd sigma / sqrt(dt) in the noisy channels.
 
     Args:
@@ -69,57 +71,51 @@ def observations(
         rng: source of the noise, which is drawn in this order, so that it is the same whatever the layout.
         lanes: parts of equal length that the steps fall into; the result has the first step of every lane, then the
             second of every lane, and so on.
-        out: (S, C) array to write to; None: a new one.
+        on: the backend, which ``frame`` and ``rng`` are of.
 
     Returns:
         (S, C) float32.
     """
     settings, both = tables.settings, 1 + 2 * tables.settings.dim_ring
-    values, noisy = frames(tables, drawn)
-    found = values.take(frame.reshape(lanes, -1).T.ravel(), 0, out, "clip")  # "raise" would copy to out
+    values, noisy = frames(tables, drawn, on)
+    found = on.take(values, frame.reshape(lanes, -1).T.ravel())
     if settings.sigma == 0:
         return found
-    sd = np.float32(settings.sigma / np.sqrt(settings.dt))
-    mask = noisy.take(frame)
+    sd = float(settings.sigma / np.sqrt(settings.dt))
     channels = {
         RING1: slice(1, 1 + settings.dim_ring),
         RING2: slice(1 + settings.dim_ring, both),
         RING1 | RING2: slice(1, both),
         FIXATION | RING1 | RING2: slice(0, both),
     }
+    steps = drawn.durations.steps.ravel()
+    start = steps.cumsum() - steps  # row of each frame's first step in the result
+    if lanes > 1:  # a frame is of one lane, so each of its steps is ``lanes`` rows below the one before
+        lane, step = np.divmod(start, len(frame) // lanes)
+        start = step * lanes + lane
     for value, span in channels.items():
-        step = np.flatnonzero(mask == value)
-        if len(step):
-            noise = rng.standard_normal((len(step), span.stop - span.start), dtype=np.float32)
+        loud = np.flatnonzero(noisy == value)
+        if len(loud):
+            row, source = _ranges(on, start[loud], steps[loud], lanes, loud)
+            noise = on.normal(rng, (len(row), span.stop - span.start))
             noise *= sd
-            quiet = _rows(values, span)[frame[step]]  # near at hand, unlike the rows of ``found``
-            noise += quiet.view(np.float32).reshape(noise.shape)
-            lane, at = np.divmod(step, len(mask) // lanes)
-            _rows(found, span)[at * lanes + lane] = _items(noise)
+            noise += on.columns(values, span)[source]  # near at hand, unlike the rows of ``found``
+            on.columns(found, span)[row] = noise
     return found
 
 
-def _rows(array: NDArray[np.float32], span: slice, parts: int = 1) -> NDArray[np.void]:
-    """View the columns ``span`` of a contiguous (R, C) array as (R,) or (R, parts) opaque items.
-
-    Indexing copies an item at once instead of number by number: the same result in a third of the time.
-    """
-    size = 4 * (span.stop - span.start) // parts
-    items: NDArray[np.void] = np.ndarray(
-        (len(array), parts), f"V{size}", array, 4 * span.start, (array.strides[0], size)
-    )
-    return items if parts > 1 else items[:, 0]
+def _ranges(on: NumpyBackend, start: NDArray[Any], count: NDArray[Any], step: int, *more: NDArray[Any]) -> Any:
+    """Return start[i], start[i] + step … of each i, count[i] numbers, all in one (S,); and ``more``, spread alike."""
+    before = count.cumsum() - count
+    found, *spread = on.spread(count, start - step * before, *more)
+    found += step * on.arange(len(found))
+    return found, *spread
 
 
-def _items(rows: NDArray[np.float32]) -> NDArray[np.void]:
-    """View the rows of a contiguous (R, C) array as (R,) opaque items."""
-    return rows.view(f"V{rows.strides[0]}")[:, 0]
+def labels(tables: Tables, drawn: Drawn, frame: Any, on: NumpyBackend = NUMPY) -> Any:
+    """Return the right action at every step, (S,) int64: 0 hold fixation, 1 + k respond in direction k.
 
-
-def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return the right action at every step, (S,): 0 hold fixation, 1 + k respond in direction k.
-
-    ``frame``, (S,), is the frame of each step, trials one after the other.
+    ``frame``, (S,), is the frame of each step, trials one after the other; ``on`` is its backend.
     """
     n, slots, steps = len(drawn.task), tables.n_slots, drawn.durations.steps.ravel()
     decision = np.arange(n) * slots + tables.decision_slot[drawn.task]
@@ -127,12 +123,11 @@ def labels(tables: Tables, drawn: Drawn, frame: NDArray[np.intp]) -> NDArray[np.
     of_frame = np.zeros(n * slots, np.int64)
     first = extend.labels(tables, drawn.task, target, np.zeros(n, np.int64))
     of_frame[decision] = np.where(drawn.respond, first, 0)
-    found = of_frame.take(frame)
+    found = on.take(on.put(of_frame)[0], frame)
     moving = np.flatnonzero(drawn.respond & (tables.sequence_sign[drawn.task] != 0))
     if len(moving):  # only these have labels that change within a frame
         length = steps[decision[moving]]
-        trial = np.repeat(moving, length)
-        step = ranges(np.zeros_like(length), length)
         start = (np.cumsum(steps) - steps)[decision[moving]]
-        found[ranges(start, length)] = extend.labels(tables, drawn.task[trial], target[trial], step)
+        step, begin, task, asked = _ranges(on, start, length, 1, start, drawn.task[moving], target[moving])
+        found[step] = extend.labels(tables, task, asked, step - begin, int(length.max()), on)
     return found

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown, unknown
 from modcog.seeds import Part, Seed
 from modcog.trials import draw, paint
-from modcog.trials.arrays import Trials, concatenate
+from modcog.trials.arrays import Trials, concatenate, is_missing
 from modcog.trials.draw import Drawn
 from modcog.trials.tables import Tables
 
@@ -23,7 +23,8 @@ BLOCK = 512
 """Trials in a block of many tasks: enough to make drawing cheap."""
 
 ATTEMPTS = 100
-"""Blocks that are drawn to find a trial with a given target; with 1,024 directions one block has it with 40 %."""
+"""Blocks, of 1, 2, 4 … and then all of ``BLOCK`` trials, that are drawn to find one with given derived conditions; of
+1,024 directions, a block of ``BLOCK`` has a given one as target with 40 %."""
 
 FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK = 16, 256
 """Trials in the first block of a single task, and in a late one; until then each is twice the block before it.
@@ -43,12 +44,14 @@ class TrialSource:
         tables: the battery.
         seed: of the sequence.
         task: the one task to draw; None: a task is drawn for each trial, uniformly.
+        size: trials in each block, which decides what trials there are; None: the usual number.
     """
 
-    def __init__(self, tables: Tables, seed: Seed, task: int | None = None) -> None:
+    def __init__(self, tables: Tables, seed: Seed, task: int | None = None, *, size: int | None = None) -> None:
         self.tables, self.seed, self.task = tables, seed, task
         one = task is not None or len(tables.specs) == 1
-        self._smallest, self._largest = (FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK) if one else (BLOCK, BLOCK)
+        usual = (FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK) if one else (BLOCK, BLOCK)
+        self._smallest, self._largest = (size, size) if size else usual
 
     def block_size(self, index: int) -> int:
         """Return the number of trials in block ``index``."""
@@ -65,12 +68,15 @@ class TrialSource:
 
     def block(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Trials:
         """Return block ``index``, of ``n`` trials (None: as many as it has); ``tasks`` (m,) instead of n drawn ones."""
+        return pack(self.tables, self.draw(index, tasks, n), self.seed.rng(Part.NOISE, index))
+
+    def draw(self, index: int, tasks: NDArray[np.integer] | None = None, n: int | None = None) -> Drawn:
+        """Draw the trials of a block, which ``block`` paints; ``tasks`` (m,) and ``n`` as there."""
         layout = self.seed.rng(Part.LAYOUT, index)
         if tasks is None:
             tasks = self.draw_tasks(self.block_size(index) if n is None else n, layout)
         durations = self.tables.rules.draw_durations(self.tables.timing, tasks, layout, self.seed)
-        drawn = draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
-        return pack(self.tables, drawn, self.seed.rng(Part.NOISE, index))
+        return draw.draw_conditions(self.tables, tasks, durations, self.seed.rng(Part.CONDITIONS, index))
 
     def draw_tasks(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw task indices, (n,)."""
@@ -78,31 +84,54 @@ class TrialSource:
             return np.full(n, self.task, np.int64)
         return rng.integers(0, len(self.tables.specs), n)
 
-    def one(self, index: int, given: Mapping[str, Any], target: int | None = None) -> Trials:
+    def one(self, index: int, given: Mapping[str, Any]) -> Trials:
         """Return a single trial whose conditions are fixed where ``given`` names them; the rest is drawn.
+
+        Conditions that follow from others (``coherence``, ``target``, ``steps_delay`` …) are met by drawing the others
+        until they are so.
 
         Args:
             index: that the rest is drawn under.
             given: values by name of the condition.
-            target: direction that the trial must ask for before any extension; None: any.
 
         Raises:
-            ModcogError: if a condition does not exist, is out of range or contradicts another, or no trial with these
-                conditions has the target.
+            ModcogError: if a condition does not exist, is out of range or contradicts another, or no trial has these.
         """
         rng = self.seed.rng(Part.SINGLE, index)
-        fixed = {name: np.atleast_1d(np.asarray(value)) for name, value in given.items()}
-        for name, column in fixed.items():
+        columns = {name: np.atleast_1d(np.asarray(value)) for name, value in given.items()}
+        for name, column in columns.items():
             if column.shape != (1,) or column.dtype.kind not in "biuf":
-                raise ModcogError(f"{name}: got {given[name]!r}, must be one number")
-        if target is None:
-            return pack(self.tables, self._draw_single(1, rng, fixed), rng)
-        # Draw until a trial has the target: right for every task, whatever its target follows from.
-        for _ in range(ATTEMPTS):
-            drawn = self._draw_single(BLOCK, rng, {name: np.repeat(column, BLOCK) for name, column in fixed.items()})
-            if len(found := np.flatnonzero((drawn.target == target) & drawn.respond)):
-                return pack(self.tables, drawn.part(found[0], found[0] + 1), rng)
-        raise ModcogError(f"ground_truth: got {target}, which no trial with these conditions asks for")
+                raise ModcogError(f"{name}: got {shown(given[name])}, must be one number")
+        derived = [one for one in self.tables.conditions if one.derived and one.name in given]
+        for one in derived:
+            one.check(columns[one.name], self.tables.settings.dim_ring)
+        sought = {one.name: columns.pop(one.name).astype(float) for one in derived}
+        seen: dict[str, set[float]] = {name: set() for name in sought}
+        # Draw until a trial has them: right for every task, whatever its conditions follow from.
+        for attempt in range(ATTEMPTS):
+            n = min(1 << attempt, BLOCK)
+            drawn = self._draw_single(n, rng, {name: np.repeat(column, n) for name, column in columns.items()})
+            found = draw.columns(self.tables, drawn) if sought else {}
+            for name in [name for name in sought if name not in found or is_missing(found[name]).all()]:
+                raise unknown("condition", name, [one for one, column in found.items() if not is_missing(column).all()])
+            agree = np.ones(n, np.bool_)
+            for name, value in sought.items():
+                agree &= np.isclose(found[name], value)
+            if len(trial := np.flatnonzero(agree)):
+                return pack(self.tables, drawn.part(trial[0], trial[0] + 1), rng)
+            for name in sought:
+                seen[name].update(np.unique(found[name]).tolist())
+        wrong = [name for name, value in sought.items() if not np.isclose(list(seen[name]), value).any()]
+        if not wrong:
+            raise ModcogError(
+                f"{', '.join(sought)}: got {', '.join(shown(given[name]) for name in sought)}, never together"
+            )
+        raise ModcogError(
+            "; ".join(
+                f"{name}: got {shown(given[name])}, contradicts the other conditions, which make it {_few(seen[name])}"
+                for name in wrong
+            )
+        )
 
     def _draw_single(self, n: int, rng: np.random.Generator, fixed: Mapping[str, NDArray[Any]]) -> Drawn:
         """Draw n trials with fixed conditions, (n,) columns."""
@@ -125,6 +154,12 @@ class TrialSource:
             block = self.block(index)
             yield block[: n - start]
             start, index = start + len(block), index + 1
+
+
+def _few(values: set[float]) -> str:
+    """Return the values that a condition had, or the first two and the last."""
+    found = [f"{value:g}" for value in sorted(values)]
+    return " or ".join(found) if len(found) <= 16 else f"{found[0]}, {found[1]}, … or {found[-1]}"
 
 
 def pack(tables: Tables, drawn: Drawn, noise: np.random.Generator) -> Trials:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from modcog.checks import check_count
 from modcog.seeds import Part, Seed
 from modcog.trials import draw, paint
+from modcog.trials.backends import NUMPY, TorchBackend
 from modcog.trials.draw import Drawn
+from modcog.trials.prefetch import Prefetcher
 from modcog.trials.source import TrialSource
 from modcog.trials.tables import Tables
 from modcog.trials.timing import Durations
@@ -21,72 +24,112 @@ TOGETHER = 4
 """Batches whose trials are drawn at once: drawing costs nearly the same for many trials as for few."""
 
 
-class Stream(Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]):
+class Stream(Iterator[tuple[Any, Any]]):
     """Endless batches of trials; made by ``Battery.stream``.
 
     Batch i depends on the seed and i alone: ``stream[i]`` gives it at once, and setting ``position`` goes on from
-    there.
+    there. Any number of threads may read one stream: each batch goes to one of them.
 
     Attributes:
         position: number of the batch that ``next`` gives.
         seed: that repeats the stream.
     """
 
-    def __init__(self, tables: Tables, seed: Seed, batch_size: int, seq_len: int, *, batch_first: bool = False) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        seed: Seed,
+        batch_size: int,
+        seq_len: int,
+        *,
+        batch_first: bool = False,
+        device: Any = None,
+        prefetch: int = 0,
+    ) -> None:
         self.tables = tables
         self.batch_size = check_count("batch_size", batch_size)
         self.seq_len = check_count("seq_len", seq_len)
         self.batch_first = batch_first
+        self.prefetch = check_count("prefetch", prefetch, at_least=0)
         self.position = 0
+        self._on = NUMPY if device is None else TorchBackend(device)
         self._seed = seed
         self._source = TrialSource(tables, seed)
         self._drawn: tuple[int, Drawn, list[int]] | None = None
-        self._lock = threading.Lock()
         self._mean_length = max(float(tables.mean_length.mean()), 1.0)
+        self._process: int | None = None
+        self._start()
 
     @property
     def seed(self) -> int:
         """The number that repeats this stream."""
         return self._seed.entropy
 
-    def __next__(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) if batch-first."""
-        with self._lock:  # two threads that read one stream must not get the same batch
+    def __next__(self) -> tuple[Any, Any]:
+        """Return the next batch: observations (T, B, C) float32, labels (T, B) int64; (B, T, …) if batch-first.
+
+        They are arrays of NumPy's, or with a device tensors there.
+        """
+        self._start()
+        with self._reading:  # two threads that read one stream must not get the same batch
             index = self.position
             self.position += 1
-        return self[index]
+            if self.prefetch:
+                coming = self._prefetcher.fetch(self.__getitem__, index)
+        return coming.result() if self.prefetch else self[index]
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Return batch ``index`` (≥ 0), whatever the position."""
         return self.paint(self.draw(index), index)
 
-    def paint(
-        self, drawn: Drawn, index: int, out: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Paint batch ``index``, whose trials have been drawn; observations go to ``out`` (T · B, C)."""
-        tables, lanes, length = self.tables, self.batch_size, self.seq_len
-        frame, rng = paint.frame_of_steps(drawn), self._seed.rng(Part.NOISE, index)
-        labels = paint.labels(tables, drawn, frame).reshape(lanes, length)
-        if self.batch_first:
-            return paint.observations(tables, drawn, frame, rng, out=out).reshape(lanes, length, -1), labels
-        observations = paint.observations(tables, drawn, frame, rng, lanes, out)
-        return observations.reshape(length, lanes, -1), np.ascontiguousarray(labels.T)
+    def paint(self, drawn: Drawn, index: int) -> tuple[Any, Any]:
+        """Paint batch ``index``, whose trials have been drawn."""
+        on = self._on
+        frame, rng = paint.frame_of_steps(drawn, on), on.rng(self._seed, Part.NOISE, index)
+        labels = self._arrange(paint.labels(self.tables, drawn, frame, on))
+        lanes = 1 if self.batch_first else self.batch_size
+        observations = paint.observations(self.tables, drawn, frame, rng, lanes, on)
+        return observations.reshape(*labels.shape, -1), labels
+
+    def spread(self, drawn: Drawn, values: NDArray[Any]) -> Any:
+        """Return a value of each period of the trials of a batch, (n, P), at every step, laid out like its labels."""
+        (of_steps,) = self._on.spread(drawn.durations.steps.ravel(), values.ravel())
+        return self._arrange(of_steps)
+
+    def _arrange(self, of_steps: Any) -> Any:
+        """Return what there is of each step, lane after lane, as (T, B), or (B, T) if batch-first."""
+        lanes = of_steps.reshape(self.batch_size, self.seq_len)
+        return lanes if self.batch_first else lanes.T.ravel().reshape(self.seq_len, self.batch_size)
 
     def draw(self, index: int) -> Drawn:
         """Draw the trials of batch ``index``, lane after lane; a lane's last trial is cut where the batch ends."""
         number, place = divmod(check_count("index", index, at_least=0), TOGETHER)
-        with self._lock:
+        self._start()
+        with self._drawing:  # a user's functions need not bear two threads at once
             if self._drawn is None or self._drawn[0] != number:
                 self._drawn = (number, *self._draw_together(number))
             _, drawn, offsets = self._drawn
         return drawn.part(offsets[place], offsets[place + 1])
 
+    def _start(self) -> None:
+        """Make locks and thread, unless this process has them.
+
+        A forked process has no thread, and the locks as they were at that moment, perhaps held by a thread that it does
+        not have.
+        """
+        if self._process != os.getpid():
+            self._reading, self._drawing = threading.Lock(), threading.Lock()
+            self._prefetcher: Prefetcher[tuple[Any, Any]] = Prefetcher(self.prefetch)
+            self._process = os.getpid()
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the lock, which belongs to a process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        """Return all but locks and thread, which belong to a process."""
+        own = ("_reading", "_drawing", "_prefetcher", "_process")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
+        self.__dict__.update(state, _process=None)
+        self._start()
 
     def _draw_together(self, number: int) -> tuple[Drawn, list[int]]:
         """Draw the trials of ``TOGETHER`` batches, and return them with the number of each batch's first."""

@@ -219,6 +219,7 @@ def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -
         timings=timings,
         timing=compile_timing(
             timings,
+            [row.shows for row in rows],
             settings.dt,
             [-1 if "delay" in settings.timing else rules.kept_delay(spec) for spec in specs],
             [rules.presets_modality(row) for row in rows],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modcog.checks import LONGEST_TRIAL
-from modcog.errors import ModcogError
-from modcog.settings import Timing
+from modcog.checks import LONGEST_MS, LONGEST_TRIAL
+from modcog.errors import ModcogError, shown
+from modcog.settings import Timing, generator_argument
+from modcog.user_code import failures_as
+from modcog.validation import is_number, plain
 
 SLACK = 1e-9
 """Guards every floor against rounding: 0.29 · 100 is 28.999999999999996 in floating point and 29 in arithmetic."""
@@ -47,15 +49,57 @@ def whole_steps(ms: NDArray[np.floating], dt: float) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A user's function that returns durations of one period of one task, in ms.
+
+    It is called for each trial: with the generator that draws durations, if it takes one, and else without arguments;
+    then its trials follow from the seed only if it has a method ``seed``, as neurogym's random numbers have.
+
+    Attributes:
+        task, slot: of the period.
+        name: of the period.
+        call: the function.
+        least: shortest duration under which the trial can be played, in ms.
+    """
+
+    task: int
+    slot: int
+    name: str
+    call: Callable[..., Any]
+    least: float
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return n durations, (n,), in ms.
+
+        Raises:
+            ModcogError: if the function fails or returns anything but a number of ms, from ``least`` on.
+        """
+        argument = generator_argument(self.name, self.call)
+        if argument is None and callable(seed := getattr(self.call, "seed", None)):
+            seed(int(rng.integers(2**32)))
+        with failures_as(f"timing: the function of {self.name} failed"):
+            drawn = [plain(self.call() if argument is None else self.call(**{argument: rng})) for _ in range(n)]
+        for ms in drawn:
+            if not is_number(ms) or not self.least <= ms <= LONGEST_MS:
+                raise ModcogError(
+                    f"timing: the function of {self.name} returned {shown(ms)}, must be a number of ms from "
+                    f"{self.least:g} to {LONGEST_MS:g}"
+                )
+        return np.array(drawn, float)
+
+
+@dataclass(frozen=True)
 class TimingTable:
     """The timing of every period of every task, as arrays over (task, slot).
 
-    A duration is low + u · span with u uniform on [0, 1), or, where ``count`` > 0, one of ``count`` values.
+    A duration is low + u · span with u uniform on [0, 1); or, where ``scale`` > 0, exponential with that mean, from low
+    on and truncated at low + span; or, where ``count`` > 0, one of ``count`` values; or what a function returns.
 
     Attributes:
-        low, span, count, start: (K, P).
-        mean, longest: (K, P) ms.
+        low, span, scale, count, start: (K, P).
+        mean: (K, P) ms; of a function, which nobody knows beforehand, one step.
         values: that ``start`` and ``count`` point into.
+        functions: the periods whose durations functions return.
         dt: time step, ms.
         kept: (K,) number of a delay that the published rules draw once for a whole sample (P5); −1: none.
         presets_modality: (K,) the modality is drawn along with the durations, since a kept delay depends on it.
@@ -63,11 +107,12 @@ class TimingTable:
 
     low: NDArray[np.float64]
     span: NDArray[np.float64]
+    scale: NDArray[np.float64]
     mean: NDArray[np.float64]
-    longest: NDArray[np.float64]
     count: NDArray[np.int64]
     start: NDArray[np.int64]
     values: NDArray[np.float64]
+    functions: tuple[Function, ...]
     dt: float
     kept: NDArray[np.int64]
     presets_modality: NDArray[np.bool_]
@@ -76,55 +121,123 @@ class TimingTable:
         """Draw the durations of one trial of each task in ``task`` (n,), in ms, (n, P).
 
         Slots are drawn one after the other, so that a task's durations do not depend on which others share its table.
+
+        Raises:
+            ModcogError: if a user's function fails, or makes a trial too long.
         """
         u = rng.random((self.low.shape[1], len(task)))
         ms = self.low.take(task, axis=0)
-        uniform, choice = self._random_slots
+        uniform, exponential, choice = self._random_slots
         for slot in uniform:
             ms[:, slot] += u[slot] * self.span[:, slot].take(task)
+        for slot in exponential:
+            trial = np.flatnonzero(self.scale[:, slot].take(task))
+            low, span, scale = (table[task[trial], slot] for table in (self.low, self.span, self.scale))
+            ms[trial, slot] = low - scale * np.log1p(u[slot, trial] * np.expm1(-span / scale))
         for slot in choice:
             trial = np.flatnonzero(self.count[:, slot].take(task))
             own = task[trial]
             index = self.start[own, slot] + (u[slot, trial] * self.count[own, slot]).astype(np.int64)
             ms[trial, slot] = self.values[index]
+        for function in self.functions:
+            trial = np.flatnonzero(task == function.task)
+            ms[trial, function.slot] = function.draw(len(trial), rng)
+            if np.any(ms[trial].sum(axis=1) / self.dt > LONGEST_TRIAL):
+                raise ModcogError(
+                    f"timing: the function of {function.name} makes a trial longer than the {LONGEST_TRIAL} "
+                    "steps allowed"
+                )
         return ms
 
     @cached_property
-    def _random_slots(self) -> tuple[list[int], list[int]]:
-        """The slots that some task draws uniformly, and those for which some task chooses among values."""
-        uniform, choice = (np.flatnonzero(table.any(axis=0)).tolist() for table in (self.span, self.count))
-        return uniform, choice
+    def _random_slots(self) -> tuple[list[int], list[int], list[int]]:
+        """The slots that some task draws uniformly, that one draws exponentially, and for which one chooses."""
+        uniform, exponential, choice = (
+            np.flatnonzero(table.any(axis=0)).tolist() for table in (self.span, self.scale, self.count)
+        )
+        return uniform, exponential, choice
 
 
 def compile_timing(
-    timings: Sequence[Mapping[str, Timing]], dt: float, kept: Sequence[int], presets_modality: Sequence[bool]
+    timings: Sequence[Mapping[str, Timing]],
+    shows: Sequence[Sequence[str]],
+    dt: float,
+    kept: Sequence[int],
+    presets_modality: Sequence[bool],
 ) -> TimingTable:
-    """Turn the tasks' timings, one mapping of period to duration (ms) each, into a ``TimingTable``; dt in ms."""
+    """Turn the tasks' timings into a ``TimingTable``.
+
+    Args:
+        timings: of each task the durations of its periods, in ms.
+        shows: of each task the periods that show a stimulus.
+        dt: time step in ms.
+        kept: of each task, see ``TimingTable``.
+        presets_modality: of each task, see ``TimingTable``.
+    """
     shape = (len(timings), max(map(len, timings)))
-    low, span, mean, longest = np.zeros((4, *shape))
+    low, span, scale, mean = np.zeros((4, *shape))
     count, start = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     values: list[float] = []
+    functions: list[Function] = []
     for task, timing in enumerate(timings):
-        for slot, duration in enumerate(timing.values()):
+        for slot, (period, duration) in enumerate(timing.items()):
             kind, numbers = normal_form(duration)
-            mean[task, slot], longest[task, slot] = sum(numbers) / len(numbers), max(numbers)
-            if kind == "uniform":
-                low[task, slot], span[task, slot] = numbers[0], numbers[1] - numbers[0]
-            else:
+            mean[task, slot] = dt if (average := expected(duration)) is None else average
+            if callable(duration):
+                least = dt if period in ("decision", *shows[task]) else 0.0
+                functions.append(Function(task, slot, period, duration, least))
+            elif kind == "choice":
                 count[task, slot], start[task, slot] = len(numbers), len(values)
                 values.extend(numbers)
+            else:
+                low[task, slot], longest = bounds(duration)
+                span[task, slot] = longest - low[task, slot]
+                scale[task, slot] = numbers[0] if kind == "truncated_exponential" else 0
     return TimingTable(
-        low, span, mean, longest, count, start, np.array(values), dt, np.array(kept), np.array(presets_modality)
-    )
+        low, span, scale, mean, count, start, np.array(values), tuple(functions), dt,
+        np.array(kept), np.array(presets_modality),
+    )  # fmt: skip
+
+
+MOST_MEANS = 53 * np.log(2)
+"""Longest exponential duration that a random number of 53 bits gives, in means: what else is longer never occurs."""
 
 
 def normal_form(duration: Timing) -> tuple[str, tuple[float, ...]]:
-    """Return a duration as ``("uniform", (a, b))`` or ``("choice", values)``; a number d is ``("uniform", (d, d))``."""
+    """Return a duration by kind.
+
+    A number d is ``("uniform", (d, d))``, a list ``("choice", values)``, an exponential duration has all its three
+    numbers, and a function, of which nothing is known beforehand, is ``("function", ())``.
+    """
+    if callable(duration):
+        return "function", ()
     if isinstance(duration, int | float):
         return "uniform", (float(duration), float(duration))
-    if isinstance(duration[0], str):
-        return duration[0], tuple(duration[1])
-    return "choice", tuple(duration)
+    if not isinstance(duration[0], str):
+        return "choice", tuple(duration)
+    kind, numbers = duration[0], tuple(duration[1])
+    if kind == "truncated_exponential":
+        mean, shortest = numbers[0], numbers[1] if len(numbers) > 1 else 0.0
+        numbers = (mean, shortest, *(numbers[2:] or (shortest + mean * MOST_MEANS,)))
+    return kind, numbers
+
+
+def bounds(duration: Timing) -> tuple[float, float]:
+    """Return the shortest and the longest that a period can last, in ms; of a function, 0 and infinity."""
+    kind, numbers = normal_form(duration)
+    if kind == "function":
+        return 0.0, np.inf
+    return numbers[1:] if kind == "truncated_exponential" else (min(numbers), max(numbers))  # type: ignore[return-value]
+
+
+def expected(duration: Timing) -> float | None:
+    """Return the mean of a duration, in ms; None of a function's."""
+    kind, numbers = normal_form(duration)
+    if kind == "truncated_exponential":
+        mean, shortest, longest = numbers
+        span = longest - shortest
+        return float(shortest + mean + span * np.exp(-span / mean) / np.expm1(-span / mean))
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def check_timing(
@@ -143,16 +256,15 @@ def check_timing(
         ModcogError: if the decision, or a period that shows a stimulus, can be shorter than one step, or the trial
             longer than ``LONGEST_TRIAL`` steps.
     """
-    most = {period: max(normal_form(duration)[1]) for period, duration in timing.items()}
-    longest = sum(most.values())
+    known = {period: bounds(duration) for period, duration in timing.items() if not callable(duration)}
+    longest = sum(most for _, most in known.values())
     if longest / dt > LONGEST_TRIAL:
-        period, ms = max(most.items(), key=lambda item: item[1])
+        period, (_, ms) = max(known.items(), key=lambda item: item[1][1])
         cause = f"{setting[period]}: {period} of {task} can last {ms:g} ms" if period in setting else f"dt: got {dt:g}"
         raise ModcogError(
             f"{cause}, which makes a trial of {task} {longest / dt:.3g} steps long; at most {LONGEST_TRIAL} are allowed"
         )
-    for period, duration in timing.items():
-        shortest = min(normal_form(duration)[1])
+    for period, (shortest, _) in known.items():
         if period not in ("decision", *shows) or whole_steps(np.array(shortest), dt) >= 1:
             continue
         leaves = f"leaves a trial without a {'decision' if period == 'decision' else 'visible stimulus'}"

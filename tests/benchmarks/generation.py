@@ -2,6 +2,7 @@
 
 Run with ``python tests/benchmarks/generation.py``. The floor is what no generator of the same batch can go below:
 writing the observations and labels once, plus drawing the normal numbers of their noise with the same generator.
+Prefetching can hide a batch behind a training step where a core is free: the last table says how much of it.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def against_the_floor(repeat: int) -> None:
         stream = streams[0]
         ours, least = medians(lambda stream=stream: next(stream), floor(stream), repeat=repeat)  # type: ignore[misc]
         returned, beyond = memory(stream)
-        shape = f"({STEPS}, {LANES}, {stream.stream.tables.n_channels})"
+        shape = f"({STEPS}, {LANES}, {stream.tables.n_channels})"
         rows.append(
             [
                 name,
@@ -126,6 +127,31 @@ def samples(repeat: int) -> None:
     print_table("Battery.sample(10_000)", ["tasks", "trials/s", "µs a trial"], rows)
 
 
+def behind_a_step(repeat: int) -> None:
+    """Time of a training step of a small network whose batch is at hand, made before the step, or made ahead of it."""
+    import torch
+
+    from modcog import models
+
+    torch.set_num_threads(1)
+    battery = Battery("yang19", rule_input=True)
+    sizes = {"n_inputs": battery.n_channels, "n_outputs": battery.n_actions}
+    network = models.build("autapse", **sizes, hidden=128)
+    streams = [battery.stream(LANES, STEPS, seed=0, prefetch=ahead) for ahead in (0, 1, 2)]
+    fixed = next(streams[0])
+
+    def step(batch: tuple[np.ndarray, np.ndarray]) -> None:
+        observations, labels = map(torch.from_numpy, batch)
+        loss = torch.nn.functional.cross_entropy(network(observations).flatten(0, 1), labels.flatten())
+        torch.autograd.grad(loss, list(network.parameters()))
+
+    runs = [lambda: step(fixed), *(lambda stream=stream: step(next(stream)) for stream in streams)]
+    times = medians(*runs, repeat=repeat)
+    names = ["batch at hand", "made before the step", "prefetch=1", "prefetch=2"]
+    rows = [[name, f"{time * 1e3:.2f}"] for name, time in zip(names, times, strict=True)]
+    print_table("A training step of 128 autapses", ["", "step, ms"], rows)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=100, help="timed batches of each (neurogym: a tenth)")
@@ -134,3 +160,4 @@ if __name__ == "__main__":
     against_the_floor(arguments.repeat)
     against_neurogym(max(arguments.repeat // 10, 3))
     samples(max(arguments.repeat // 10, 3))
+    behind_a_step(max(arguments.repeat // 5, 3))

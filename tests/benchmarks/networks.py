@@ -1,9 +1,10 @@
 """How fast the reference networks are: forward and backward of the whole network, beside torch's own.
 
-Usage: ``OMP_NUM_THREADS=2 python tests/benchmarks/networks.py [section ...]``; without a section, all of them.
+Usage: ``python tests/benchmarks/networks.py [section ...]``; without a section, all of them.
 
-Each pair is timed in turn (A B A B …). ``--cpu`` counts processor time instead of wall time: with one thread that is
-what the work costs also on a machine that is busy with something else.
+Each pair is timed in turn (A B A B …). ``speed`` and ``threads`` set the number of threads themselves, the others take
+that of ``--threads``. ``--cpu`` counts processor time instead of wall time: with one thread that is what the work costs
+also on a machine that is busy with something else; with more threads it says nothing about speed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from timing import print_machine, print_table
 from torch import Tensor, nn
 
 from modcog.models import MaskedRNN, masks
-from modcog.models.kernels import choose
+from modcog.models.kernels import choose, compiled
 from modcog.models.masks import Mask
 
 STEPS, INPUTS, INPUTS_WITH_RULE, ACTIONS = 45, 33, 165, 17
+LARGEST = 6_000_000  # synapses
 
 
 class TorchRNN(nn.Module):
@@ -63,25 +66,99 @@ def masked(mask: Mask, inputs: int = INPUTS, kernel: str = "auto") -> MaskedRNN:
 
 
 def speed(repeat: int, clock: Callable[[], float]) -> None:
-    """The networks against torch.nn.RNN of the same size."""
+    """The networks against torch.nn.RNN of the same size, with one thread and with two."""
+    local = partial(masks.locality, density=0.04)
     cases = [
-        ("LM-RNN 4 %", 1024, 64, partial(masks.locality, density=0.04), repeat, 6.0),
-        ("LM-RNN 4 %", 4096, 64, partial(masks.locality, density=0.04), max(1, repeat // 6), 6.0),
-        ("LM-RNN 10 %", 256, 128, partial(masks.locality, density=0.1), repeat, None),
-        ("dense", 256, 128, masks.dense, repeat, 1.2),
-        ("autapse", 256, 128, masks.identity, repeat, 5.0),
+        ("LM-RNN 4 %", 256, 64, INPUTS, local, repeat, (5, 4)),
+        ("LM-RNN 4 %", 1024, 64, INPUTS, local, repeat, (10, 8)),
+        ("LM-RNN 4 %", 4096, 64, INPUTS, local, max(2, repeat // 5), (18, 15)),
+        ("LM-RNN 10 %", 256, 128, INPUTS, partial(masks.locality, density=0.1), repeat, (None, None)),
+        ("dense", 256, 128, INPUTS, masks.dense, repeat, (None, None)),
+        ("autapse", 256, 128, INPUTS, masks.identity, repeat, (4, 4)),
+        ("LM-RNN 4 %", 256, 64, INPUTS_WITH_RULE, local, repeat, (None, None)),
     ]
     rows = []
-    for inputs in (INPUTS, INPUTS_WITH_RULE):
-        for name, n, batch, make, times, bar in cases:
-            if inputs == INPUTS_WITH_RULE and n > 1024:
-                continue
-            reference, own = timed([TorchRNN(n, inputs), masked(make(n), inputs)], batch, inputs, times, clock)
-            goal = "" if bar is None or inputs != INPUTS else f"{bar:g}"
-            rows.append([name, f"{n}", f"{batch}", f"{inputs}", ms(reference), ms(own), f"{reference / own:.1f}", goal])
-            gc.collect()
-    header = ["network", "units", "batch", "inputs", "torch.nn.RNN, ms", "modcog, ms", "times faster", "bar"]
+    for name, n, batch, inputs, make, times, bars in cases:
+        models = [TorchRNN(n, inputs), masked(make(n), inputs)]
+        for threads, bar in zip((1, 2), bars, strict=True):
+            torch.set_num_threads(threads)
+            reference, own = timed(models, batch, inputs, times, clock)
+            faster, goal = f"{reference / own:.1f}", "" if bar is None else f"{bar}"
+            rows.append([name, f"{n}", f"{batch}", f"{inputs}", f"{threads}", ms(reference), ms(own), faster, goal])
+        del models
+        gc.collect()
+    header = ["network", "units", "batch", "inputs", "threads", "torch.nn.RNN, ms", "modcog, ms", "times faster", "bar"]
     print_table(f"Whole network, {STEPS} steps, forward and backward", header, rows)
+
+
+def threads(repeat: int, clock: Callable[[], float]) -> None:
+    """Two threads against one over size and density, batch 64: never slower, and faster where there is work."""
+    rows = []
+    for n in (128, 256, 512, 1024, 2048, 4096, 8192):
+        for density in (0.01, 0.04, 0.08, 0.16, 0.32):
+            mask = masks.locality(n, density=density)
+            if mask.synapses > LARGEST:
+                continue
+            model = masked(mask)
+            x, grad = torch.randn(STEPS, 64, INPUTS), torch.randn(STEPS, 64, ACTIONS)
+            found: dict[int, list[float]] = {1: [], 2: []}
+            for round_ in range((repeat if mask.synapses < LARGEST / 10 else max(2, repeat // 5)) + 1):
+                for count, times in found.items():
+                    torch.set_num_threads(count)
+                    start = clock()
+                    forward_backward(model, x, grad)
+                    if round_:
+                        times.append(clock() - start)
+            one, two = (statistics.median(times) for times in found.values())
+            bar = "0.67" if n >= 1024 else "1.02"
+            rows.append([f"{n}", f"{density:g}", choice(model), ms(one), ms(two), f"{two / one:.2f}", bar])
+    header = ["units", "density", "kernel", "1 thread, ms", "2 threads, ms", "share", "bar"]
+    print_table("Two threads against one", header, rows)
+
+
+def parts(repeat: int, clock: Callable[[], float]) -> None:
+    """The whole network beside its loops alone, and beside its multiplications at the rate of a large product."""
+    left = torch.randn(1024, 1024)
+    rate = 2**30 / min(seconds_of(lambda: left @ left, clock) for _ in range(max(5, repeat)))
+    rows = []
+    for n, density in ((256, 0.04), (256, 0.08), (1024, 0.04), (4096, 0.04)):
+        model = masked(masks.locality(n, density=density))
+        x, grad = torch.randn(STEPS, 64, INPUTS), torch.randn(STEPS, 64, ACTIONS)
+        loops: list[float] = []
+        run = compiled.run_jobs
+
+        def measured(jobs: Any, run: Any = run, loops: list[float] = loops) -> None:
+            loops.append(seconds_of(lambda: run(jobs), clock))
+
+        wholes, sums = [], []
+        compiled.run_jobs = measured
+        try:
+            for _ in range(repeat + 1):
+                loops.clear()
+                wholes.append(seconds_of(lambda m=model, x=x, g=grad: forward_backward(m, x, g), clock))
+                sums.append(sum(loops))
+        finally:
+            compiled.run_jobs = run
+        whole, total = statistics.median(wholes[1:]), statistics.median(sums[1:])
+        products = STEPS * 64 * (3 * model.mask.synapses + 2 * n * (INPUTS + 1) + 3 * n * ACTIONS)
+        floor = products / rate
+        rows.append(
+            [f"{n}", f"{density:g}", ms(floor), ms(total), ms(whole), f"{whole / total:.2f}", f"{whole / floor:.2f}"]
+        )
+    header = ["units", "density", "floor, ms", "loops, ms", "whole, ms", "whole / loops, bar 1.15", "whole / floor"]
+    print_table(f"Parts, at {2 * rate / 1e9:.0f} GFLOP/s of a large product", header, rows)
+
+
+def seconds_of(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Seconds of one call."""
+    start = clock()
+    run()
+    return clock() - start
+
+
+def choice(model: MaskedRNN) -> str:
+    """The kernel that a network takes."""
+    return choose(model.mask, torch.device("cpu"), torch.float32)
 
 
 def scaling(repeat: int, clock: Callable[[], float]) -> None:
@@ -126,8 +203,9 @@ def memory(repeat: int, clock: Callable[[], float]) -> None:
     state = [value for value in optimizer.state[weight].values() if value.numel() > 1]
     own = sum(tensor.nbytes for tensor in (weight, weight.grad, *state))
     (kernel,) = model._kernels.values()
-    parts = [model.mask.indices, model.mask.indptr, *kernel._columns, kernel._order]
-    tables = sum(part.nbytes for part in parts)
+    (wires,) = kernel._wires.values()
+    arrays = [model.mask.indices, model.mask.indptr, *wires.rows, *wires.columns, wires.order, wires.back_order]
+    tables = sum(array.nbytes for array in arrays)
     dense = 4 * 4 * n * n
     rows = [
         ["torch.nn.RNN", f"{dense / 2**20:.0f}", "1"],
@@ -146,7 +224,7 @@ def kernels(repeat: int, clock: Callable[[], float]) -> None:
             for batch in (16, 128):
                 models = [masked(masks.locality(n, density=density), kernel=name) for name in names]
                 found = timed(models, batch, INPUTS, max(2, repeat // 3), clock)
-                chosen = choose(models[0].mask, torch.device("cpu"), torch.float32)
+                chosen = choice(models[0])
                 best = names[found.index(min(found))]
                 rows.append([f"{n}", f"{density:g}", f"{batch}", *map(ms, found), best, chosen])
     print_table("Kernels, ms", ["units", "density", "batch", *names, "fastest", "chosen"], rows)
@@ -157,7 +235,7 @@ def ms(seconds: float) -> str:
     return f"{1e3 * seconds:.1f}"
 
 
-SECTIONS = {run.__name__: run for run in (speed, scaling, training, memory, kernels)}
+SECTIONS = {run.__name__: run for run in (speed, threads, parts, scaling, training, memory, kernels)}
 
 
 def main() -> None:
@@ -165,15 +243,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="section", help=f"some of {', '.join(SECTIONS)}")
     parser.add_argument("--repeat", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu", action="store_true", help="processor time instead of wall time")
     options = parser.parse_args()
     if wrong := [name for name in options.sections if name not in SECTIONS]:
         parser.error(f"unknown section {wrong[0]!r}; allowed: {', '.join(SECTIONS)}")
     print_machine()
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {'processor' if options.cpu else 'wall'} time"
-    )
+    print(f"torch {torch.__version__}, {'processor' if options.cpu else 'wall'} time")
     for name in options.sections or SECTIONS:
+        torch.set_num_threads(options.threads)
         SECTIONS[name](options.repeat, time.process_time if options.cpu else time.perf_counter)
 
 

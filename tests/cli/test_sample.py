@@ -83,7 +83,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(run, tmp_path, monkeypatch) 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.np, "savez", full)
-    assert run("sample", "go", "-n", "1", "--out", out) == (2, "", "modcog: No space left on device\n")
+    assert run("sample", "go", "-n", "1", "--out", out) == (2, "", f"modcog: No space left on device: {out}\n")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("t.npz", b"old")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +189,64 @@ def test_nothing_is_unpickled(tmp_path) -> None:
     assert (tmp_path / "called").exists()
 
 
+@pytest.mark.parametrize("kind", ["ragged", "stream"])
+def test_tools_that_know_nothing_of_modcog_read_parquet(made: Made, kind: str) -> None:
+    """A task is its name and a missing value a null, so that questions have the answers that they seem to have."""
+    import pandas
+    import polars
+    import pyarrow.parquet
+
+    data = made(kind, "parquet")
+    trials = data["train"][:]
+    path, files = data.path / "train", f"{data.path}/train/*.parquet"
+    matched = trials.conditions["match"]
+    n, mean = int((trials.task == 0).sum()), matched[matched >= 0].mean()
+    assert (matched < 0).any()
+    table = pyarrow.parquet.read_table(path)
+    columns = table.select(["task", "match", "strength1_mod1"]).to_pandas()
+    frame = polars.read_parquet(files).select("task", "match", "strength1_mod1")
+    if kind == "stream":
+        columns, frame = columns.explode([*columns]), frame.explode("task", "match", "strength1_mod1")
+    else:
+        assert pyarrow.parquet.read_table(path, filters=[("task", "==", "go")]).num_rows == n
+    assert (columns["task"] == "go").sum() == frame.filter(polars.col("task") == "go").height == n
+    assert columns["match"].astype(float).mean() == pytest.approx(mean)
+    assert frame["match"].mean() == pytest.approx(mean)
+    strengths = trials.conditions["strength1_mod1"]
+    assert frame["strength1_mod1"].mean() == pytest.approx(np.nanmean(strengths))
+    assert frame["strength1_mod1"].null_count() == np.isnan(strengths).sum() > 0
+    assert len(pandas.read_parquet(path)) == len(data["train"])
+
+
+def test_duckdb_reads_parquet(made: Made) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    data = made("ragged", "parquet")
+    trials = data["train"][:]
+    strength = trials.conditions["strength1_mod1"]
+    of = f"from '{data.path}/train/*.parquet'"
+    assert duckdb.sql(f"select count(*) {of} where task = 'go'").fetchall() == [(int((trials.task == 0).sum()),)]
+    assert duckdb.sql(f"select avg(strength1_mod1) {of}").fetchall() == [(pytest.approx(np.nanmean(strength)),)]
+
+
+def test_parquet_that_an_earlier_version_wrote_loads(tmp_path: Path, made: Made) -> None:
+    """With −1 and NaN for what is missing, and the index of a task."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from modcog.data.formats import get_format
+
+    data = made("ragged", "parquet")
+    entry = data.manifest.splits["train"][0]
+    stored = data["train"].arrays(0)
+    table = pq.read_table(data.path / entry.path)
+    for name in entry.arrays.keys() - {"observations", "labels"}:
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(stored[name]))
+    pq.write_table(table, tmp_path / "old.parquet")
+    again = get_format("parquet").open_shard(tmp_path / "old.parquet", entry.form(data.tasks))
+    for name in entry.arrays:
+        assert_array_equal(again[name], stored[name])
+
+
 def test_a_split_can_be_sent_to_a_worker(made: Made) -> None:
     split = made("ragged", "hdf5")["train"]
     expected = split[0].packed_labels
@@ -198,10 +257,10 @@ def test_loading_says_what_is_wrong(made: Made, tmp_path) -> None:
     export(tmp_path / "x", **small("ragged"))
     labels = tmp_path / "x" / "train" / "00000" / "labels.npy"
     labels.write_bytes(labels.read_bytes()[:-1])
-    with pytest.raises(modcog.ModcogError, match=r"labels\.npy has \d+ bytes instead of \d+"):
+    with pytest.raises(modcog.ModcogError, match=r"labels\.npy: it has \d+ of \d+ bytes"):
         load(tmp_path / "x")
     labels.unlink()
-    with pytest.raises(modcog.ModcogError, match=r"labels\.npy is missing"):
+    with pytest.raises(modcog.ModcogError, match=r"labels\.npy: the manifest names it, and it is not there"):
         load(tmp_path / "x")
     with pytest.raises(modcog.ModcogError, match="no such folder"):
         load(tmp_path / "y")

@@ -88,7 +88,7 @@ def test_croissant_reads_the_rows_of_parquet(made: Made) -> None:
     data = made("ragged", "parquet")
     croissant = mlcroissant.Dataset(jsonld=data.path / "croissant.json")
     rows = list(croissant.records("train-rows"))
-    assert [row["train-rows/task"] for row in rows] == data["train"].column("task").tolist()
+    assert [row["train-rows/task"].decode() for row in rows] == [TASKS[i] for i in data["train"].column("task")]
     assert [len(row["train-rows/labels"]) for row in rows] == data["train"].column("length").tolist()
 
 
@@ -105,7 +105,8 @@ def test_the_card(made: Made, form: str) -> None:
         assert f"| {task} | 5 | 5 |" in card
     assert "| all | 25 | 25 |" in card
     assert "seed = 7" in card
-    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    code, *hugging_face = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(hugging_face) == (form == "parquet")
     names: dict[str, object] = {}
     exec(code.replace("path/to/this/folder", str(data.path)), names)
     assert len(names["dataset"]) == 25  # type: ignore[arg-type]
@@ -115,6 +116,51 @@ def test_the_card(made: Made, form: str) -> None:
     call = elsewhere[1].replace("('train", f"('{data.path}/train")
     ast.parse(call)
     assert eval(call, {library: __import__(library)}).shape[0] > 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_header_of_the_card_is_that_of_hugging_face(made: Made, form: str) -> None:
+    header = yaml.safe_load((made("ragged", form).path / "README.md").read_text().split("---")[1])
+    assert header["size_categories"] == ["n<1K"]
+    assert header["pretty_name"] == "5 cognitive tasks of the Mod-Cog battery"
+    splits = [{"split": "train", "path": "train/*.parquet"}, {"split": "held_out", "path": "held-out/*.parquet"}]
+    configs = [{"config_name": "default", "data_files": splits}]
+    assert header.get("configs") == (configs if form == "parquet" else None)
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_what_the_card_says_of_hugging_face_runs(
+    made: Made, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    pytest.importorskip("datasets")
+    data = made(kind, "parquet")
+    code = re.findall(r"```python\n(.*?)```", (data.path / "README.md").read_text(), re.DOTALL)[1]
+    code = code.replace("path/to/this/folder", str(data.path)).replace("shuffle=True, ", "")
+    code = code.replace('split="train"', f'split="train", cache_dir={str(tmp_path)!r}')
+    names: dict[str, Any] = {}
+    exec(code, names)
+    (batch,) = names["loader"]
+    split = data["train"]
+    expected = split.torch().collate(split.torch().__getitems__(range(len(split))))
+    steps = expected["labels"].shape[0]
+    np.testing.assert_array_equal(batch["observations"][:steps], expected["observations"])
+    np.testing.assert_array_equal(batch["labels"][:steps], expected["labels"])
+    tasks = batch["task"] if kind != "stream" else [task for row in batch["task"] for task in row]
+    assert tasks == [TASKS[i] for i in split.column("task")]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_missing_value_is_described_as_it_is_stored(made: Made, form: str) -> None:
+    meanings = made("ragged", form).manifest.columns
+    expected = ["null", "null"] if form == "parquet" else ["−1", "NaN"]
+    for name, value in zip(("match", "strength1_mod1"), expected, strict=True):
+        assert meanings[name].endswith(f"; {value} where the task has no such thing")
+    card = (made("ragged", form).path / "README.md").read_text()
+    said = "string | name of the task" if form == "parquet" else "int32 | index into the task names"
+    assert f"| task | {said} |" in card
 
 
 @pytest.mark.parametrize("options", [{"tasks": "modcog132"}, {"tasks": ["dm1"], "dt": 1}])
@@ -132,6 +178,6 @@ def test_the_picture_shows_a_trial_of_each_family(monkeypatch: pytest.MonkeyPatc
         shown.extend(trials.tasks[task] for task in trials.task)
         return plot_trials(trials)
 
-    monkeypatch.setattr("modcog.data.card.plot_trials", plot)
+    monkeypatch.setattr("modcog.plot.plot_trials", plot)
     picture.__wrapped__(modcog.Battery(), 0)
     assert shown == ["go", "dm1", "dms", "gointlseql"]

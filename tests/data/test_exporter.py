@@ -69,6 +69,12 @@ def test_the_order_of_shards_does_not_matter(made: Made, tmp_path: Path, form: s
     assert hashes(tmp_path) == hashes(made("ragged", form).path)
 
 
+def test_a_worker_does_not_import_what_draws_the_picture() -> None:
+    """It takes longer to import than all the rest."""
+    code = "import sys, modcog.data.exporter; print(*{'matplotlib', 'torch', 'scipy'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"
+
+
 @linux
 def test_a_process_that_may_not_start_others_works_alone(made: Made, tmp_path: Path) -> None:
     """A worker of a pool, say, is a daemon, which may have no children."""
@@ -201,6 +207,16 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed(
     assert hashes(tmp_path) == hashes(made("ragged").path)
 
 
+@linux
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_matter(made: Made, tmp_path: Path, closed: str) -> None:
+    """The workers inherit them too; an export that has done its work must not end with an error."""
+    code = f"import modcog.data as d; d.export({str(tmp_path)!r}, jobs=2, progress=None, **{small('ragged')!r})"
+    done = subprocess.run(["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code], check=False)
+    assert done.returncode == 0
+    assert hashes(tmp_path) == hashes(made("ragged").path)
+
+
 @contextmanager
 def somebody_else() -> Iterator[Path]:
     """A folder that this process may read and not write, whoever runs the tests: root gives up its rights."""
@@ -315,7 +331,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(modcog.ModcogError, match=r"dask: cannot reach a scheduler at 'tcp://127\.0\.0\.1:9'"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(modcog.ModcogError, match=r"a dask cluster needs the package distributed: .*'modcog\[dask\]'"):
+    with pytest.raises(modcog.ModcogError, match=r"a dask cluster needs the package distributed: .*\[dask\]"):
         export(tmp_path, **small("ragged"), dask="tcp://127.0.0.1:9")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
+import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -217,6 +220,68 @@ def test_two_loops_at_once_share_the_batches() -> None:
     dataset = live(length=6)
     pairs = [numbers(pair) for pair in zip(dataset, dataset, strict=True)]
     assert pairs == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_threads_share_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveDataset, "batch", lambda dataset, index: index)
+    dataset, seen = live(length=2000), list[int]()
+    threads = [threading.Thread(target=lambda: seen.extend(dataset)) for _ in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they do get in each other's way
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(seen) == list(range(2000))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_whose_position_somebody_else_moves_says_so(workers: int) -> None:
+    """It has given its workers the numbers of the batches that come, so it would hand out others than it counts."""
+    dataset = live(length=6)
+    loader = dataset.loader(workers)
+    refuses(lambda: list(zip(loader, loader, strict=True)), "was to hand out batch 1 finds the position at 2")
+
+    def set_within_the_loop() -> None:
+        for _ in dataset.loader(workers):
+            dataset.position = 12
+
+    refuses(set_within_the_loop, "finds the position at 12: it was set")
+    assert numbers(loader) == [12, 13, 14, 15, 16, 17]
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_has_a_position_of_its_own(copier: Callable[[LiveDataset], LiveDataset]) -> None:
+    dataset = live(length=3)
+    assert numbers(islice(dataset, 2)) == [0, 1]
+    twin = copier(dataset)
+    assert numbers(twin) == [2]
+    assert numbers(dataset) == [2]
+    dataset.position = 6
+    assert numbers(twin) == [3, 4, 5]
+    assert numbers(DataLoader(twin, batch_size=None, num_workers=1)) == [6, 7, 8]
+    assert numbers(dataset) == [6, 7, 8]
+
+
+def send_numbers(dataset: LiveDataset, pipe: Any) -> None:
+    pipe.send(numbers(dataset))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_that_gets_the_data_set_goes_on_by_itself(method: str) -> None:
+    """As a trainer that starts its ranks; torch lets processes share the memory of a tensor that is sent to them."""
+    dataset = live(length=3)
+    assert numbers(islice(dataset, 1)) == [0]
+    context = torch.multiprocessing.get_context(method)
+    got, sent = context.Pipe()
+    process = context.Process(target=send_numbers, args=(dataset, sent))
+    process.start()
+    assert got.recv() == [1, 2]
+    process.join()
+    assert numbers(dataset) == [1, 2]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -77,3 +77,15 @@ def test_a_condition_must_not_be_called_as_a_column(tmp_path: Path) -> None:
             export(tmp_path, tasks=["wave"], trials_per_task=10)
     finally:
         modcog.remove_base("wave")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "stream", "seq_len": 10**9}, r"seq_len: a sequence would have 132,000 MB, may have 537"),
+        ({"timing": {"stimulus": 5e7}, "dim_ring": 1024, "padded": True, "tasks": ["go"]}, "a trial would have 4,098"),
+    ],
+)
+def test_an_item_that_fills_the_memory_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(modcog.ModcogError, match=message):
+        Plan(ExportConfig.of(**options))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,11 +89,53 @@ def test_items_are_copies(made: Made, form: str) -> None:
     assert dataset[0]["observations"].any()
 
 
-@pytest.mark.parametrize("form", ["npy", "hdf5"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_workers_read_the_same(made: Made, form: str) -> None:
     dataset = made("ragged", form)["train"].torch()
     assert len(dataset) == 25
     _ = dataset[0]  # an open file must not be shared with the workers
     options = {"batch_size": 8, "collate_fn": dataset.collate}
-    for a, b in zip(DataLoader(dataset, **options), DataLoader(dataset, num_workers=2, **options), strict=True):
-        assert_array_equal(a["observations"], b["observations"])
+    loader = DataLoader(dataset, num_workers=2, persistent_workers=True, **options)
+    for _ in range(2):
+        for a, b in zip(DataLoader(dataset, **options), loader, strict=True):
+            assert_array_equal(a["observations"], b["observations"])
+
+
+def test_two_threads_and_a_copy_read_the_same(made: Made) -> None:
+    dataset = made("ragged", "hdf5")["train"].torch()
+    expected = [dataset[i]["labels"] for i in range(len(dataset))]
+    with ThreadPoolExecutor(4) as pool:
+        for twin in (dataset, copy.copy(dataset), pickle.loads(pickle.dumps(dataset))):
+            found = pool.map(lambda i, twin=twin: twin[i]["labels"], range(len(dataset)))
+            assert all(map(torch.equal, found, expected))
+
+
+def test_the_items_end(made: Made) -> None:
+    dataset = made("ragged")["train"].torch()
+    assert len([*dataset]) == len(dataset)
+    assert torch.equal(dataset[-1]["labels"], dataset[len(dataset) - 1]["labels"])
+    with pytest.raises(IndexError):
+        dataset[len(dataset)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_torchdata_resumes_within_a_shuffled_epoch(made: Made, workers: int) -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    dataset = made("ragged")["train"].torch()
+
+    def loader() -> Any:
+        generator = torch.Generator().manual_seed(3)
+        options = {"collate_fn": dataset.collate, "num_workers": workers, "generator": generator}
+        return stateful(dataset, batch_size=4, shuffle=True, **options)
+
+    whole = [batch["labels"] for batch in loader()]
+    first = loader()
+    batches = iter(first)
+    for _ in range(3):
+        next(batches)
+    state = first.state_dict()
+    after = loader()
+    after.load_state_dict(state)
+    rest = [batch["labels"] for batch in after]
+    assert len(rest) == len(whole) - 3
+    assert all(map(torch.equal, rest, whole[3:]))

@@ -12,7 +12,6 @@ import pytest
 from agents import AGENTS, Script, fixating, perfect, premature
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neurogym.core import TrialEnv
 
 import modcog
 from modcog import TASKS, Base, Battery, Condition, ModcogError, Outcome, Stimulus, UnknownNameError
@@ -328,6 +327,45 @@ def test_a_copy_of_a_copy_does_not_meet_its_aunt():
     assert len({trial_bytes(member) for member in family}) == 6
 
 
+def test_a_shallow_copy_is_a_deep_one():
+    env = ModCogEnv("dm1")
+    env.reset(seed=7)
+    twin, other = copy.copy(env), ModCogEnv("dm1")
+    assert (twin.trial, twin.t_ind) == (env.trial, 0)
+    twin.step(0)
+    assert env.t_ind == 0
+    other.reset(seed=7)
+    assert trial_bytes(copy.deepcopy(other)) == trial_bytes(twin) != trial_bytes(env)
+
+
+@pytest.mark.parametrize("task", ["dmsintr", "go"])
+def test_a_copy_with_a_seed_plays_its_sample_however_little_it_keeps(task):
+    env = copy.deepcopy(ModCogEnv(task))
+    env.seed(9)
+    expected = Battery([task]).sample(60, seed=9)  # blocks of 16 and 32 trials, in parts of 8
+    for i in range(60):
+        assert env.new_trial() == expected.rows[i]
+        np.testing.assert_array_equal(env.ob, expected[i].packed_observations)
+        np.testing.assert_array_equal(env.gt, expected[i].packed_labels)
+        assert (env.ob.dtype, env.gt.dtype) == (np.float32, np.int64)
+
+
+def test_a_copy_of_a_copy_pickles():
+    env = copy.deepcopy(copy.deepcopy(ModCogEnv("dms")))
+    env.new_trial()
+    twin = pickle.loads(pickle.dumps(env))
+    assert trial_bytes(env, 20) == trial_bytes(twin, 20)
+    assert int(env.action_space.sample()) == int(twin.action_space.sample())
+
+
+def test_an_action_space_that_a_user_has_put_in_stays_in_copies():
+    env = ModCogEnv("go")
+    env.action_space = gym.spaces.Discrete(3)
+    assert copy.deepcopy(env).action_space.n == 3
+    env.seed(1)
+    assert env.action_space.n == 3
+
+
 def test_pickle_goes_on_as_the_original():
     env = ModCogEnv("multidlydmintr", trials_per_episode=2)
     env.reset(seed=7)
@@ -354,19 +392,20 @@ def test_an_environment_that_was_never_reset_can_be_copied_and_pickled():
 # Actions
 
 
-@pytest.mark.parametrize("action", [0, 16, np.int64(3), np.int8(3), np.array(3), np.uint8(2)])
+@pytest.mark.parametrize("action", [0, 16, np.int64(3), np.int8(3), np.array(3), np.uint8(2), np.array([3])])
 def test_whole_numbers_are_actions(action):
     env = ModCogEnv("go")
     env.reset(seed=0)
     env.step(action)
-    assert env._last == (int(action), 0)
+    assert env._last == (np.asarray(action).item(), 0)
 
 
 @pytest.mark.parametrize(
     "action",
     [
         -1, 17, 10**30, np.int64(-1), np.int64(17), 1.5, 3.0, float("nan"), float("inf"), np.float32("nan"), True,
-        np.True_, False, None, "3", [3], np.array([3]), np.array([1, 2]), np.array(2.0), {}, 3 + 0j, ModCogEnv,
+        np.True_, False, None, "3", [3], np.array([3.0]), np.array([True]), np.array([[3]]), np.array([1, 2]),
+        np.array(2.0), {}, 3 + 0j, ModCogEnv,
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_and_changes_nothing(action):
@@ -410,12 +449,55 @@ def test_conditions_can_be_fixed():
         ("dlygo", {"duration_delay": float("nan")}, "duration_delay: got .*nan.*, must be finite"),
         ("dms", {"ground_truth": 3}, "ground_truth: got 3, must be one of"),
         ("dm1", {"ground_truth": 16}, "ground_truth: got 16, must be from 0 to 15"),
+        ("dm1", {"ground_truth": [1, 2]}, "ground_truth: got \\[1, 2\\], must be from 0 to 15"),
+        ("dm1", {"ground_truth": np.array([1, 2])}, "ground_truth: got array.*, must be from 0 to 15"),
+        ("dm1", {"ground_truth": None}, "ground_truth: got None, must be from 0 to 15"),
+        ("dms", {"ground_truth": "match", "match": 0}, "ground_truth: got 'match', which contradicts match=0"),
+        ("dms", {"ground_truth": "match", "match": [0, 1]}, "ground_truth: got 'match', which contradicts match="),
+        ("go", {"ground_truth": 3, "target": 4}, "ground_truth: got 3, which contradicts target=4"),
+        ("go", {"ground_truth": 3, "direction": 4}, "ground_truth: got 3; target: got 3, contradicts .* make it 4"),
+        ("dm1", {"coherence": 0.5}, "coherence: got 0.5, contradicts .* make it 0.08 or 0.16 or 0.32 or 0.64"),
+        ("dm1", {"target": 99}, "target: got \\[99\\], must be whole and from 0 to 15"),
+        ("dm1", {"interval_ms": 100}, "unknown condition 'interval_ms'"),
+        ("dlygointr", {"interval_ms": 150.0}, "interval_ms: got 150.0, contradicts .* make it 100 or 200 or"),
+        ("dlygointr", {"interval_ms": 300, "steps_delay": 4}, "interval_ms, steps_delay: got 300, 4, never together"),
     ],
 )
 def test_wrong_conditions_say_what_is_allowed(task, conditions, message):
     env = ModCogEnv(task)
     with pytest.raises(ModcogError, match=message):
         env.new_trial(**conditions)
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted"),
+    [
+        ("dm1", {"coherence": 0.64}),
+        ("ctxdm1", {"coherence": 0.32, "evidence": -0.32}),
+        ("multidm", {"coherence": 0.4, "direction1": 3}),
+        ("dlygointr", {"interval_ms": 700.0}),
+        ("dms", {"steps_delay": 5, "match": 0, "respond": 0}),
+        ("dm1", {"target": 7, "coherence": 0.08}),
+        ("anti", {"target": 2}),
+    ],
+)
+def test_conditions_that_follow_from_others_can_be_asked_for(task, wanted):
+    env = ModCogEnv(task)
+    env.seed(0)
+    for _ in range(3):
+        trial = env.new_trial(**wanted)
+        assert {name: trial[name] for name in wanted} == pytest.approx(wanted)
+
+
+def test_a_trial_can_be_asked_for_again():
+    for task in ("go", "dm1", "dlygointrseql", "dnmc"):
+        env = ModCogEnv(task, sigma=0)
+        env.seed(0)
+        for _ in range(4):
+            before = env.new_trial()
+            ob = env.ob
+            assert env.new_trial(**before) == before
+            np.testing.assert_array_equal(env.ob, ob)
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -446,7 +528,9 @@ def test_ground_truth_asks_for_the_target_of_a_users_own_task(rules):
         for wanted in (0, 7, 15):
             trial = env.new_trial(ground_truth=wanted)
             assert (trial["target"], trial["cue_place"], trial["go"]) == (wanted, (wanted - 5) % 16, 1)
-        with pytest.raises(ModcogError, match="ground_truth: got 3, which no trial with these conditions asks for"):
+        with pytest.raises(
+            ModcogError, match="ground_truth: got 3; respond: got 1, contradicts the other conditions, which make it 0"
+        ):
             env.new_trial(ground_truth=3, go=0)
         with pytest.raises(ModcogError, match="ground_truth: got 'match', must be from 0 to 15"):
             env.new_trial(ground_truth="match")
@@ -460,8 +544,8 @@ def test_ground_truth_asks_for_the_target_of_a_users_own_task(rules):
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("task", ["go", "dlydm1", "dmcintlseqr"])
 def test_periods_and_times_fit_together(task, rules):
+    pytest.importorskip("neurogym")  # whose views and statistics these are
     env = ModCogEnv(task, rules=rules, dt=30, sigma=0)
-    assert isinstance(env, TrialEnv)
     for _ in range(20):
         env.new_trial()
         periods = list(env.timing)
@@ -496,10 +580,38 @@ def test_an_environment_does_not_grow_with_the_trials_it_has_played():
 
 
 def test_trial_length_stats():
+    pytest.importorskip("neurogym")
     assert ModCogEnv("go").trial_length_stats()["mean"] == 15
     stats = ModCogEnv("dlygointr", interval=(100, 300)).trial_length_stats(num_trials=200)
     assert 16 < stats["mean"] < 18
     assert stats["max"] == 18
+    env, other = ModCogEnv("dms"), ModCogEnv("dms")
+    env.seed(3), other.seed(3)
+    env.trial_length_stats()
+    assert env.new_trial() == other.new_trial()
+
+
+def test_durations_can_be_drawn_by_period():
+    env = ModCogEnv("dms", timing={"sample": ("truncated_exponential", (300, 200, 700)), "test": lambda: 250})
+    env.seed(0)
+    before = copy.deepcopy(env).trial
+    drawn = [env.sample_time("delay") for _ in range(50)]
+    assert set(drawn) <= set(range(200, 1200, 100))
+    assert len(set(drawn)) > 5
+    assert {env.sample_time("sample") for _ in range(30)} <= set(range(200, 700, 100))
+    assert (env.sample_time("fixation"), env.sample_time("test")) == (300, 200)
+    assert env.trial == before
+    with pytest.raises(UnknownNameError, match="unknown period 'dely'"):
+        env.sample_time("dely")
+
+
+def test_whole_milliseconds_are_whole_numbers():
+    """As neurogym has them: scripts count with // and slice with the result."""
+    env = ModCogEnv("go")
+    env.reset()
+    env.step(0)
+    assert [type(ms) for ms in (env.dt, env.t, env.tmax, *env.start_t.values(), *env.timing.values())] == [int] * 9
+    assert type(ModCogEnv("go", dt=33.3).dt) is float
 
 
 def test_it_shows_its_name():
@@ -559,6 +671,27 @@ def test_wrong_seeds_are_refused_and_change_nothing(seed):
     with pytest.raises(ModcogError, match="seed: got"):
         env.reset(seed=seed)
     assert env.new_trial() == Battery(["dm1"]).sample(2, seed=3).rows[1]
+
+
+@pytest.mark.parametrize("options", [5, "x", [("step_fn", None)], {"step_fn": 3}])
+def test_wrong_options_of_reset_are_refused_and_change_nothing(options):
+    env = ModCogEnv("dm1")
+    env.reset(seed=3)
+    with pytest.raises(ModcogError, match=r"^options: got "):
+        env.reset(seed=4, options=options)
+    assert env.new_trial() == Battery(["dm1"]).sample(2, seed=3).rows[1]
+
+
+def test_a_step_into_a_trial_that_cannot_be_drawn_ends_the_episode():
+    numbers = iter([500] * 16)
+    env = ModCogEnv("go", timing={"decision": lambda: next(numbers)}, trials_per_episode=None)
+    env.reset(seed=0)
+    for _ in range(16 * 15 - 1):
+        env.step(0)
+    with pytest.raises(ModcogError, match="timing: the function of decision failed: StopIteration"):
+        env.step(0)
+    with pytest.raises(ModcogError, match="no episode is under way"):
+        env.step(0)
 
 
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8, np.int32])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
 
 import gymnasium as gym
 import matplotlib
@@ -11,6 +12,7 @@ import matplotlib.pyplot as plt
 import neurogym as ngym
 import numpy as np
 import pytest
+from neurogym.core import TrialEnv
 from neurogym.utils.scheduler import RandomSchedule, SequentialSchedule
 from neurogym.wrappers import Noise, PassAction, PassReward, ReactionTime
 from neurogym.wrappers.block import MultiEnvs, RandomGroundTruth, ScheduleAttr, ScheduleEnvs, TrialHistoryV2
@@ -35,6 +37,10 @@ def made(task, **keywords):
 
 def all_82(**keywords):
     return [made(task, **keywords) for task in modcog.collection("modcog82")]
+
+
+def test_environments_are_neurogyms():
+    assert isinstance(made("go").unwrapped, TrialEnv)
 
 
 # Data sets
@@ -206,6 +212,31 @@ def test_schedule_attr():
     env = ScheduleAttr(made("go"), SequentialSchedule(2), [{"direction": 3}, {"direction": 7}])
     env.reset()
     assert {env.new_trial()["direction"] for _ in range(4)} == {3, 7}
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_copy_is_small_however_long_it_plays(seeded):
+    """The 82 tasks in 512 lanes must fit in memory: at most the 31 kB that a published environment takes."""
+    envs = [ModCogEnv(task, rules="published", trials_per_episode=None) for task in modcog.collection("modcog82")[::4]]
+    env = MultiEnvs(envs, env_input=True)
+    for one in envs:
+        one.new_trial()
+    tracemalloc.start()
+    try:
+        lanes = [copy.deepcopy(env) for _ in range(3)]
+        for trial in range(40):
+            for i in range(len(envs)):
+                for lane in lanes:
+                    lane.set_i(i)
+                    if seeded and trial == 0:
+                        lane.env.seed(i)
+                    lane.new_trial()
+            if trial == 1:
+                soon = tracemalloc.get_traced_memory()[0]
+        late = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert max(soon, late) / (len(lanes) * len(envs)) < 31_000
 
 
 # Wrappers

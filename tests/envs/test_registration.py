@@ -52,7 +52,7 @@ NOT_INSTALLED = """
 import importlib.metadata as metadata
 installed, find = metadata.distribution, metadata.entry_points
 def distribution(name):
-    if name == "modcog":
+    if name == "modcog-battery":
         raise metadata.PackageNotFoundError(name)
     return installed(name)
 metadata.distribution = distribution

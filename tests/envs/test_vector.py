@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 import zlib
@@ -232,6 +234,97 @@ def test_the_limit_of_a_registered_id_holds():
         assert sum(map(sum, truncations(shorter))) == (15 if SAME_STEP else 10)
     finally:
         del gym.registry["own/go-v0"]
+
+
+@pytest.fixture
+def registered():
+    names = []
+
+    def register(name, **options):
+        names.append(f"own/{name}-v0")
+        gym.register(names[-1], vector_entry_point="modcog.envs.vector:go", **options)
+        return names[-1]
+
+    yield register
+    for name in names:
+        del gym.registry[name]
+
+
+def test_a_registered_task_and_number_of_copies_hold(registered):
+    env = gym.make_vec(registered("other-task", kwargs={"task": "dm1"}), num_envs=3, vectorization_mode=MODE)
+    assert (env.unwrapped.task, env.unwrapped.battery.tasks, env.num_envs) == ("dm1", ("dm1",), 3)
+    assert gym.make_vec("modcog/go-v0", num_envs=3, vectorization_mode=MODE, task="dm1").unwrapped.task == "dm1"
+    env = gym.make_vec(registered("five", kwargs={"num_envs": 5, "dt": 50}), vectorization_mode=MODE)
+    assert (env.num_envs, env.unwrapped.dt, env.reset()[0].shape) == (5, 50, (5, 33))
+
+
+def test_wrappers_of_single_environments_are_refused(registered):
+    from gymnasium.envs.registration import WrapperSpec
+
+    limit = WrapperSpec("TimeLimit", "gymnasium.wrappers:TimeLimit", {"max_episode_steps": 4})
+    name = registered("wrapped", additional_wrappers=(limit,))
+    with pytest.raises((ModcogError, gym.error.Error), match="additional_wrappers"):
+        gym.make_vec(name, num_envs=2, vectorization_mode=MODE)
+    with pytest.raises(gym.error.Error, match="wrappers"):
+        gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, wrappers=[gym.wrappers.TimeLimit])
+
+
+@pytest.mark.parametrize("option", ["disable_env_checker", "order_enforce", "autoreset", "autoreset_mode", "copy"])
+def test_options_of_gymnasium_that_it_cannot_have_are_refused(option):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+        gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, **{option: True})
+    with pytest.raises((TypeError, gym.error.Error), match=option):
+        gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE, vector_kwargs={option: True})
+
+
+def test_a_specification_makes_the_same_environment():
+    env = gym.make_vec("modcog/dm1-v0", num_envs=3, vectorization_mode=MODE, dt=50, max_episode_steps=7)
+    again = gym.make_vec(env.spec, num_envs=3, vectorization_mode=MODE).unwrapped
+    assert (again.task, again.num_envs, again.dt, again.max_episode_steps) == ("dm1", 3, 50, 7)
+
+
+def test_a_specification_that_is_refused_changes_nothing():
+    env = gym.make_vec("modcog/go-v0", num_envs=2, vectorization_mode=MODE).unwrapped
+    env.reset(seed=0)
+    wrong = copy.deepcopy(env.spec)
+    wrong.kwargs["dt"] = -1
+    with pytest.raises(ModcogError, match="dt: got -1"):
+        env.spec = wrong
+    assert (env.dt, env.spec.kwargs.get("dt")) == (100, None)
+    env.step([0, 0])
+
+
+# Copies
+
+
+def played(env, steps=60):
+    return b"".join(env.step(np.zeros(env.num_envs, np.int64))[0].tobytes() for _ in range(steps))
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copies_stand_where_it_stands_and_go_on_by_themselves(duplicate):
+    env = ModCogVectorEnv("dm1", 3, trials_per_episode=None)
+    env.reset(seed=5)
+    played(env, 3)
+    first, second, other = duplicate(env), duplicate(env), pickle.loads(pickle.dumps(env))
+    nested = duplicate(first)
+    reports = [one.pool.reports(np.arange(3)) for one in (env, first, second, nested)]
+    assert all(report == reports[0] for report in reports)
+    following = [played(one) for one in (env, first, second, nested)]
+    assert len(set(following)) == 4
+    assert played(other) == following[0]
+    assert played(duplicate(other)) == played(duplicate(env))
+    first.reset(seed=9), second.reset(seed=9)
+    assert played(first) == played(second)
+
+
+def test_an_environment_that_was_never_reset_can_be_copied():
+    env = copy.deepcopy(ModCogVectorEnv("dm1", 2))
+    env.reset(seed=1)
+    assert env.pool.reports(np.arange(2))[0]["trial"] == Battery(["dm1"]).sample(1, seed=1).rows[0]
+
+
+# Bad keywords
 
 
 def test_keywords_of_make_vec_that_would_be_ignored_are_refused():

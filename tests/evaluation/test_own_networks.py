@@ -304,7 +304,7 @@ def test_what_a_network_says_when_it_fails_is_kept_to_a_line_of_some_length(batt
 
     line = refusal(fails, battery)
     assert "RuntimeError: first second third word" in line
-    assert line.endswith(" …")
+    assert line.endswith("…")
     assert "TypeError" in refusal(lambda x, y: x, battery)
 
 

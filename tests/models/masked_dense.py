@@ -13,7 +13,7 @@ def masked_dense(model, x, h0=None, noise=None, *, phi="relu", alpha=1.0, matrix
     """
     mask = torch.from_numpy(model.mask.to_dense())
     if matrix is None:
-        matrix = torch.zeros(mask.shape, dtype=x.dtype).masked_scatter(mask, model.weight_recurrent)
+        matrix = torch.zeros(mask.shape, dtype=x.dtype).index_put(mask.nonzero(as_tuple=True), model.weight_recurrent)
     h = torch.zeros(x.shape[1], len(mask), dtype=x.dtype) if h0 is None else h0
     states = []
     for t, now in enumerate(x):

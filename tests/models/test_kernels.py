@@ -12,6 +12,7 @@ from masked_dense import masked_dense
 from modcog.errors import ModcogError, UnknownNameError
 from modcog.models import MaskedRNN, kernels, masks
 from modcog.models.kernels import compiled
+from modcog.models.kernels.memory import Pool
 
 CASES = [
     pytest.param(*case, id="-".join(map(str, case)))
@@ -163,22 +164,66 @@ def test_same_numbers_on_every_run(kernel):
             assert torch.equal(value, other[name]), name
 
 
-def test_compiled_numbers_depend_on_neither_threads_nor_the_rest_of_the_batch():
-    model = network("compiled", masks.locality(64, density=0.1), torch.float32)
-    x, _ = inputs(model, 6, 80, torch.float32, False)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [1, 5, 16, 37, 64, 80, 130])
+def test_compiled_numbers_depend_on_neither_threads_nor_the_rest_of_the_batch(batch, dtype, monkeypatch):
+    monkeypatch.setattr(compiled, "_SHARE", 1)  # so that even these are shared
+    model = network("compiled", masks.locality(64, density=0.1), dtype, tau=250.0)
+    x, h0 = inputs(model, 20, batch, dtype, True)
     threads, found = torch.get_num_threads(), []
     try:
-        for count in (1, 2, 3):
+        for count in (1, 2, 3, 4, 7):
             torch.set_num_threads(count)
-            states = model(x, return_states=True)[1]
-            found.append((states, torch.autograd.grad(states.square().sum(), model.weight_recurrent)[0]))
+            logits, states = model(x, h0, return_states=True)
+            loss = states.square().sum() + logits.sin().sum()
+            found.append((logits, states, *gradients(loss, model, x, h0).values()))
     finally:
         torch.set_num_threads(threads)
-    for states, gradient in found[1:]:
-        assert torch.equal(states, found[0][0])
-        assert torch.equal(gradient, found[0][1])
-    alone = model(x[:, 70:71].expand(-1, 80, -1), return_states=True)[1]
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            assert torch.equal(one, same)
+    alone = model(x[:, -1:].expand(-1, 80, -1), h0[-1:].expand(80, -1))
     assert torch.equal(alone[:, 0], alone[:, 79])
+    assert torch.equal(alone[:, 0], model(x, h0)[:, -1])
+
+
+def test_without_the_library_of_threads_one_thread_does_all(monkeypatch):
+    model = network("compiled", masks.locality(64, density=0.1), torch.float32)
+    x, _ = inputs(model, 6, 80, torch.float32, False)
+    expected = model(x)
+    monkeypatch.setattr(compiled, "_SHARE", 1)
+    monkeypatch.setattr(compiled, "_parallel", lambda: None)
+    assert torch.equal(model(x), expected)
+
+
+def test_columns_that_fill_up_the_batch_reach_no_gradient():
+    """Where activity explodes, an infinite state of such a column times a gradient of zero would be NaN."""
+    model = network("compiled", masks.dense(8), torch.float32, activation="softplus")
+    with torch.no_grad():
+        model.weight_recurrent.fill_(1e9)
+    x, _ = inputs(model, 9, 3, torch.float32, False)
+    assert not model(x).isfinite().all()
+    short, _ = inputs(model, 1, 3, torch.float32, False)
+    assert all(part.isfinite().all() for part in gradients(model(short).sum(), model, short, None).values())
+
+
+def test_memory_is_lent_to_one_tensor_at_a_time():
+    pool, like = Pool(), torch.zeros((), dtype=torch.float64)
+    first = pool.empty(like, 100, 7)
+    place, view = first.data_ptr(), first[3:].detach()
+    assert place % 64 == 0
+    del first
+    assert pool.empty(like, 100, 7).data_ptr() != place  # a view is still there
+    del view
+    again = [pool.empty(like, 50, 7) for _ in range(2)]
+    assert place in {one.data_ptr() for one in again}
+    assert again[0].data_ptr() != again[1].data_ptr()
+    del again
+    assert pool.empty(like, 0, 3).shape == (0, 3)
+    for _ in range(20):
+        held = [pool.empty(like, 10) for _ in range(10)]
+        del held
+    assert len(pool._spare) <= 3
 
 
 def test_the_choice_follows_mask_and_type():
@@ -186,7 +231,8 @@ def test_the_choice_follows_mask_and_type():
         return kernels.choose(mask, device, dtype)
 
     sparse = masks.locality(1024, density=0.04)
-    assert choice(masks.identity(64)) == "diagonal"
+    assert choice(masks.identity(64)) == "compiled"
+    assert choice(masks.identity(64), torch.bfloat16) == "diagonal"
     assert choice(masks.dense(64)) == "dense"
     assert choice(sparse) == "compiled"
     assert choice(sparse, torch.bfloat16) == "dense"

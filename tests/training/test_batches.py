@@ -87,6 +87,19 @@ def test_the_stream_weighs_decisions_and_counts_trials(small):
     assert batch.n_trials == began
 
 
+def test_a_stream_made_on_a_device_is_that_of_the_host(small):
+    """Bit for bit, since these tasks have no noise."""
+    config = small(tasks=["go", "dlygointr", "goseqr"], layout="stream", seq_len=60, batch_size=30, decision_weight=4)
+    battery = Battery.from_config(config.battery_settings())
+    ours, theirs = (make_batches(config, battery, 1, 2, device)(3) for device in (None, torch.device("cpu")))
+    ((host,), (device,)) = ours.parts, theirs.parts
+    for name in ("observations", "labels", "weights"):
+        one, other = getattr(host, name), getattr(device, name)
+        assert torch.equal(one, other), name
+        assert one.dtype == other.dtype
+    assert ours.n_trials == theirs.n_trials
+
+
 def test_training_and_evaluation_do_not_share_trials(small):
     config = small(tasks=["go"], eval_trials=50, batch_size=50)
     battery = Battery.from_config(config.battery_settings())

@@ -24,6 +24,7 @@ from modcog.cli import main
 from modcog.training import TrainConfig, train
 from modcog.training.checkpoint import checkpoints
 from modcog.training.metrics import read_metrics
+from modcog.training.run import git_state
 
 OLDER, NEWEST = "step-00000001", "step-00000002"
 
@@ -294,3 +295,20 @@ def test_without_safetensors_a_hint_says_what_to_install() -> None:
     code = "import sys; sys.modules['safetensors'] = None; import modcog; modcog.load_model('x')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtraError: a training run needs the package safetensors: pip install" in done.stderr
+
+
+def test_a_repository_in_the_working_directory_does_not_run_its_programs(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    hook = tmp_path / "hook"
+    hook.write_text("#!/bin/sh\ntouch ran\n")
+    hook.chmod(0o755)
+    committing = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]
+    for words in (["init", "-q"], ["config", "core.fsmonitor", str(hook)], ["add", "hook"], committing):
+        subprocess.run(["git", *words], check=True)
+    assert subprocess.run(["git", "status"], check=True, capture_output=True)
+    assert (tmp_path / "ran").exists(), "git itself runs it"
+    (tmp_path / "ran").unlink()
+    state = git_state()
+    assert state is not None
+    assert len(state["commit"]) == 40
+    assert not (tmp_path / "ran").exists()

@@ -111,6 +111,22 @@ def test_python_imports_what_a_file_names_with_trust_only(folder, files, opens) 
     assert Path("imported").exists()
 
 
+@pytest.mark.parametrize("words", [("train", "--config"), ("sweep",), ("train", "--resume", "--out", "run")])
+def test_a_file_cannot_trust_itself_or_another(folder, files, capsys, words) -> None:
+    hidden = {"file": "train.json", "trust": True}
+    write("hidden.json", **hidden)
+    write("arms.json", settings=SMALL, arms=[hidden], n_trials=2)
+    record = json.loads((folder / "run.json").read_text())
+    record["config"] |= {"arch": "gru", **hidden}
+    write("run/run.json", **record)
+    name = {"train": ["hidden.json"] if "--config" in words else [], "sweep": ["arms.json"]}[words[0]]
+    assert main([*words, *name]) == 2
+    err = capsys.readouterr().err
+    assert "unknown setting" in err
+    assert err.count("\n") == 1
+    assert not Path("imported").exists()
+
+
 def test_self_weights_of_what_is_not_trusted(folder) -> None:
     with pytest.raises(ModcogError, match="trust=True"):
         self_weights("run")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,6 +18,7 @@ from oracle import Array, Misread, Setting, disagreements, durations, evenness, 
 
 import modcog
 from modcog.errors import ModcogError
+from modcog.trials.stream import Stream
 
 TASKS = ("go", "rtantiseqr", "gointl", "ctxdm1", "multidlydmintlseqr", "dlydm2", "dms", "dnmcintr", "dmcseql")
 """All families, both extensions, both signs."""
@@ -279,6 +282,8 @@ def test_trials_of_very_different_length_fill_the_lanes() -> None:
         ({"batch_size": True}, "batch_size: got True, must be a whole number, at least 1"),
         ({"seq_len": 0}, "seq_len: got 0, must be a whole number, at least 1"),
         ({"seq_len": "350"}, "seq_len: got '350', must be a whole number, at least 1"),
+        ({"prefetch": -1}, "prefetch: got -1, must be a whole number, at least 0"),
+        ({"prefetch": True}, "prefetch: got True, must be a whole number, at least 0"),
         ({"seed": -1}, "seed: got -1, must be a whole number, at least 0, or None"),
         ({"seed": 0.5}, "seed: got 0.5, must be a whole number, at least 0, or None"),
     ],
@@ -296,16 +301,134 @@ def test_a_wrong_batch_number_is_refused(index: Any) -> None:
         battery(Setting()).stream(2, 5, seed=0)[index]
 
 
-def test_threads_that_read_one_stream_get_every_batch_once() -> None:
+# --- threads, processes and copies -------------------------------------------------------------
+
+
+class SlowStream(Stream):
+    """A stream whose position is slow to read, so that threads that do not take turns get the same one."""
+
+    @property
+    def position(self) -> int:  # type: ignore[override]
+        found = self.__dict__["slow"]
+        time.sleep(1e-4)
+        return found
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self.__dict__["slow"] = value
+
+
+@pytest.mark.parametrize("how", [{}, {"prefetch": 3}, {"device": "cpu"}], ids=repr)
+def test_threads_that_read_one_stream_get_every_batch_once(how: dict[str, Any]) -> None:
+    if "device" in how:
+        pytest.importorskip("torch")
     made = battery(Setting()).stream(4, 20, seed=0)
+    shared = SlowStream(made.tables, made._seed, 4, 20, **how)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: next(made)[0].tobytes(), range(200)))
-    again = battery(Setting()).stream(4, 20, seed=0)
-    assert sorted(found) == sorted(next(again)[0].tobytes() for _ in range(200))
+        found = list(pool.map(lambda _: np.asarray(next(shared)[0]).tobytes(), range(100)))
+    assert sorted(found) == sorted(next(made)[0].tobytes() for _ in range(100))
+    assert shared.position == 100
 
 
-def test_a_pickled_stream_goes_on_where_it_was() -> None:
-    made = battery(Setting()).stream(4, 20, seed=0)
+def test_threads_take_turns_at_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's functions need not bear two threads at once, and no trials are drawn twice."""
+    inside, drawn = 0, []
+    draw = Stream._draw_together
+
+    def watched(self: Stream, number: int) -> Any:
+        nonlocal inside
+        inside += 1
+        time.sleep(0.005)
+        drawn.append((number, inside))
+        inside -= 1
+        return draw(self, number)
+
+    monkeypatch.setattr(Stream, "_draw_together", watched)
+    made = battery(Setting()).stream(4, 20, seed=0, prefetch=2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: next(made), range(16)))
+    assert {count for _, count in drawn} == {1}
+    assert [number for number, _ in drawn][:4] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_prefetched_batches_are_the_same_in_the_same_order(ahead: int) -> None:
+    """From wherever the stream is set to go on, and with looks at others between."""
+    plain, made = (battery(Setting(), sigma=1.0).stream(4, 20, seed=0, prefetch=k) for k in (0, ahead))
+    for position in (0, 3, 2, 40):
+        plain.position = made.position = position
+        assert all(same(next(made), next(plain)) for _ in range(6))
+        assert same(made[1], plain[1])
+        assert made.position == position + 6
+
+
+def test_an_error_of_a_prefetched_batch_is_raised_when_that_batch_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = battery(Setting()).stream(4, 20, seed=0, prefetch=4)
+    draw = Stream.draw
+
+    def fail(self: Stream, index: int) -> Any:
+        return draw(self, index) if index != 3 else {}["such as a user's draw function may raise"]
+
+    monkeypatch.setattr(Stream, "draw", fail)
+    for index in range(6):
+        if index == 3:
+            with pytest.raises(KeyError, match="such as"):
+                next(made)
+        else:
+            assert same(next(made), battery(Setting()).stream(4, 20, seed=0)[index])
+    made.position = -1
+    with pytest.raises(ModcogError, match="index: got -1, must be a whole number, at least 0"):
+        next(made)
+
+
+@pytest.mark.parametrize("how", [{}, {"prefetch": 2}, {"device": "cpu"}], ids=repr)
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])
+def test_a_copied_or_pickled_stream_goes_on_where_it_was(twin: Any, how: dict[str, Any]) -> None:
+    if "device" in how:
+        pytest.importorskip("torch")
+    made = battery(Setting(), sigma=1.0).stream(4, 20, seed=0, **how)
     next(made)
-    twin = pickle.loads(pickle.dumps(made))
-    assert_array_equal(next(twin)[0], next(made)[0])
+    other = twin(made)
+    ours, theirs = (np.stack([np.asarray(next(stream)[0]) for _ in range(5)]) for stream in (made, other))
+    assert_array_equal(ours, theirs)
+    assert (other.position, type(other[0][0])) == (6, type(made[0][0]))
+
+
+# --- on a device -------------------------------------------------------------------------------
+
+
+def test_a_stream_on_a_device_gives_tensors_there() -> None:
+    torch = pytest.importorskip("torch")
+    made = battery(Setting()).stream(4, 20, seed=0)
+    for device in ("cpu", torch.device("cpu")):
+        observations, answers = next(battery(Setting()).stream(4, 20, seed=0, device=device))
+        assert (observations.device.type, observations.dtype) == ("cpu", torch.float32)
+        assert (answers.device.type, answers.dtype) == ("cpu", torch.int64)
+        assert_array_equal(observations.numpy(), made[0][0])
+    observations += 1  # the caller's own: nothing that is used again
+    assert_array_equal(next(battery(Setting()).stream(4, 20, seed=0, device="cpu"))[0].numpy(), made[0][0])
+
+
+def test_jax_takes_what_is_made_on_a_device_without_a_copy() -> None:
+    pytest.importorskip("torch")
+    jax = pytest.importorskip("jax")
+    observations, answers = next(battery(Setting(), sigma=1.0).stream(4, 20, seed=0, device="cpu"))
+    taken = jax.dlpack.from_dlpack(observations)
+    assert taken.unsafe_buffer_pointer() == observations.data_ptr()
+    assert_array_equal(jax.dlpack.from_dlpack(answers), answers)
+
+
+@pytest.mark.parametrize("device", ["", "gpu", "cuda:99", "mps:7", "meta", "xla", "hpu", -1, True, [1], "cpu\n\x1b[1m"])
+def test_a_device_that_torch_cannot_use_is_refused_in_one_line(device: Any) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(ModcogError, match=r"^device: got .*, which torch cannot use: ") as caught:
+        battery(Setting()).stream(4, 20, seed=0, device=device)
+    assert str(caught.value).isprintable()
+
+
+def test_a_device_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modcog.trials.backends.find_spec", lambda name: None)
+    with pytest.raises(
+        ModcogError, match=r"^a stream with a device needs the package torch: pip install .*\[train\].$"
+    ):
+        battery(Setting()).stream(4, 20, device="cpu")

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from oracle import evenness
 
 from modcog.errors import ModcogError
-from modcog.trials.timing import TimingTable, check_timing, compile_timing, normal_form, whole_steps
+from modcog.settings import Timing
+from modcog.trials.timing import TimingTable, bounds, check_timing, compile_timing, expected, normal_form, whole_steps
 
 
 def compiled(timings: list[dict[str, Any]]) -> TimingTable:
     """Compile timings under which no delay is kept."""
-    return compile_timing(timings, 100, [-1] * len(timings), [False] * len(timings))
+    return compile_timing(timings, [("cue",)] * len(timings), 100, [-1] * len(timings), [False] * len(timings))
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
@@ -55,6 +56,9 @@ def test_steps_worked_out_by_hand(ms: float, dt: float, steps: int) -> None:
         ((100.0, 300.0), ("choice", (100.0, 300.0))),
         (("uniform", (100.0, 300.0)), ("uniform", (100.0, 300.0))),
         (("choice", (100.0,)), ("choice", (100.0,))),
+        (("truncated_exponential", (100.0, 50.0, 400.0)), ("truncated_exponential", (100.0, 50.0, 400.0))),
+        (("truncated_exponential", (100.0,)), ("truncated_exponential", (100.0, 0.0, 100 * 53 * math.log(2)))),
+        (abs, ("function", ())),
     ],
     ids=str,
 )
@@ -89,6 +93,87 @@ def test_a_task_s_durations_do_not_depend_on_the_others_in_the_table() -> None:
     first = alone.draw(np.zeros(50, int), np.random.default_rng(2))
     second = among.draw(np.ones(50, int), np.random.default_rng(2))
     np.testing.assert_array_equal(second[:, :3], first)
+
+
+# --- neurogym's distributions ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "numbers", [(300.0, 100.0, 900.0), (300.0, 100.0), (300.0,), (1e6, 0.0, 500.0), (20.0, 0.0, 1000.0)], ids=str
+)
+def test_an_exponential_duration_is_neurogyms(numbers: tuple[float, ...]) -> None:
+    """The distribution function of neurogym's rejection sampler, which is known in closed form."""
+    duration: Timing = ("truncated_exponential", numbers)
+    ms = compiled([{"a": duration}]).draw(np.zeros(20_000, int), np.random.default_rng(3))[:, 0]
+    shortest, longest = bounds(duration)
+    assert shortest <= ms.min() <= ms.max() <= longest
+    mean = numbers[0]
+    share = np.expm1(-(np.sort(ms) - shortest) / mean) / np.expm1(-(longest - shortest) / mean)
+    assert np.abs(share - (np.arange(20_000) + 0.5) / 20_000).max() < 0.014, "by Kolmogorov and Smirnov"
+    assert ms.mean() == pytest.approx(expected(duration), rel=0.03)
+
+
+def test_other_durations_stay_as_they_were_beside_the_new_ones() -> None:
+    new: list[dict[str, Any]] = [{"a": ("truncated_exponential", (300.0, 100.0, 900.0)), "b": lambda rng: rng.random()}]
+    among = compiled([*TIMINGS, *new]).draw(np.tile([0, 1], 50), np.random.default_rng(1))
+    np.testing.assert_array_equal(among, compiled(TIMINGS).draw(np.tile([0, 1], 50), np.random.default_rng(1)))
+
+
+class Waits:
+    """Random numbers as neurogym makes them: a call without arguments, and a method that seeds them."""
+
+    def seed(self, seed: int) -> None:
+        self.rng = np.random.RandomState(seed)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> float:
+        return self.rng.uniform(200, 500)
+
+
+def with_random_state(size: int | None = None, random_state: Any = None) -> float:
+    return random_state.uniform(200, 500)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda rng: rng.uniform(200, 500), lambda r: r.uniform(200, 500), with_random_state, Waits(),
+     lambda low=200, rng=None: rng.uniform(low, 500)],
+)  # fmt: skip
+def test_functions_draw_from_the_seed(function: Any) -> None:
+    table = compiled([{"a": function}, {"a": 100}])
+    task = np.array([0, 1, 0, 0])
+    first, again, other = (table.draw(task, np.random.default_rng(seed))[:, 0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first[1] == 100
+    drawn = np.concatenate([first, other])[[0, 2, 3, 4, 6, 7]]
+    assert len(set(drawn)) == 6
+    assert 200 <= drawn.min() <= drawn.max() < 500
+
+
+def test_a_function_that_takes_nothing_is_called_for_each_trial() -> None:
+    numbers = iter(range(100, 1000, 100))
+    table = compiled([{"a": 5, "b": lambda: next(numbers)}])
+    assert table.draw(np.zeros(3, int), np.random.default_rng(0)).tolist() == [[5, 100], [5, 200], [5, 300]]
+
+
+@pytest.mark.parametrize(
+    ("period", "returns", "message"),
+    [
+        ("a", lambda: "5", r"the function of a returned '5', must be a number of ms from 0 to 1e\+09"),
+        ("a", lambda: -1, "the function of a returned -1"),
+        ("a", lambda: math.nan, "the function of a returned nan"),
+        ("a", lambda: None, "the function of a returned None"),
+        ("a", lambda: [1], r"the function of a returned \[1\]"),
+        ("a", lambda: 1 / 0, "the function of a failed: ZeroDivisionError: division by zero"),
+        ("a", lambda: 2e8, "the function of a makes a trial longer than the 1000000 steps allowed"),
+        ("cue", lambda: 99, "the function of cue returned 99, must be a number of ms from 100"),
+        ("decision", lambda: 0, "the function of decision returned 0, must be a number of ms from 100"),
+    ],
+)
+def test_a_function_that_returns_something_else_is_refused(period: str, returns: Any, message: str) -> None:
+    table = compiled([{period: returns}])
+    with pytest.raises(ModcogError, match=f"^timing: {message}") as caught:
+        table.draw(np.zeros(2, int), np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
 
 
 # --- what is not playable ----------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any
 
 import h5py
 
-from modcog.data.formats import ShardData
+from modcog.data.formats import ShardData, ShardForm, StoredArray, readable
+from modcog.errors import ModcogError, shown
 
 ENDING = ".h5"
 OPEN_SHARDS = 128
@@ -32,7 +33,24 @@ def write(shard: ShardData, path: Path, about: str) -> None:
     path.write_bytes(image)
 
 
-def open_shard(path: Path) -> Mapping[str, Any]:
-    """Return the file's datasets."""
-    file = h5py.File(path, "r")
-    return {name: file[name] for name in file}
+def open_shard(path: Path, form: ShardForm) -> Mapping[str, Any]:
+    """Return the file's datasets.
+
+    HDF5 can keep a dataset in another file, behind a link to one, or compressed to nothing, where it would be neither
+    hashed nor bounded by the file's size. None of that is written here, and none of it is opened.
+
+    Raises:
+        ModcogError: if it is damaged, or keeps data anywhere else or in any other form than ``write`` does.
+    """
+    size = path.stat().st_size
+    with readable(path):
+        file = h5py.File(path, "r")
+        for name in file:  # h5py's own look-ups would follow a link to say what it is
+            if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+                raise ModcogError(f"{path}: {shown(name)} is a link that leads elsewhere")
+        found = {name: file[name] for name in file}
+        for name, array in found.items():
+            plain = isinstance(array, h5py.Dataset) and array.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
+            if not plain or array.external or not 0 <= (array.id.get_offset() or -1) <= size - array.nbytes:
+                raise ModcogError(f"{path}: {name} does not lie in the file as one contiguous dataset")
+        return {name: StoredArray(array, path) for name, array in form.check(path, found).items()}

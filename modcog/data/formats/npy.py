@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from modcog.data.formats import ShardData
+from modcog.data.formats import ShardData, ShardForm, readable
+from modcog.errors import ModcogError
 
 ENDING = ""
 OPEN_SHARDS = 4096
@@ -34,10 +36,17 @@ def write(shard: ShardData, path: Path, about: str) -> None:
             file.write(array.data)
 
 
-def open_shard(path: Path) -> Mapping[str, Any]:
+def open_shard(path: Path, form: ShardForm) -> Mapping[str, Any]:
     """Return memory-mapped arrays, and a view of each column of the records."""
-    # As plain views of the memory maps: indexing the subclass costs five times as much.
-    maps = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(path.glob("*.npy"))}
-    arrays = {name: np.asarray(array) for name, array in maps.items()}
+    arrays = {name: _map(path / f"{name}.npy") for name in ("observations", "labels", _TRIALS)}
     table = arrays.pop(_TRIALS)
-    return {**arrays, **{name: table[name] for name in table.dtype.names or ()}}
+    return form.check(path, {**arrays, **{name: table[name] for name in table.dtype.names or ()}})
+
+
+def _map(path: Path) -> NDArray[Any]:
+    """Return a file as a view of its memory map: indexing the map's own class costs five times as much."""
+    with readable(path):  # np.load would take a zip archive too, and a pickle
+        array: NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))  # type: ignore[no-untyped-call]
+        if not array.flags.c_contiguous:
+            raise ModcogError(f"{path}: its array is not in C order")
+        return array

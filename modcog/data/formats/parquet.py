@@ -5,20 +5,27 @@ Meant for pandas, polars and Hugging Face datasets; whoever reads single trials 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from modcog.data.formats import ShardData
+from modcog.data.formats import ShardData, ShardForm, readable
+from modcog.errors import ModcogError
+from modcog.trials.arrays import is_missing
 
 ENDING = ".parquet"
 OPEN_SHARDS = 4  # a column that has been read stays in memory
 _ROW_GROUP_BYTES = 8 << 20
+_SPARE = 1 << 20  # bytes of a column beside its values, such as page headers
+_NAMES = (pa.string(),)  # type of the tasks
+_LONGEST_NAME = 200  # of a task, in bytes
 
 
 def library() -> str:
@@ -27,9 +34,16 @@ def library() -> str:
 
 
 def write(shard: ShardData, path: Path, about: str) -> None:
-    """Write a table; ``about`` stands in its metadata under ``modcog``."""
-    fields = {name: _lists(array, shard.array_offsets) for name, array in shard.arrays.items()}
-    fields |= {name: _lists(column, shard.column_offsets) for name, column in shard.columns.items()}
+    """Write a table; ``about`` stands in its metadata under ``modcog``.
+
+    Tools that know nothing of us read it: a value that is missing is a null, and a task is its name.
+    """
+    fields = {name: _lists(pa.array(_rows(array)), array, shard.array_offsets) for name, array in shard.arrays.items()}
+    for name, column in shard.columns.items():
+        values = pa.array(column, mask=is_missing(column))
+        if name == "task" and shard.tasks:
+            values = pa.array(shard.tasks).take(values)
+        fields[name] = _lists(values, column, shard.column_offsets)
     table = pa.table(fields).replace_schema_metadata({"modcog": about})
     rows = max(table.num_rows * _ROW_GROUP_BYTES // max(table.nbytes, 1), 1)
     pq.write_table(
@@ -38,9 +52,12 @@ def write(shard: ShardData, path: Path, about: str) -> None:
     )  # fmt: skip
 
 
-def _lists(array: NDArray[Any], offsets: NDArray[Any] | None) -> pa.Array:
-    """Return an Arrow array with an element for each item: fixed-size lists for the inner axes, then ragged ones."""
-    found = pa.array(np.ascontiguousarray(array).reshape(-1))
+def _rows(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _lists(found: pa.Array, array: NDArray[Any], offsets: NDArray[Any] | None) -> pa.Array:
+    """Return the values of an array with an element for each item: fixed-size lists for its inner axes, then ragged."""
     for size in reversed(array.shape[1:]):
         found = pa.FixedSizeListArray.from_arrays(found, size)
     return found if offsets is None else pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), found)
@@ -49,34 +66,62 @@ def _lists(array: NDArray[Any], offsets: NDArray[Any] | None) -> pa.Array:
 class _Columns(Mapping[str, Any]):
     """The columns of a file, each read when it is first asked for, as one NumPy array."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._names = path, pq.read_schema(path).names
+    def __init__(self, path: Path, form: ShardForm) -> None:
+        self._path, self._form = path, form
         self._read: dict[str, NDArray[Any]] = {}
+        with readable(path):
+            about = pq.read_metadata(path)
+            schema = about.schema.to_arrow_schema()
+            if about.num_rows != form.items or schema.names != [*form.arrays]:
+                raise ModcogError(f"{path} has other rows or columns than the manifest says")
+            groups = [about.row_group(i) for i in range(about.num_row_groups)]
+            for column, (name, (shape, dtype)) in enumerate(form.arrays.items()):
+                # Parquet writes a value that repeats only once, and can keep a column in another file.
+                chunks = [group.column(column) for group in groups]
+                values, size = math.prod(shape), sum(chunk.total_uncompressed_size for chunk in chunks)
+                most = values * max(dtype.itemsize, _LONGEST_NAME * (name == "task"))
+                counted = sum(chunk.num_values for chunk in chunks)
+                if (
+                    any(chunk.file_path for chunk in chunks)
+                    or counted > values + form.items
+                    or size > 2 * most + _SPARE
+                ):
+                    raise ModcogError(f"{path}: {name} has other contents than the manifest says")
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._read:
-            self._read[name] = _flat(pq.read_table(self._path, columns=[name], partitioning=None).column(name))
+            with readable(self._path):
+                column = pq.ParquetFile(self._path).read(columns=[name]).column(name)
+                found = _flat(column, self._form.arrays[name][0], self._form.tasks)
+            self._read[name] = self._form.check_array(self._path, name, found)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._form.arrays)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._form.arrays)
 
 
-def _flat(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return the inverse of ``_lists``."""
+def _type(found: pa.DataType) -> pa.DataType:
+    """Return the type of the values in lists."""
+    while pa.types.is_list(found) or pa.types.is_fixed_size_list(found):
+        found = found.value_type
+    return found
+
+
+def _flat(column: pa.ChunkedArray, shape: tuple[int, ...], tasks: tuple[str, ...]) -> NDArray[Any]:
+    """Return the inverse of ``_lists``, nulls as −1 or NaN, and names of tasks as indices."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # what a column of no or one chunk combines to differs between versions
         array = array.chunk(0)
-    if pa.types.is_list(array.type):
+    while pa.types.is_list(array.type) or pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
-    shape = []
-    while pa.types.is_fixed_size_list(array.type):
-        shape.append(array.type.list_size)
-        array = array.flatten()
-    return array.to_numpy(zero_copy_only=False).reshape(-1, *shape)
+    if pa.types.is_string(array.type):
+        array = pc.index_in(array, pa.array(tasks))
+    elif array.null_count:
+        array = array.fill_null(float("nan") if pa.types.is_floating(array.type) else -1)
+    return array.to_numpy(zero_copy_only=False).reshape(-1, *shape[1:])
 
 
 open_shard = _Columns

@@ -114,8 +114,8 @@ def _sections(report: Report) -> dict[str, str]:
         ),
         "Other measures": "*Last step* counts the last step of a trial only. *Directional* also counts a response "
         "within 36° of the right one there (Yang et al. 2019). The *error* is the mean angle of responses to what they "
-        "should be, *unanswered* the share of steps that ask for a response and get none. *Pooled* accuracy counts every "
-        "decision step of all trials alike. Percent, but for the angle.\n\n"
+        "should be, *unanswered* the share of steps that ask for a response and get none. *Pooled* accuracy counts "
+        "every decision step of all trials alike. Percent, but for the angle.\n\n"
         + _other_table(report.rows_of("battery", "family", "extension")),
         "Cost": "Means over seeds; synapses are recurrent connections, density is their share of all possible ones in "
         "percent. Trials to an accuracy: until the mean decision accuracy over the tasks, on held-out trials, first "

@@ -14,7 +14,7 @@ from modcog.experiments.claims.c4_locality import C4
 from modcog.experiments.claims.c5_synapses import C5
 from modcog.experiments.claims.claim import Claim, Verdict
 from modcog.experiments.sweeps import curves, results, sweep
-from modcog.experiments.sweeps.results import COLUMNS, CURVE_COLUMNS, read_table, write_table
+from modcog.experiments.sweeps.results import NEEDED, read_table, write_table
 from modcog.files import whole_file, write_json, write_text
 from modcog.tables import literal
 from modcog.user_code import failures_as
@@ -27,7 +27,7 @@ RESULTS, CURVES, FIGURE, PAGE, VERDICT = "results.csv", "curves.csv", "figure.pn
 
 
 class Made(BaseModel):
-    """What is read of a ``verdict.json``."""
+    """The part of a ``verdict.json`` that is read again."""
 
     command: str
 
@@ -108,7 +108,8 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     for path in (folder / RESULTS, folder / CURVES):
         if not path.exists():
             raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
-    scores, learning = read_table(folder / RESULTS, COLUMNS), read_table(folder / CURVES, CURVE_COLUMNS)
+    scores = read_table(folder / RESULTS, NEEDED)
+    learning = read_table(folder / CURVES, ("cell", "trials", "decision_accuracy"))
     with failures_as(f"{folder}: {claim.name} cannot be judged by its tables"):
         verdict, figure = claim.verdict(scores, learning), claim.figure(scores, learning)
     findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]

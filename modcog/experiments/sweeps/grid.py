@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modcog.errors import ModcogError, shown
+from modcog.errors import ModcogError, shown, unknown
 from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
@@ -70,6 +70,8 @@ class Grid(Brief, BaseModel):
         for arm, *point in itertools.product(self.arms, *self.axes.values()):
             values = _nested({"threads": 1}, self.settings, arm, dict(zip(self.axes, point, strict=True)))
             try:
+                for name in values.keys() - {*TrainConfig.model_fields, "preset"}:
+                    raise unknown("setting", name, TrainConfig.model_fields)
                 config = TrainConfig.of(**values)
             except ModcogError as error:
                 raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
@@ -111,6 +113,8 @@ def _nested(*sources: dict[str, Any]) -> dict[str, Any]:
         merged |= {name: value for name, value in values.items() if "." not in name}
         for name in values:
             outer, dot, inner = name.partition(".")
+            if dot and not isinstance(merged.get(outer, {}), Mapping):
+                raise ModcogError(f"{name}: {outer} is {shown(merged[outer])}, which is no table")
             if dot:
                 merged[outer] = {**merged.get(outer, {}), inner: values[name]}
     return merged

@@ -36,6 +36,11 @@ COLUMNS = [
     "n_trials",
 ]  # fmt: skip
 
+NEEDED = tuple(name for name in COLUMNS if not name.startswith(tuple(list(MEASURES)[2:])) and name not in (
+    "trial_chance", "trial_ceiling", "trial_share",
+))  # fmt: skip
+"""Columns that tables of earlier versions have, too."""
+
 CURVE_COLUMNS = ["cell", "step", "trials", "seconds", *(one.column for one in MEASURES.values())]
 
 WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "trials", "n_trials", *TRIALS_TO)
@@ -99,4 +104,4 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(part, index=False)
         else:
-            table.to_csv(part, index=False, float_format="%.6g")
+            table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from modcog.models.kernels.base import ACTIVATIONS, Kernel, MaskedRecurrence
+from modcog.models.kernels.base import Kernel, MaskedRecurrence, full_precision
 from modcog.models.kernels.compiled import CompiledKernel
-from modcog.models.kernels.step import CsrKernel, DenseKernel, DiagonalKernel
+from modcog.models.kernels.plain import PlainNetwork, is_opaque
+from modcog.models.kernels.step import ACTIVATIONS, CsrKernel, DenseKernel, DiagonalKernel
 from modcog.models.masks import Mask
 
 KERNELS: dict[str, type[Kernel]] = {
@@ -14,15 +15,25 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Kernels by name."""
 
-__all__ = ["ACTIVATIONS", "KERNELS", "DiagonalKernel", "Kernel", "MaskedRecurrence", "choose"]
+__all__ = [
+    "ACTIVATIONS",
+    "KERNELS",
+    "DiagonalKernel",
+    "Kernel",
+    "MaskedRecurrence",
+    "PlainNetwork",
+    "choose",
+    "full_precision",
+    "is_opaque",
+]
 
 
 def choose(mask: Mask, device: torch.device, dtype: torch.dtype) -> str:
     """Return the name of the kernel expected to be the fastest; the limits are where measured times cross."""
+    if CompiledKernel.available(device, dtype) and mask.density <= 0.4:
+        return "compiled"
     if DiagonalKernel.fits(mask):
         return "diagonal"
-    if CompiledKernel.available(device, dtype) and mask.density <= 0.3:
-        return "compiled"
     if CsrKernel.available(device, dtype) and mask.density <= 0.1 and mask.n >= 256:
         return "csr"
     return "dense"

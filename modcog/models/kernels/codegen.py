@@ -1,7 +1,10 @@
-"""The inner loops of sparse masks as LLVM code: vectors over the batch, one row of connections at a time.
+"""The loops of a sparse network as LLVM code: vectors over the batch, one row of connections at a time.
 
 A compiler of Python loops, such as numba, does not keep the running sums of a row in registers, which halves the speed;
 so the few loops are written out here. The docstrings of the methods of ``Columns`` say what they compute.
+
+A call is one job for one thread: some columns of the batch, or some rows of the weight gradient. Jobs share no sum, so
+the numbers do not depend on how many threads there are, and no thread waits for another before all is done.
 """
 
 from __future__ import annotations
@@ -9,13 +12,63 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
 Value = Any
 I32, I64, POINTER = ir.IntType(32), ir.IntType(64), ir.PointerType()
+ONE = I64(1)
 FUSED = ("contract",)  # a product and a sum may be rounded once
+BLOCK = 64  # states of the read-out that stay in the nearest cache
+
+POINTERS = ("states", "rates", "drive", "weight", "indptr", "indices", "order", "logits", "read_out", "grad", "carry",
+            "first_state", "left", "right", "out", "scratch")  # fmt: skip
+PIECES = ("states", "rates", "drive", "logits", "grad", "carry", "first_state")
+"""Arguments whose first axis is the pieces of the batch: they point to that of a job."""
+
+ARGUMENTS = {
+    "forward": ("states", "rates", "drive", "weight", "indptr", "indices", "logits", "read_out", "steps", "units",
+                "actions", "size", "rate_size", "drive_size", "drive_pitch", "alpha"),
+    "backward": ("grad", "rates", "drive", "weight", "indptr", "indices", "carry", "first_state", "steps", "units",
+                 "size", "rate_size", "drive_size", "drive_pitch", "alpha", "all_the_way"),
+    "correlate": ("left", "right", "out", "indptr", "indices", "order", "more", "scratch", "steps", "top", "bottom",
+                  "left_size", "right_size", "left_piece", "right_piece", "pieces", "together", "rows"),
+    "correlate_all": ("left", "right", "out", "columns", "steps", "top", "bottom", "left_size", "right_size",
+                      "left_piece", "right_piece", "pieces", "together"),
+}  # fmt: skip
+"""Arguments of the functions, in one array of 8 bytes each: pointers, integers, and ``alpha``, a float64."""
+
+
+TEAM = """
+define void @team(ptr %jobs) {
+start:
+  %count = load i64, ptr %jobs
+  %taken = getelementptr i64, ptr %jobs, i64 1
+  br label %take
+take:
+  %number = atomicrmw add ptr %taken, i64 1 monotonic
+  %more = icmp slt i64 %number, %count
+  br i1 %more, label %run, label %end
+run:
+  %twice = mul i64 %number, 2
+  %offset = add i64 %twice, 2
+  %place = getelementptr i64, ptr %jobs, i64 %offset
+  %next = getelementptr i64, ptr %place, i64 1
+  %function = load ptr, ptr %place
+  %argument = load ptr, ptr %next
+  call void %function(ptr %argument)
+  br label %take
+end:
+  ret void
+}
+"""
+"""A function that any number of threads may run side by side until all jobs are done.
+
+Its argument is an array of int64: the number of jobs, the number of those taken, and for each a function and its
+argument. A thread that is held up takes fewer jobs.
+"""
 
 
 class Columns:
@@ -29,7 +82,7 @@ class Columns:
     """
 
     def __init__(self, bits: int, width: int, activation: str, leaky: bool) -> None:
-        self.bits, self.leaky = bits, leaky
+        self.bits, self.width, self.leaky = bits, width, leaky
         self.real, self.mantissa = (ir.FloatType(), 23) if bits == 32 else (ir.DoubleType(), 52)
         self.lanes = 512 // bits  # of a vector of 64 bytes: one register, or two or four on machines with smaller ones
         self.module = ir.Module()
@@ -38,121 +91,191 @@ class Columns:
         self.vectors = [(k, ir.VectorType(self.real, min(self.lanes, width - k))) for k in starts]
         self.forward()
         self.backward()
-        self.weight_gradient()
+        self.correlate()
+        self.correlate_all()
 
     def forward(self) -> None:
-        """Emit, for each step s and unit i: r = φ(u(s)[i] + Σ_j w[i, j] h(s−1)[j]), h(s)[i] = (1 − α) h(s−1)[i] + α r.
+        """Emit, for each step s and unit i: r = φ(drive(s)[i] + Σ_j w[i, j] h(s)[j]), h(s+1) = (1 − α) h(s) + α r.
 
-        u lies in ``rates`` and is replaced by r; with α = 1 that is where h lies.
+        The rows of ``states`` behind those of the units hold the inputs of the step, which are connected like units.
+        With α = 1 ``rates``, where r goes, is where h lies. Each new state is read out while it is in the cache.
         """
-        names = "states rates weight indptr indices steps units pitch alpha"
-        b, (states, rates, weight, indptr, indices, steps, units, pitch, alpha) = self._function("forward", names)
-        size = b.mul(units, pitch)
-        with self._loop(I64(0), steps) as (s, _):
-            before = self._at(states, b.mul(s, size))
-            after = self._at(before, size)
-            rate = self._at(rates, b.mul(s, size))
-            with self._loop(I64(0), units) as (i, _):
-                place = b.mul(i, pitch)
-                target = self._at(rate, place)
-                r = [self.phi(v) for v in self._gather(self._load(target), before, (weight, indptr, indices), i, pitch)]
-                self._store(target, r)
+        b, v = self._function("forward")
+        keep = b.fsub(self.real(1), v["alpha"])
+        with self._loop(I64(0), v["steps"]) as (s, _):
+            before = self._at(v["states"], b.mul(s, v["size"]))
+            after = self._at(before, v["size"])
+            rate = self._at(v["rates"], b.mul(s, v["rate_size"]))
+            drive = self._at(v["drive"], b.mul(s, v["drive_size"]))
+            with self._loop(I64(0), v["units"]) as (i, _):
+                place = b.mul(i, I64(self.width))
+                r = [
+                    self.phi(u)
+                    for u in self._gather(self._load(self._at(drive, b.mul(i, v["drive_pitch"]))), before, i)
+                ]
+                self._store(self._at(rate, place), r)
                 if self.leaky:
-                    keep = b.fsub(self.real(1), alpha)
                     old = self._scaled(keep, self._load(self._at(before, place)))
-                    self._store(self._at(after, place), self._add_scaled(old, alpha, r))
+                    self._store(self._at(after, place), self._add_scaled(old, v["alpha"], r))
+            self._read_out(after, self._at(v["logits"], b.mul(s, b.mul(v["actions"], I64(self.width)))))
         b.ret_void()
+
+    def _read_out(self, state: Value, logits: Value) -> None:
+        """Emit logits[a] += Σ_i read_out[a, i] state[i], a few units at a time, so that they are fetched once."""
+        b, v = self.b, self.values
+        with self._loop(I64(0), v["units"], step=I64(BLOCK)) as (top, _):
+            bottom = self._least(b.add(top, I64(BLOCK)), v["units"])
+            with self._loop(I64(0), v["actions"]) as (a, _):
+                target = self._at(logits, b.mul(a, I64(self.width)))
+                row = self._at(v["read_out"], b.mul(a, v["units"]))
+                with self._loop(top, bottom, self._load(target)) as (i, sums):
+                    h = self._load(self._at(state, b.mul(i, I64(self.width))))
+                    sums[:] = self._add_scaled(sums, self._index(row, i, self.real), h)
+                self._store(target, sums)
 
     def backward(self) -> None:
-        """Emit, for each step s = T … 1 and unit i: g = grad(s)[i] + Σ_j w[j, i] δ(s+1)[j], δ(s)[i] = α φ′ g.
+        """Emit, for s = T … 1 and each unit i: g = drive(s)[i] + carry[i] + Σ_j w[j, i] δ(s+1)[j], δ(s)[i] = α φ′ g.
 
-        δ(s) replaces grad(s); (1 − α) g goes to grad(s−1). At last grad(0)[i] += Σ_j w[j, i] δ(1)[j]. ``weight``,
-        ``indptr`` and ``indices`` are the transposed matrix.
+        δ(s) goes to grad(s−1); its rows behind those of the units hold the gradients by the logits of the step before,
+        which are connected like units. carry[i] = (1 − α) g. At last, if asked for, first_state[i] = carry[i] +
+        Σ_j w[j, i] δ(1)[j]. ``weight``, ``indptr`` and ``indices`` are the transposed matrix.
         """
-        names = "grad rates weight indptr indices steps units pitch alpha"
-        b, (grad, rates, weight, indptr, indices, steps, units, pitch, alpha) = self._function("backward", names)
-        size = b.mul(units, pitch)
-
-        def step(back: Value, *, first: bool = False, last: bool = False) -> None:
-            s = b.sub(steps, back)
-            here = self._at(grad, b.mul(s, size))
-            later, earlier = self._at(here, size), self._at(here, b.neg(size))
-            rate = self._at(rates, b.mul(b.sub(s, I64(1)), size))
-            with self._loop(I64(0), units) as (i, _):
-                place = b.mul(i, pitch)
-                target = self._at(here, place)
-                total = self._load(target)
-                if not first:
-                    total = self._gather(total, later, (weight, indptr, indices), i, pitch)
-                delta = total
-                if not last:
-                    r = self._load(self._at(rate, place))
-                    delta = [self.pull(g, v) for g, v in zip(total, r, strict=True)]
-                if self.leaky and not last:
-                    delta = self._scaled(alpha, delta)
-                    carried = self._at(earlier, place)
-                    keep = b.fsub(self.real(1), alpha)
-                    self._store(carried, self._add_scaled(self._load(carried), keep, total))
-                self._store(target, delta)
-
-        step(I64(0), first=True)
-        with self._loop(I64(1), steps) as (back, _):
-            step(back)
-        step(steps, last=True)
+        b, v = self._function("backward")
+        keep = b.fsub(self.real(1), v["alpha"])
+        with self._loop(I64(0), v["steps"]) as (back, _):
+            s = b.sub(b.sub(v["steps"], back), I64(1))
+            here = self._at(v["grad"], b.mul(s, v["size"]))
+            later = self._at(here, v["size"])
+            rate = self._at(v["rates"], b.mul(s, v["rate_size"]))
+            drive = self._at(v["drive"], b.mul(s, v["drive_size"]))
+            with self._loop(I64(0), v["units"]) as (i, _):
+                place = b.mul(i, I64(self.width))
+                total = self._gather(self._load(self._at(drive, b.mul(i, v["drive_pitch"]))), later, i)
+                if self.leaky:
+                    carry = self._at(v["carry"], place)
+                    total = [b.fadd(x, y) for x, y in zip(total, self._load(carry), strict=True)]
+                    self._store(carry, self._scaled(keep, total))
+                r = self._load(self._at(rate, place))
+                delta = [self.pull(g, x) for g, x in zip(total, r, strict=True)]
+                self._store(self._at(here, place), self._scaled(v["alpha"], delta) if self.leaky else delta)
+        with self._loop(I64(0), b.mul(v["all_the_way"], v["units"])) as (i, _):
+            place = b.mul(i, I64(self.width))
+            total = self._gather(self._load(self._at(v["carry"], place)), v["grad"], i)
+            self._store(self._at(v["first_state"], place), total)
         b.ret_void()
 
-    def weight_gradient(self) -> None:
-        """Emit, for each connection p from j to i, i from ``first`` to ``end``: out[p] += Σ_s δ(s)[i] · h(s)[j].
+    def correlate(self) -> None:
+        """Emit, for each connection p from j to i: out[order[p]] += Σ_s left(s)[i] · right(s)[j].
 
-        Row by row, every connection would fetch its states from memory again. A few rows go through all steps
-        together, with their sums as vectors in ``scratch``: then the states that neighbours share are fetched once.
+        The last ``more`` of each row are left out. Row by row, every connection would fetch its states from memory
+        again. A few rows go through some steps together, with their sums as vectors in ``scratch``: then the states
+        that neighbours share are fetched once.
         """
-        names = "delta states out indptr indices steps units pitch first end rows scratch"
-        b, (delta, states, out, indptr, indices, steps, units, pitch, first, end, rows, scratch) = self._function(
-            "weight_gradient", names
-        )
-        size, align = b.mul(units, pitch), self.bits // 8
-        full = ir.VectorType(self.real, self.lanes)
+        b, v = self._function("correlate")
+        align, full = self.bits // 8, ir.VectorType(self.real, self.lanes)
 
         def slot(p: Value) -> Value:
-            return b.gep(scratch, [b.sub(p, start)], source_etype=full)
+            return b.gep(v["scratch"], [b.sub(p, start)], source_etype=full)
 
-        with self._loop(I64(0), b.sdiv(b.add(b.sub(end, first), b.sub(rows, I64(1))), rows)) as (number, _):
-            top = b.add(first, b.mul(number, rows))
-            below = b.add(top, rows)
-            bottom = b.select(b.icmp_signed("<", below, end), below, end)
-            start, stop = self._index(indptr, top, I64), self._index(indptr, bottom, I64)
-            with self._loop(start, stop) as (p, _):
+        @contextmanager
+        def connections(i: Value) -> Iterator[Value]:
+            first, last = self._row(v["indptr"], i)
+            with self._loop(first, b.sub(last, v["more"])) as (p, _):
+                yield p
+
+        with (
+            self._loop(I64(0), v["steps"], step=v["together"]) as (begin, _),
+            self._loop(v["top"], v["bottom"], step=v["rows"]) as (top, _),
+        ):
+            bottom = self._least(b.add(top, v["rows"]), v["bottom"])
+            start = self._index(v["indptr"], top, I64)
+            with self._loop(top, bottom) as (i, _), connections(i) as p:
                 b.store(full(None), slot(p), align=align)
-            with self._loop(I64(0), steps) as (s, _):
-                at = b.mul(s, size)
-                left, right = self._at(delta, at), self._at(states, at)
+            with (
+                self._loop(begin, self._least(b.add(begin, v["together"]), v["steps"])) as (s, _),
+                self._loop(I64(0), v["pieces"]) as (piece, _),
+            ):
+                left = self._side("left", s, piece)
+                right = self._side("right", s, piece)
                 with self._loop(top, bottom) as (i, _):
-                    d = self._load(self._at(left, b.mul(i, pitch)))
-                    with self._loop(self._index(indptr, i, I64), self._index(indptr, b.add(i, I64(1)), I64)) as (p, _):
-                        j = b.zext(self._index(indices, p, I32), I64)
-                        h = self._load(self._at(right, b.mul(j, pitch)))
+                    d = self._load(self._at(left, b.mul(i, I64(self.width))))
+                    with connections(i) as p:
+                        h = self._load(self._at(right, b.mul(self._source(v["indices"], p), I64(self.width))))
                         total = b.load(slot(p), typ=full, align=align)
                         for one, other in zip(d, h, strict=True):
                             total = b.fadd(total, self._widened(b.fmul(one, other, flags=FUSED)), flags=FUSED)
                         b.store(total, slot(p), align=align)
-            with self._loop(start, stop) as (p, _):
-                target = self._at(out, p)
+            with self._loop(top, bottom) as (i, _), connections(i) as p:
                 total = self._sum(b.load(slot(p), typ=full, align=align))
-                b.store(b.fadd(b.load(target, typ=self.real), total), target)
+                self._add_at(self._at(v["out"], self._source(v["order"], p)), total)
         b.ret_void()
 
-    def _gather(
-        self, total: Sequence[Value], source: Value, matrix: tuple[Value, Value, Value], i: Value, pitch: Value
-    ) -> list[Value]:
-        """Return ``total`` + Σ_p weight[p] · source[indices[p]] over the connections p of row i, in registers."""
-        weight, indptr, indices = matrix
-        start, stop = self._index(indptr, i, I64), self._index(indptr, self.b.add(i, I64(1)), I64)
-        with self._loop(start, stop, total) as (p, sums):
-            j = self.b.zext(self._index(indices, p, I32), I64)
-            w = self._index(weight, p, self.real)
-            sums[:] = self._add_scaled(sums, w, self._load(self._at(source, self.b.mul(j, pitch))))
+    def correlate_all(self) -> None:
+        """Emit, for each unit i and each of a few ``columns`` j: out[i, j] += Σ_s left(s)[i] · right(s)[j].
+
+        Four rows and four columns go through some steps together, with their sums in registers.
+        """
+        b, v = self._function("correlate_all")
+        whole = b.mul(b.sdiv(v["columns"], I64(4)), I64(4))
+        with self._loop(I64(0), v["steps"], step=v["together"]) as (begin, _):
+            end = self._least(b.add(begin, v["together"]), v["steps"])
+            middle = b.add(v["top"], b.mul(b.sdiv(b.sub(v["bottom"], v["top"]), I64(4)), I64(4)))
+            for height, first, last in ((4, v["top"], middle), (1, middle, v["bottom"])):
+                with self._loop(first, last, step=I64(height)) as (i, _):
+                    for width, left, right in ((4, I64(0), whole), (1, whole, v["columns"])):
+                        with self._loop(left, right, step=I64(width)) as (j, _):
+                            self._correlate_block(i, height, j, width, begin, end)
+        b.ret_void()
+
+    def _correlate_block(self, i: Value, height: int, j: Value, width: int, begin: Value, end: Value) -> None:
+        b, v, full = self.b, self.values, ir.VectorType(self.real, self.lanes)
+        sums = [full(None)] * (height * width)
+        with self._loop(begin, end, sums) as (s, totals):
+            with self._loop(I64(0), v["pieces"], totals) as (piece, sums):
+                sides = []
+                for side, place, count in (("left", i, height), ("right", j, width)):
+                    start = self._side(side, s, piece)
+                    rows = [self._at(start, b.mul(b.add(place, I64(k)), I64(self.width))) for k in range(count)]
+                    sides.append([self._load(row) for row in rows])
+                for k, (one, other) in enumerate(product(*sides)):
+                    for x, y in zip(one, other, strict=True):
+                        sums[k] = b.fadd(sums[k], self._widened(b.fmul(x, y, flags=FUSED)), flags=FUSED)
+            totals[:] = sums
+        for k, (row, column) in enumerate(product(range(height), range(width))):
+            place = b.add(b.mul(b.add(i, I64(row)), v["columns"]), b.add(j, I64(column)))
+            self._add_at(self._at(v["out"], place), self._sum(totals[k]))
+
+    def _side(self, side: str, s: Value, piece: Value) -> Value:
+        """Return the place of the rows of one side of a correlation, at a step and a piece of the batch."""
+        b, v = self.b, self.values
+        return self._at(v[side], b.add(b.mul(s, v[f"{side}_size"]), b.mul(piece, v[f"{side}_piece"])))
+
+    def _gather(self, total: Sequence[Value], source: Value, i: Value) -> list[Value]:
+        """Return ``total`` + Σ_p weight[p] · source[indices[p]] over the connections p of row i, in registers.
+
+        Every other connection goes to a second set of sums, because a sum has to wait for the one before it.
+        """
+        b, v = self.b, self.values
+        start, stop = self._row(v["indptr"], i)
+
+        def add(sums: Sequence[Value], p: Value) -> list[Value]:
+            h = self._load(self._at(source, b.mul(self._source(v["indices"], p), I64(self.width))))
+            return self._add_scaled(sums, self._index(v["weight"], p, self.real), h)
+
+        n, odd = len(total), b.and_(b.sub(stop, start), ONE)
+        zeros = [kind(None) for _, kind in self.vectors]
+        with self._loop(start, b.sub(stop, odd), [*total, *zeros], step=I64(2)) as (p, sums):
+            sums[:] = [*add(sums[:n], p), *add(sums[n:], b.add(p, ONE))]
+        total = [b.fadd(one, other) for one, other in zip(sums[:n], sums[n:], strict=True)]
+        with self._loop(b.sub(stop, odd), stop, total) as (p, sums):
+            sums[:] = add(sums, p)
         return sums
+
+    def _row(self, indptr: Value, i: Value) -> tuple[Value, Value]:
+        return self._index(indptr, i, I64), self._index(indptr, self.b.add(i, I64(1)), I64)
+
+    def _source(self, indices: Value, p: Value) -> Value:
+        return self.b.zext(self._index(indices, p, I32), I64)
 
     def _load(self, place: Value) -> list[Value]:
         return [self.b.load(self._at(place, I64(k)), typ=kind, align=self.bits // 8) for k, kind in self.vectors]
@@ -160,6 +283,9 @@ class Columns:
     def _store(self, place: Value, values: Sequence[Value]) -> None:
         for (k, _), value in zip(self.vectors, values, strict=True):
             self.b.store(value, self._at(place, I64(k)), align=self.bits // 8)
+
+    def _add_at(self, place: Value, value: Value) -> None:
+        self.b.store(self.b.fadd(self.b.load(place, typ=self.real), value), place)
 
     def _scaled(self, factor: Value, values: Sequence[Value]) -> list[Value]:
         return [self.b.fmul(self._spread(factor, v.type), v) for v in values]
@@ -216,18 +342,23 @@ class Columns:
             total = self.b.fadd(self.b.fmul(total, x, flags=FUSED), self._constant(x, coefficient), flags=FUSED)
         return total
 
-    def _function(self, name: str, arguments: str) -> tuple[ir.IRBuilder, tuple[Value, ...]]:
-        """Declare a function; return its builder and its arguments: pointers, whole numbers, and alpha."""
-        whole = {"steps", "units", "pitch", "first", "end", "rows"}
-        names = arguments.split()
-        kinds = [I64 if n in whole else self.real if n == "alpha" else POINTER for n in names]
-        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
-        self.b = ir.IRBuilder(function.append_basic_block())
-        return self.b, function.args
+    def _function(self, name: str) -> tuple[ir.IRBuilder, dict[str, Value]]:
+        """Begin a function of one array of arguments; return its builder and the arguments by name."""
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
+        self.b = b = ir.IRBuilder(function.append_basic_block())
+        self.values = values = dict[str, Value]()
+        for k, argument in enumerate(ARGUMENTS[name]):
+            kind = POINTER if argument in POINTERS else ir.DoubleType() if argument == "alpha" else I64
+            values[argument] = self._index(function.args[0], I64(k), kind)
+        if "alpha" in values and self.bits == 32:
+            values["alpha"] = b.fptrunc(values["alpha"], self.real)
+        return b, values
 
     @contextmanager
-    def _loop(self, start: Value, stop: Value, carried: Sequence[Value] = ()) -> Iterator[tuple[Value, list[Value]]]:
-        """Emit ``for i in range(start, stop)`` around a block.
+    def _loop(
+        self, start: Value, stop: Value, carried: Sequence[Value] = (), step: Value = ONE
+    ) -> Iterator[tuple[Value, list[Value]]]:
+        """Emit ``for i in range(start, stop, step)`` around a block.
 
         Yields:
             i, and the values carried from turn to turn, which the block replaces; after the loop they are the last.
@@ -238,7 +369,7 @@ class Columns:
         i, *phis = (self.b.phi(v.type) for v in (start, *carried))
         values = list(phis)
         yield i, values
-        following = self.b.add(i, I64(1))
+        following = self.b.add(i, step)
         end = self.b.block
         self.b.cbranch(self.b.icmp_signed("<", following, stop), inside, after)
         self.b.position_at_end(after)
@@ -249,6 +380,9 @@ class Columns:
             for joined in (phi, values[k]):
                 joined.add_incoming(first, before)
                 joined.add_incoming(last, end)
+
+    def _least(self, value: Value, limit: Value) -> Value:
+        return self.b.select(self.b.icmp_signed("<", value, limit), value, limit)
 
     def _at(self, pointer: Value, offset: Value) -> Value:
         return self.b.gep(pointer, [offset], source_etype=self.real)

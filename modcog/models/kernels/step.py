@@ -5,19 +5,57 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from modcog.errors import ModcogError
-from modcog.models.kernels.base import ACTIVATIONS, Kernel
+from modcog.models.kernels.base import Kernel
 from modcog.models.masks import Mask
 
 
+@dataclass(frozen=True)
+class Activation:
+    """A nonlinearity φ, with a gradient from its output, so that its input need not be kept.
+
+    Attributes:
+        apply_: replace pre-activations by φ of them, in place.
+        pull_: multiply a gradient, in place, by φ′ at the inputs that gave these outputs of φ.
+    """
+
+    apply_: Callable[[Tensor], Tensor]
+    pull_: Callable[[Tensor, Tensor], Tensor]
+
+
+_ATEN = torch.ops.aten
+
+ACTIVATIONS = {
+    "relu": Activation(torch.relu_, lambda grad, r: _ATEN.threshold_backward.grad_input(grad, r, 0, grad_input=grad)),
+    "tanh": Activation(torch.tanh_, lambda grad, r: _ATEN.tanh_backward.grad_input(grad, r, grad_input=grad)),
+    "softplus": Activation(
+        lambda pre: torch.logaddexp(pre, pre.new_zeros(()), out=pre),
+        lambda grad, r: grad.mul_(torch.neg(r).expm1_().neg_()),
+    ),
+}
+"""Nonlinearities by name."""
+
+
 class StepKernel(Kernel):
-    """A kernel with one product per step, which its subclasses define."""
+    """A kernel with one product per step, which its subclasses define.
+
+    States have the shape (T, B, N). In memory their units are innermost, or, with ``unit_rows``, they lie as (T, N, B),
+    as products with a sparse matrix take them.
+
+    Attributes:
+        unit_rows: memory layout of the states.
+    """
+
+    unit_rows: ClassVar[bool] = False
 
     @abstractmethod
     def matrix(self, weight: Tensor, transposed: bool) -> Tensor:
@@ -27,24 +65,112 @@ class StepKernel(Kernel):
     def add_product(self, out: Tensor, matrix: Tensor, state: Tensor) -> None:
         """Add the product of ``matrix`` with each of the states (B, N) to ``out`` (B, N)."""
 
-    def forward(self, states: Tensor, rates: Tensor, weight: Tensor) -> None:
+    @abstractmethod
+    def weight_gradient(self, delta: Tensor, before: Tensor) -> Tensor:
+        """Return the gradient by the weights, (synapses,).
+
+        Args:
+            delta: (T, B, N), gradient by the input of the units.
+            before: (T, B, N), the states one step earlier.
+        """
+
+    def forward(
+        self, x: Tensor, h0: Tensor | None, noise: Tensor | None, weights: Sequence[Tensor], return_states: bool
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        weight_in, bias, weight, weight_out, bias_out = weights
+        steps, batch, _ = x.shape
+        states = self._empty(x, steps + 1, batch, self.mask.n)
+        states[0] = 0 if h0 is None else h0
+        rates = states[1:] if self.alpha == 1 else self._empty(x, steps, batch, self.mask.n)
+        _product(x, weight_in, bias, out=rates)
+        if noise is not None:
+            rates += noise
         matrix, apply_ = self.matrix(weight, transposed=False), ACTIVATIONS[self.activation].apply_
-        steps = states.unbind(0)
-        for before, after, rate in zip(steps, steps[1:], rates.unbind(0), strict=False):
+        for before, after, rate in zip(states.unbind(0), states[1:].unbind(0), rates.unbind(0), strict=False):
             self.add_product(rate, matrix, before)
             apply_(rate)
             if self.alpha != 1:
                 torch.lerp(before, rate, self.alpha, out=after)
+        logits = _product(states[1:], weight_out, bias_out, out=self._empty(x, steps, batch, len(weight_out)))
+        return logits.contiguous(), states[1:] if return_states else None, (states, rates)
 
-    def backward(self, grad: Tensor, rates: Tensor, weight: Tensor) -> None:
+    def backward(
+        self,
+        kept: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        needed: Sequence[bool],
+        grad_logits: Tensor | None,
+        grad_states: Tensor | None,
+    ) -> list[Tensor | None]:
+        states, rates = kept
+        x, _, _, weight_in, _, weight, weight_out, _ = inputs
+        need_x, need_h0, _, need_in, need_bias, need_weight, need_out, need_bias_out = needed
+        found: list[Tensor | None] = [None] * len(needed)
+        before, after = states[:-1], states[1:]
+        if grad_logits is not None:
+            grad_logits = grad_logits.contiguous()
+            if need_out:
+                found[6] = _correlation(grad_logits, after)
+            if need_bias_out:
+                found[7] = grad_logits.sum((0, 1))
+        if not any(needed[:6]):
+            return found
+        grad = self._empty(x, len(states), x.shape[1], self.mask.n)
+        grad[0], delta = 0, grad[1:]
+        if grad_logits is None:
+            delta.zero_()
+        else:
+            _product(grad_logits, weight_out.t(), None, out=delta)
+        if grad_states is not None:
+            delta += grad_states
         matrix, pull_ = self.matrix(weight, transposed=True), ACTIVATIONS[self.activation].pull_
         steps = grad.unbind(0)
-        for before, after, rate in zip(steps[-2::-1], steps[:0:-1], rates.unbind(0)[::-1], strict=True):
+        for earlier, here, rate in zip(steps[-2::-1], steps[:0:-1], rates.unbind(0)[::-1], strict=True):
             if self.alpha != 1:
-                before.add_(after, alpha=1 - self.alpha)
-                after.mul_(self.alpha)
-            pull_(after, rate)
-            self.add_product(before, matrix, after)
+                earlier.add_(here, alpha=1 - self.alpha)
+                here.mul_(self.alpha)
+            pull_(here, rate)
+            self.add_product(earlier, matrix, here)
+        if need_x:
+            found[0] = torch.matmul(delta, weight_in)
+        if need_h0:
+            found[1] = grad[0].contiguous()
+        if need_in:
+            found[3] = _correlation(x, delta).t()
+        if need_bias:
+            found[4] = delta.sum((0, 1))
+        if need_weight:
+            found[5] = self.weight_gradient(delta, before)
+        return found
+
+    def _empty(self, like: Tensor, steps: int, batch: int, size: int) -> Tensor:
+        """Return an uninitialized tensor (steps, batch, size) of the type of ``like``, in the layout of the states."""
+        if self.unit_rows:
+            return like.new_empty(steps, size, batch).transpose(1, 2)
+        return like.new_empty(steps, batch, size)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, *, out: Tensor) -> Tensor:
+    """Write x (T, B, C) · weight (N, C)ᵀ + bias (N,) into ``out`` (T, B, N), for either memory layout."""
+    if x.is_contiguous() and out.is_contiguous():
+        flat = out.flatten(0, 1)
+        if bias is None:
+            torch.mm(x.flatten(0, 1), weight.t(), out=flat)
+        else:
+            torch.addmm(bias, x.flatten(0, 1), weight.t(), out=flat)
+    else:
+        torch.bmm(weight.expand(len(x), *weight.shape), x.transpose(1, 2), out=out.transpose(1, 2))
+        if bias is not None:
+            out += bias
+    return out
+
+
+def _correlation(left: Tensor, right: Tensor) -> Tensor:
+    """Return Σ over steps and batch of left (T, B, N) ⊗ right (T, B, M), (N, M)."""
+    if left.is_contiguous() and right.is_contiguous():
+        return left.flatten(0, 1).t() @ right.flatten(0, 1)
+    total = left.new_empty(left.shape[2], right.shape[2])
+    return torch.addbmm(total, left.transpose(1, 2), right, beta=0)
 
 
 class DenseKernel(StepKernel):

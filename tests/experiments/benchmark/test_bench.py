@@ -39,7 +39,7 @@ def test_the_command_says_how_it_went_and_which_seed_failed(done: Done) -> None:
 
 
 def test_scores_are_those_of_the_networks_evaluated_alone(done: Done) -> None:
-    found = [modcog.load_model(run) for run in runs(done.folder) if (run / "checkpoints").exists()]
+    found = [modcog.load_model(run, trust=True) for run in runs(done.folder) if (run / "checkpoints").exists()]
     scores = [modcog.evaluate(model, model.battery, 30, seed=1_000) for model in found]
     assert [seed.decision for seed in done.report.done] == pytest.approx([one.decision_accuracy for one in scores])
     rows = {row.name: row for row in done.report.rows}
@@ -64,7 +64,7 @@ def test_the_report_has_what_the_runs_recorded(done: Done) -> None:
     assert [point.trials for point in report.curve] == [0, 16, 32]
     metrics = [json.loads((run / "metrics.jsonl").read_text().splitlines()[-1]) for run in (runs(done.folder)[0],)]
     assert report.done[0].curve[-1].mean == metrics[0]["decision_accuracy"]
-    network = modcog.load_model(runs(done.folder)[0])
+    network = modcog.load_model(runs(done.folder)[0], trust=True)
     assert report.cost.parameters == sum(weight.numel() for weight in network.parameters())
 
 
@@ -163,7 +163,7 @@ class TestTrainedAlready:
 
     def test_the_folder_of_a_run(self, done: Done) -> None:
         run = str(runs(done.folder)[0].relative_to(done.folder))
-        assert main(["benchmark", run, "--n-trials", "30", "--out", "of_run"]) == 0
+        assert main(["benchmark", run, "--n-trials", "30", "--out", "of_run", "--trust"]) == 0
         report = benchmark.Report.model_validate_json((done.folder / "of_run" / "report.json").read_text())
         assert report.done[0].scores == done.report.done[0].scores
         assert report.curve == done.report.done[0].curve

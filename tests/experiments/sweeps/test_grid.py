@@ -122,3 +122,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_the_unknown_name_error_is_kept() -> None:
     with pytest.raises(UnknownNameError):
         Grid.of({"axis": {}})
+
+
+def test_a_name_with_a_dot_needs_a_table(tmp_path):
+    with pytest.raises(ModcogError, match=r"hidden\.x: hidden is 8, which is no table"):
+        Grid.of({"settings": {"hidden": 8}, "axes": {"hidden.x": [1]}}).cells(tmp_path)
