@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,15 @@ def evaluate(
 
 def _show_by(scores: Scores, conditions: list[str], kind: str, as_json: bool) -> None:
     """Print scores split by conditions."""
+
+    def plain(value: Any) -> float | None:
+        return None if math.isnan(value) else float(value)
+
     table = scores.by(*conditions, kind=kind)
     columns = [*conditions, "n", "value", "low", "high"]
     rows = [[row[name] for name in columns] for row in (table if hasattr(table, "dtype") else table.to_records())]
     if as_json:
-        click.echo(json.dumps([dict(zip(columns, map(float, row), strict=True)) for row in rows], indent=2))
+        click.echo(json.dumps([dict(zip(columns, map(plain, row), strict=True)) for row in rows], indent=2))
         return
     scale = 1 if MEASURES[kind].unit == "°" else 100
     cells = [

@@ -55,6 +55,16 @@ class Level:
     values: Mapping[str, Mapping[str, float | None]]
     error: float = 0.0
 
+    @property
+    def decision_chance(self) -> float:
+        """Decision accuracy of a player who sees no stimulus."""
+        return self.ends("decision")[0]
+
+    @property
+    def decision_ceiling(self) -> float:
+        """Decision accuracy of the ideal observer."""
+        return self.ends("decision")[1]
+
     def ends(self, kind: str, floor: str = "blind") -> tuple[float, float]:
         """Return the levels of a measure at which a share is 0 and 1; NaN where one is undefined.
 

@@ -19,10 +19,10 @@ from timing import print_machine, print_table, seconds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 import closed_form
+from simulated import simulate
 
 from modcog import Battery, evaluate
 from modcog.evaluation import IdealObserver, levels
-from modcog.evaluation.ceilings import simulate
 
 FORMS = [
     *[(task, rules) for task in ("dm1", "ctxdm2", "multidm") for rules in ("corrected", "published")],
@@ -89,9 +89,13 @@ def trained_networks(folder: Path) -> None:
         model = load_model(run)
         table = evaluate(model, model.battery, 1000, seed=987).table(levels(model.battery))  # type: ignore[arg-type]
         single = {name: score for name, score in table.items() if name in model.battery.tasks}  # type: ignore[union-attr,operator]
-        above = [name for name, score in single.items() if score.decision_interval[0] > score.decision_ceiling + 1e-9]
-        best = max(single.values(), key=lambda score: score.decision_share or 0)
-        share = f"best share {best.decision_share:.4f}"
+        above = [
+            name
+            for name, score in single.items()
+            if score["decision"].interval[0] > score["decision"].levels["ideal"] + 1e-9
+        ]
+        best = max(single.values(), key=lambda score: score["decision"].share or 0)
+        share = f"best share {best['decision'].share:.4f}"
         print(f"{run.name}: {len(single)} tasks, {share}, above the ceiling: {above or 'none'}")
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from modcog import TASKS
-from modcog.evaluation.ceilings import STORED
+from modcog import TASKS, Battery
+from modcog.evaluation import STRATEGIES, levels
 
 NETWORK = """
 import numpy as np
@@ -41,18 +41,32 @@ def test_ceiling_shows_every_task(run) -> None:
 def test_ceiling_as_json_is_what_is_stored(run) -> None:
     code, out, _ = run("ceiling", "multidm", "dms", "--rules", "published", "--json")
     found = json.loads(out)
-    kept = json.loads(STORED.read_text(encoding="utf-8"))
+    kept = levels(Battery(["multidm", "dms"], rules="published"))
     assert code == 0
     assert found["settings"]["rules"] == "published"
-    assert {task: list(level.values()) for task, level in found["levels"].items()} == {
-        task: kept["published"][task] for task in ("multidm", "dms")
+    assert {task: (level["values"], level["error"]) for task, level in found["levels"].items()} == {
+        task: (level.values, level.error) for task, level in kept.items()
     }
 
 
 def test_ceiling_under_other_settings_is_computed(run) -> None:
     code, out, _ = run("ceiling", "dm1", "--dim-ring", 4, "--sigma", 0, "--n-trials", 50)
     assert code == 0
-    assert out.splitlines()[1].split() == ["dm1", "25.00", "100.00", "25.00", "100.00"]
+    assert out.splitlines()[1].split() == ["dm1", "25.00", "50.00", "25.00", "100.00", "100.00", "100.00"]
+    assert out.splitlines()[0].split() == list(STRATEGIES)
+    _, out, _ = run("ceiling", "go", "--measure", "directional", "--tolerance", 0)
+    assert out.splitlines()[1].split()[:2] == ["go", "6.25"]
+
+
+def test_scores_are_split_by_a_condition(run, here) -> None:
+    words = ("evaluate", "mine_for_evaluate:hold", "--tasks", "dms,dm1", "--n-trials", 40, "--by", "match")
+    code, out, _ = run(*words)
+    assert code == 0
+    assert [line.split()[::2][0] for line in out.splitlines()] == ["match", "0", "1"]
+    assert [line.split()[2] for line in out.splitlines()[1:]] == ["100.0", "0.0"]
+    found = json.loads(run(*words, "--measure", "angular_error", "--json")[1])
+    assert [row["n"] for row in found] == [int(line.split()[1]) for line in out.splitlines()[1:]]
+    assert found[0]["value"] is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +98,7 @@ def test_evaluate_a_function_of_a_module(run, here) -> None:
     cells = [[cell.strip() for cell in line.split("|")] for line in out.splitlines()]
     rows = {row[1]: row for row in cells}
     assert rows["go"][4].startswith("0.0 ")
-    assert rows["go"][5:8] == ["6.2", "100.0", "-6.7"]
+    assert rows["go"][5:9] == ["6.2", "6.2 (blind)", "100.0", "-6.7"]
     assert rows["battery"][2:4] == ["2", "100"]
 
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from modcog.evaluation.report import without
 from modcog.experiments.benchmark import Report, figures
 from modcog.experiments.benchmark.page import (
     extremes,
@@ -76,8 +77,15 @@ def test_the_page_needs_no_other_file(done: Done, page: Page) -> None:
 
 
 def expected_cells(row: Row, report: Report) -> list[str]:
-    own = [interval(row.decision), interval(row.trial), percent(row.chance), percent(row.ceiling), interval(row.share)]
+    levels = [percent(row.chance), without(row.levels) or "–", percent(row.ceiling)]
+    own = [interval(row.decision), interval(row.trial), *levels, interval(row.share)]
     return [row.title, *own, *(percent(row.references.get(one.name)) for one in report.references)]
+
+
+def other_cells(row: Row) -> list[str]:
+    scales = {"angular_error": 1}
+    kinds = ("last_step", "directional", "angular_error", "unanswered", "pooled")
+    return [row.title, *(interval(row.others.get(kind), scales.get(kind, 100)) for kind in kinds)]
 
 
 def test_every_row_is_there_once_with_its_scores(done: Done, page: Page) -> None:
@@ -87,17 +95,17 @@ def test_every_row_is_there_once_with_its_scores(done: Done, page: Page) -> None
         "no extension (1)", "sequence (1)", "interval (1)", *TASKS,
     ]  # fmt: skip
     for row in done.report.rows:
-        assert [cells for cells in page.rows if cells[:1] == [row.title]] == [expected_cells(row, done.report)]
+        again = [other_cells(row)] if row.kind != "task" else []
+        assert [cells for cells in page.rows if cells[:1] == [row.title]] == [expected_cells(row, done.report), *again]
 
 
 def test_markdown_has_the_same_tables(done: Done) -> None:
     text = (done.folder / "out" / "report.md").read_text()
-    rows = {
-        cells[0]: cells
-        for line in text.splitlines()
-        if line.startswith("|")
-        for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
-    }
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            rows.setdefault(cells[0], cells)
     for row in done.report.rows:
         assert rows[row.title] == expected_cells(row, done.report)
     assert rows[OWN][4] == "32"  # trials
