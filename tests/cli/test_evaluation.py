@@ -95,8 +95,9 @@ def test_what_is_wrong_is_said_in_a_line(run, here, words, says) -> None:
 def test_evaluate_a_function_of_a_module(run, here) -> None:
     code, out, err = run("evaluate", "mine_for_evaluate:box.hold", "--tasks", "go,dms", "--n-trials", 50)
     assert (code, err) == (0, "")
-    cells = [[cell.strip() for cell in line.split("|")] for line in out.splitlines()]
-    rows = {row[1]: row for row in cells}
+    first, second = out.split("\n\n")
+    rows = {row[1]: row for row in [[cell.strip() for cell in line.split("|")] for line in first.splitlines()]}
+    assert [line.split("|")[1].strip() for line in second.splitlines()] == list(rows)
     assert rows["go"][4].startswith("0.0 ")
     assert rows["go"][5:9] == ["6.2", "6.2 (blind)", "100.0", "-6.7"]
     assert rows["battery"][2:4] == ["2", "100"]
