@@ -66,17 +66,12 @@ def apart(call: Callable[[], Result], seconds: int = 20) -> Result:
     here, there = os.pipe()
     child = os.fork()
     if not child:
-        os.close(here)
         try:
-            with bounded(seconds):
-                said: tuple[str, Any] = "returns", call()
-        except ModcogError as error:
-            said = "refuses", str(error)
-        except BaseException:
-            said = "fails", traceback.format_exc()
-        with open(there, "wb") as pipe:
-            pickle.dump(said, pipe)
-        os._exit(0)  # no clearing up, which would be done twice
+            os.close(here)
+            with open(there, "wb") as pipe:
+                pickle.dump(_report(call, seconds), pipe)
+        finally:
+            os._exit(0)  # no clearing up, which would be done twice
     os.close(there)
     with open(here, "rb") as pipe:
         ready, _, _ = select.select([pipe], [], [], seconds + 5)
@@ -92,6 +87,16 @@ def apart(call: Callable[[], Result], seconds: int = 20) -> Result:
     if kind == "fails":
         raise Fault(value)
     return value
+
+
+def _report(call: Callable[[], Any], seconds: int) -> tuple[str, Any]:
+    try:
+        with bounded(seconds):
+            return "returns", call()
+    except ModcogError as error:
+        return "refuses", str(error)
+    except BaseException:
+        return "fails", traceback.format_exc()
 
 
 def attempt(call: Callable[[], Result], *also: type[Exception]) -> tuple[Result | None, str]:

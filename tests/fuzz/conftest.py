@@ -24,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     minutes = config.getoption("--fuzz-minutes", None)
     os.environ["MODCOG_FUZZ_MINUTES"] = str(minutes or 1)
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    slow += [HealthCheck.function_scoped_fixture]  # a folder and a file that no example changes
     settings.register_profile(
         "fuzz", derandomize=minutes is None, deadline=None, database=None, suppress_health_check=slow
     )
