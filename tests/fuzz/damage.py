@@ -143,7 +143,9 @@ def damages(draw: st.DrawFn, files: list[str], others: dict[str, bytes]) -> tupl
             path.write_bytes(others[source])
 
     elif kind == "strange":
-        stranger = draw(st.sampled_from(["extra.bin", ".hidden", "manifest.json.bak", "step-zzz", "ｎäme", "a\nb", "a\udc80"]))
+        stranger = draw(
+            st.sampled_from(["extra.bin", ".hidden", "manifest.json.bak", "step-zzz", "ｎäme", "a\nb", "a\udc80"])
+        )
         how = draw(st.sampled_from(["file", "folder", "pipe", "link"]))
 
         def change(path: Path) -> None:
@@ -177,9 +179,15 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 ODD_FIELDS = st.one_of(
-    st.sampled_from([-5, 0, 10**12, 10**30, "../../etc/passwd", "/etc/passwd", "/dev/zero", "..", "", "O", "|O", "object"]),
-    st.sampled_from([[], {}, None, "hostile_marker:make", "os:system", 1e308, float("nan"), True, "a\x1b[31m\nb", [[]]]),
-    st.sampled_from(["<i8", "float64", "zarr", "hdf5", "parquet", "stream", 1, 2, 0.5, "train", "go", [10**9], [-1, 3]]),
+    st.sampled_from(
+        [-5, 0, 10**12, 10**30, "../../etc/passwd", "/etc/passwd", "/dev/zero", "..", "", "O", "|O", "object"]
+    ),
+    st.sampled_from(
+        [[], {}, None, "hostile_marker:make", "os:system", 1e308, float("nan"), True, "a\x1b[31m\nb", [[]]]
+    ),
+    st.sampled_from(
+        ["<i8", "float64", "zarr", "hdf5", "parquet", "stream", 1, 2, 0.5, "train", "go", [10**9], [-1, 3]]
+    ),
     PLAIN_ODD,
 )
 

@@ -157,7 +157,9 @@ def durations() -> st.SearchStrategy[Any]:
 
 
 TASKS_SETTING = st.one_of(
-    st.lists(TASK, min_size=1, max_size=3, unique=True), st.sampled_from(["yang19", "go", "match"]), TASK.map(lambda t: [t])
+    st.lists(TASK, min_size=1, max_size=3, unique=True),
+    st.sampled_from(["yang19", "go", "match"]),
+    TASK.map(lambda t: [t]),
 )
 
 GOOD_SETTINGS: dict[str, st.SearchStrategy[Any]] = {

@@ -106,7 +106,8 @@ def test_any_calls_keep_what_is_declared(
         observation, _ = env.reset(seed=seed)
         expected = Battery([task], **{k: v for k, v in options.items() if k in Battery(["go"]).config.model_fields} |
                            {"rules": battery.settings.rules}).sample(1, seed=seed)  # fmt: skip
-        assert np.array_equal(env.ob, expected.packed_observations) and np.array_equal(env.gt, expected.packed_labels)
+        assert np.array_equal(env.ob, expected.packed_observations)
+        assert np.array_equal(env.gt, expected.packed_labels)
         rng, over, judge = np.random.default_rng(seed), False, Judge(env)
         for number, call in enumerate(calls):
             assert env.observation_space.contains(observation), observation
@@ -116,9 +117,12 @@ def test_any_calls_keep_what_is_declared(
                 reward, ends = judge.judge(action)
                 observation, got, over, truncated, info = env.step(action)
                 assert got == pytest.approx(reward), (call, number)
-                assert info["gt"] == right and info["new_trial"] == ends and not truncated
+                assert info["gt"] == right
+                assert info["new_trial"] == ends
+                assert not truncated
                 if ends:
-                    assert 0 <= info["performance"] <= 1 + 1e-9 and info["trial"]
+                    assert 0 <= info["performance"] <= 1 + 1e-9
+                    assert info["trial"]
                     judge = Judge(env)
                     assert over == (env.trials_per_episode is not None and env._trials_done == env.trials_per_episode)
                 if over:
@@ -150,20 +154,31 @@ def test_any_calls_keep_what_is_declared(
                         judge = Judge(env)
             elif call == "render":
                 picture = env.render()
-                assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+                assert picture.dtype == np.uint8
+                assert picture.ndim == 3
+                assert picture.shape[2] == 3
             elif call == "odd":
                 before = state(env)
-                valid = isinstance(odd, int | np.integer) and not isinstance(odd, bool | np.bool_) and 0 <= odd < battery.n_actions
+                valid = (
+                    isinstance(odd, int | np.integer)
+                    and not isinstance(odd, bool | np.bool_)
+                    and 0 <= odd < battery.n_actions
+                )
                 if not valid and not isinstance(odd, np.ndarray):
                     assert attempt(lambda: env.step(odd))[0] is None
                     assert state(env) == before
                     result, _ = attempt(lambda: env.new_trial(direction=odd, nonsense=odd), TypeError)
-                    assert result is None and state(env) == before
+                    assert result is None
+                    assert state(env) == before
     env.close()
 
 
 @examples(150)
-@given(st.sampled_from(["class", "make", "script", "vector"]), st.one_of(TASK, ODD), keywords({**OPTIONS, "render_mode": st.none()}))
+@given(
+    st.sampled_from(["class", "make", "script", "vector"]),
+    st.one_of(TASK, ODD),
+    keywords({**OPTIONS, "render_mode": st.none()}),
+)
 def test_an_environment_takes_or_refuses_any_keyword(kind: str, task: Any, options: dict[str, Any]) -> None:
     """An unknown keyword is a TypeError too, as Python has it."""
     if kind == "vector":
@@ -189,7 +204,9 @@ def test_odd_arguments_change_nothing(call: str, task: str, odd: Any) -> None:
     env, untouched = ModCogEnv(task), ModCogEnv(task)
     for one in (env, untouched):
         one.reset(seed=4)
-    condition = next(name for name in ("direction", "direction1_mod1", "sample_direction", "direction1") if name in env.trial)
+    condition = next(
+        name for name in ("direction", "direction1_mod1", "sample_direction", "direction1") if name in env.trial
+    )
     calls = {
         "reset": lambda: env.reset(seed=odd),
         "options": lambda: env.reset(options=odd),
@@ -211,8 +228,16 @@ VECTOR_OPTIONS = {**OPTIONS, "max_episode_steps": st.sampled_from([None, 3, 30])
 
 
 @examples(60)
-@given(TASK, st.fixed_dictionaries({}, optional=VECTOR_OPTIONS), st.integers(1, 3), st.integers(0, 2**31), st.integers(5, 60))
-def test_vector_copies_are_single_environments(task: str, options: dict[str, Any], lanes: int, seed: int, steps: int) -> None:
+@given(
+    TASK,
+    st.fixed_dictionaries({}, optional=VECTOR_OPTIONS),
+    st.integers(1, 3),
+    st.integers(0, 2**31),
+    st.integers(5, 60),
+)
+def test_vector_copies_are_single_environments(
+    task: str, options: dict[str, Any], lanes: int, seed: int, steps: int
+) -> None:
     limit = options.get("max_episode_steps")
     vec, message = attempt(lambda: ModCogVectorEnv(task, lanes, **options))
     assume(vec is not None)
@@ -224,14 +249,18 @@ def test_vector_copies_are_single_environments(task: str, options: dict[str, Any
         rng, done = np.random.default_rng(seed), np.zeros(lanes, int)
         for _ in range(steps):
             guess = rng.integers(0, vec.single_action_space.n, lanes)
-            actions = np.array([env.gt[env.t_ind] if rng.random() < 0.7 else g for env, g in zip(singles, guess, strict=True)])
+            actions = np.array(
+                [env.gt[env.t_ind] if rng.random() < 0.7 else g for env, g in zip(singles, guess, strict=True)]
+            )
             found, rewards, ended, cut, infos = vec.step(actions)
             assert vec.observation_space.contains(found)
             for lane, env in enumerate(singles):
                 ob, reward, over, _, info = env.step(int(actions[lane]))
                 done[lane] += 1
                 late = limit is not None and done[lane] >= limit
-                assert rewards[lane] == pytest.approx(reward) and ended[lane] == over and cut[lane] == late
+                assert rewards[lane] == pytest.approx(reward)
+                assert ended[lane] == over
+                assert cut[lane] == late
                 if over or late:
                     done[lane] = 0
                     last = infos["final_observation"][lane] if "final_observation" in infos else found[lane]
@@ -240,7 +269,8 @@ def test_vector_copies_are_single_environments(task: str, options: dict[str, Any
                         return
                     ob = env.reset()[0]
                 else:
-                    assert infos["gt"][lane] == info["gt"] and infos["new_trial"][lane] == info["new_trial"]
+                    assert infos["gt"][lane] == info["gt"]
+                    assert infos["new_trial"][lane] == info["new_trial"]
                 assert np.array_equal(found[lane], ob)
 
 
@@ -279,7 +309,10 @@ def test_a_write_to_a_setting_acts_or_is_refused(task: str, name: str, value: An
 
 
 @examples(60)
-@given(st.sampled_from(["dlygo", "dm1", "dlydm1intr", "dms", "goseql"]), st.dictionaries(st.sampled_from(PERIODS), durations(), max_size=3))
+@given(
+    st.sampled_from(["dlygo", "dm1", "dlydm1intr", "dms", "goseql"]),
+    st.dictionaries(st.sampled_from(PERIODS), durations(), max_size=3),
+)
 def test_every_form_of_a_duration_plays_in_every_environment(task: str, forms: dict[str, Any]) -> None:
     timing = {period: duration for period, (duration, _) in forms.items() if duration is not None}
     own = {period: duration for period, duration in timing.items() if period in Battery([task]).tables.periods[0]}
@@ -312,23 +345,43 @@ KINDS = ("direction", "modality", "strength", "flag", "count", "duration")
 def bases(draw: st.DrawFn) -> Base:
     """Draw a base task, right or nearly so."""
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3))
-    values = {"direction": [0, 1], "modality": [1, 2], "strength": [0.5, 1.0], "flag": [0, 1], "count": [0, 7], "duration": [0.0, 5.5]}
+    values = {
+        "direction": [0, 1],
+        "modality": [1, 2],
+        "strength": [0.5, 1.0],
+        "flag": [0, 1],
+        "count": [0, 7],
+        "duration": [0.0, 5.5],
+    }
     conditions: list[Any] = []
     for number, kind in enumerate(kinds):
-        given_values = draw(st.sampled_from([values[kind], values[kind], None, ODD])) if draw(st.booleans()) else values[kind]
+        given_values = (
+            draw(st.sampled_from([values[kind], values[kind], None, ODD])) if draw(st.booleans()) else values[kind]
+        )
         given_values = draw(ODD) if given_values is ODD else given_values
         conditions.append(Condition(f"{kind}{number}", kind, "made up", values=given_values))
     if draw(st.integers(0, 9)) == 0:
-        conditions.append(Joint((Condition("a", "flag"), Condition("b", "count")), draw(st.one_of(st.just([[0, 1], [1, 2]]), ODD))))
-    periods = {"fixation": 200, "stimulus": draw(st.sampled_from([300, ("uniform", (200, 400)), [200, 300]])), "decision": 300}
+        conditions.append(
+            Joint((Condition("a", "flag"), Condition("b", "count")), draw(st.one_of(st.just([[0, 1], [1, 2]]), ODD)))
+        )
+    periods = {
+        "fixation": 200,
+        "stimulus": draw(st.sampled_from([300, ("uniform", (200, 400)), [200, 300]])),
+        "decision": 300,
+    }
     if draw(st.integers(0, 4)) == 0:
-        periods = {**draw(st.dictionaries(st.one_of(st.sampled_from(PERIODS), ODD.filter(_hashable)), ODD, max_size=2)), **periods}
+        periods = {
+            **draw(st.dictionaries(st.one_of(st.sampled_from(PERIODS), ODD.filter(_hashable)), ODD, max_size=2)),
+            **periods,
+        }
     off = draw(st.sampled_from([0, 0, 0, 0.5, -1, 10**6, float("nan"), "x"]))
     target = draw(st.sampled_from(["right", "right", "right", "float", "short", "negative", "none"]))
 
     def draw_trials(t: Any) -> Outcome:
         right = np.arange(t.n) % t.dim_ring
-        found: Any = {"right": right, "float": right / 2, "short": right[:1], "negative": right - 1, "none": None}[target]
+        found: Any = {"right": right, "float": right / 2, "short": right[:1], "negative": right - 1, "none": None}[
+            target
+        ]
         for condition in conditions:
             if isinstance(condition, Condition) and condition.name not in t.conditions:
                 t.fill(condition.name, np.zeros(t.n, int))
@@ -365,7 +418,8 @@ def test_an_own_base_task_works_or_is_refused(base: Base) -> None:
             with bounded():
                 trials = Battery([name, "go"]).sample(20, seed=0)
                 assert np.isfinite(trials.packed_observations).all()
-                assert trials.packed_labels.min() >= 0 and trials.packed_labels.max() <= 16
+                assert trials.packed_labels.min() >= 0
+                assert trials.packed_labels.max() <= 16
                 env = ModCogEnv(name)
                 assert np.array_equal(env.reset(seed=0)[0], Battery([name]).sample(1, seed=0).packed_observations[0])
                 scores = modcog.evaluate(lambda x: x[..., 0] * 0, Battery([name]), 2)

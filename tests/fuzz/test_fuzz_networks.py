@@ -93,7 +93,8 @@ def test_a_masked_network_is_the_plain_one(case: dict[str, Any]) -> None:
         ours = torch.autograd.grad(loss(run(model, inputs[0], start)), leaves)
         theirs = torch.autograd.grad(loss(plain(model, inputs[0], start)), leaves)
         for leaf, mine, other in zip(leaves, ours, theirs, strict=True):
-            assert mine.shape == leaf.shape and close(mine, other)
+            assert mine.shape == leaf.shape
+            assert close(mine, other)
 
 
 @examples(40)
@@ -188,7 +189,8 @@ def test_a_network_of_any_options_runs_or_is_refused(name: str, options: dict[st
     if model is not None:
         with bounded():
             logits = model(torch.rand(2, 3, model.n_inputs))
-            assert logits.isfinite().all() and logits.shape[:2] == (2, 3)
+            assert logits.isfinite().all()
+            assert logits.shape[:2] == (2, 3)
 
 
 @examples(100)
@@ -198,7 +200,8 @@ def test_a_network_of_any_options_runs_or_is_refused(name: str, options: dict[st
 def test_a_mask_of_any_options_is_made_or_refused(name: str, n: Any, options: dict[str, Any]) -> None:
     mask, message = attempt(lambda: getattr(masks, name)(n, **options), TypeError)
     if mask is not None:
-        assert (mask.to_dense().sum(axis=1) == mask.degrees).all() and 0 < mask.density <= 1
+        assert (mask.to_dense().sum(axis=1) == mask.degrees).all()
+        assert 0 < mask.density <= 1
     elif "argument" not in message:
         attempt(lambda: getattr(masks, name)(n, **options))  # a TypeError is for a keyword that does not exist
 
@@ -278,7 +281,8 @@ def test_an_odd_network_is_scored_or_refused(name: str, form: str) -> None:
     scores, message = attempt(lambda: modcog.evaluate(predict, battery, 3))
     assert (scores is not None) or name not in FINE or form == "module", message
     if scores is not None:
-        assert name in FINE and 0 <= scores.decision_accuracy <= 1
+        assert name in FINE
+        assert 0 <= scores.decision_accuracy <= 1
         check_line(repr(scores)) if "\n" not in repr(scores) else None
 
 

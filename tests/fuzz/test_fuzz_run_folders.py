@@ -15,6 +15,7 @@ from attempts import apart, attempt, examples
 from damage import damages, edits, files_of, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
+from program import said, streams
 from safetensors.torch import save_file
 
 import modcog
@@ -119,8 +120,6 @@ def test_a_run_with_odd_fields_loads_or_is_refused(
 
 
 def command(*words: object) -> tuple[int, str, str]:
-    from test_fuzz_command_line import said, streams
-
     with streams() as (out, err):
         code = main([str(word) for word in words])
         return code, said(out), said(err)
@@ -148,7 +147,9 @@ def test_commands_on_a_damaged_run_end_in_one_line(
         else:
             path = data.draw(st.sampled_from(sorted(folder.rglob("*.json"))))
             what = str(path)
-            path.write_text(json.dumps(data.draw(edits(json.loads(path.read_text(encoding="utf-8"))))), encoding="utf-8")
+            path.write_text(
+                json.dumps(data.draw(edits(json.loads(path.read_text(encoding="utf-8"))))), encoding="utf-8"
+            )
         code, _, errors = apart(lambda: command(*COMMANDS[name](folder)), seconds=60)
         assert "Traceback" not in errors and "unexpected;" not in errors, (what, errors)
         assert code in (0, 1, 2), (what, code, errors)
@@ -164,7 +165,9 @@ def _save(path: Path, **tensors: torch.Tensor) -> None:
 
 NEWEST: dict[str, Any] = {
     "weights empty": lambda step: (step / "model.safetensors").write_bytes(b""),
-    "weights cut": lambda step: (step / "model.safetensors").write_bytes((step / "model.safetensors").read_bytes()[:200]),
+    "weights cut": lambda step: (step / "model.safetensors").write_bytes(
+        (step / "model.safetensors").read_bytes()[:200]
+    ),
     "weights of a long header": lambda step: (step / "model.safetensors").write_bytes(b"\xff" * 8 + b"{}"),
     "weights of another shape": lambda step: _save(step / "model.safetensors", weight_in=torch.zeros(3, 3)),
     "weights missing": lambda step: (step / "model.safetensors").unlink(),
@@ -198,7 +201,8 @@ def test_a_damaged_newest_checkpoint_is_named_beside_the_older(runs: Any, here: 
     if found is None:
         assert "step-" in message and older.name in message, message
     else:
-        assert not how.startswith("weights") and not (name == "resume" and how.startswith(("optimizer", "progress", "empty")))
+        assert not how.startswith("weights")
+        assert not (name == "resume" and how.startswith(("optimizer", "progress", "empty")))
 
 
 @pytest.mark.parametrize("name", ["load", *COMMANDS])

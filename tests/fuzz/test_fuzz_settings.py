@@ -36,9 +36,12 @@ def check_trials(battery: Battery, trials: Trials) -> None:
     """Trials have the shapes, types and ranges that are declared."""
     n, n_steps = len(trials), len(trials.packed_labels)
     assert trials.packed_observations.shape == (n_steps, battery.n_channels)
-    assert trials.packed_observations.dtype == np.float32 and np.isfinite(trials.packed_observations).all()
-    assert trials.packed_labels.min() >= 0 and trials.packed_labels.max() < battery.n_actions
-    assert (trials.lengths >= 1).all() and trials.lengths.sum() == n_steps
+    assert trials.packed_observations.dtype == np.float32
+    assert np.isfinite(trials.packed_observations).all()
+    assert trials.packed_labels.min() >= 0
+    assert trials.packed_labels.max() < battery.n_actions
+    assert (trials.lengths >= 1).all()
+    assert trials.lengths.sum() == n_steps
     assert ((trials.decision_start >= 0) & (trials.decision_start < trials.lengths)).all()
     assert ((trials.task >= 0) & (trials.task < len(battery.tasks))).all()
     assert list(trials.conditions) == [condition.name for condition in trials.declared]
@@ -101,7 +104,9 @@ def test_settings_of_a_file_are_those_of_python(values: dict[str, Any]) -> None:
 
 @examples(100)
 @given(
-    st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode), PLAIN_ODD.map(lambda v: json.dumps(v).encode())),
+    st.one_of(
+        st.binary(max_size=60), st.text(max_size=60).map(str.encode), PLAIN_ODD.map(lambda v: json.dumps(v).encode())
+    ),
     st.sampled_from([".toml", ".yaml", ".json", ".YML", ".txt", ""]),
 )
 def test_a_file_of_anything_is_read_or_refused_by_name(content: bytes, ending: str) -> None:
@@ -239,7 +244,9 @@ GRID: dict[str, st.SearchStrategy[Any]] = {
     "settings": st.one_of(keywords(TRAIN), ODD),
     "arms": st.one_of(st.lists(keywords(TRAIN), max_size=2), ODD),
     "axes": st.one_of(
-        st.dictionaries(st.sampled_from(["seed", "model.init", "battery.dt", "steps.x", ".", "nonsense"]), ODD, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["seed", "model.init", "battery.dt", "steps.x", ".", "nonsense"]), ODD, max_size=2
+        ),
         ODD,
     ),
     "n_trials": SMALL,
@@ -254,13 +261,24 @@ def test_a_grid_has_cells_or_is_refused(values: dict[str, Any]) -> None:
     if grid is not None:
         cells, _ = attempt(lambda: grid.cells("out"))
         for cell in cells or ():
-            assert cell.name.isprintable() and "/" not in cell.name and len(cell.name) < 256
+            assert cell.name.isprintable()
+            assert "/" not in cell.name
+            assert len(cell.name) < 256
 
 
 @examples(60)
 @given(
     st.sampled_from(["gru", "nonsense", "os:getcwd", ""]),
-    keywords({"seeds": SMALL, "jobs": SMALL, "n_trials": SMALL, "score_seed": SMALL, "steps": SMALL, "ceiling": st.booleans()}),
+    keywords(
+        {
+            "seeds": SMALL,
+            "jobs": SMALL,
+            "n_trials": SMALL,
+            "score_seed": SMALL,
+            "steps": SMALL,
+            "ceiling": st.booleans(),
+        }
+    ),
 )
 def test_a_benchmark_refuses_wrong_options_before_it_trains(arch: Any, values: dict[str, Any]) -> None:
     class Trained(Exception):
@@ -312,7 +330,8 @@ def test_a_stream_takes_or_refuses_any_argument(name: str, value: Any) -> None:
     assume(not (name in ("batch_size", "seq_len") and isinstance(value, int | np.integer) and value > 10_000))
     found, _ = attempt(lambda: next(Battery(["go", "dms"]).stream(**{"batch_size": 2, "seq_len": 20, name: value})))
     if found is not None:
-        assert np.isfinite(found[0]).all() and found[0].shape[:2] == found[1].shape
+        assert np.isfinite(found[0]).all()
+        assert found[0].shape[:2] == found[1].shape
 
 
 def test_settings_know_all_fields() -> None:
