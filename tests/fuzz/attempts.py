@@ -29,8 +29,8 @@ def examples(n: int) -> Callable[..., Any]:
     return settings(settings.get_profile("fuzz"), max_examples=max(1, round(n * minutes)))
 
 
-class TooLong(AssertionError):
-    """What was tried hangs."""
+class TooLong(BaseException):
+    """What was tried hangs; no ``except Exception`` on its way may take it for an error of its own."""
 
 
 @contextmanager

@@ -191,7 +191,7 @@ def test_any_command_that_draws_many_trials_ends_well(words: list[str], encoding
             "--no-progress",
             *(() if "--layout" in str(words) else ["--trials-per-task", "20"]),
         ],
-        "ceiling": ["--n-trials", "2", "--tasks", "go"] if "--tasks" in names("ceiling") else ["--n-trials", "2"],
+        "ceiling": ["--n-trials", "2", "go"],
     }
     kept = [
         word
@@ -227,7 +227,10 @@ def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> No
 )  # fmt: skip
 def test_a_stream_that_fails_is_named_or_left(words: list[str], number: int) -> None:
     with streams(failure=number) as (_, err):
-        code = main(words)
+        try:
+            code = main(words)
+        except SystemExit as error:  # click's own way out of a pipe whose reader has left
+            code = int(error.code or 0)
         errors = said(err)
     assert "Traceback" not in errors and "unexpected" not in errors, errors
     assert code in (0, 1, 2)
