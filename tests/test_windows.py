@@ -32,9 +32,9 @@ def is_open(path: object) -> bool:
     return any(file == whole or file.startswith(f"{whole}/") for file in held)
 
 
-def by_filelock() -> bool:
-    """Tell whether filelock asks, which does otherwise on Windows."""
-    return any("filelock" in frame.filename for frame in traceback.extract_stack())
+def by_a_library() -> bool:
+    """Tell whether filelock or tempfile asks, which do otherwise on Windows."""
+    return any(library in frame.filename for frame in traceback.extract_stack() for library in ("filelock", "tempfile"))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
         def call(*paths: object, **options: object) -> object:
             for path in paths:
-                if options.get("dir_fd") is None and is_open(path) and not by_filelock():
+                if options.get("dir_fd") is None and is_open(path) and not by_a_library():
                     raise PermissionError(errno.EACCES, f"{name} of a file that is open", str(path))
             if name == "replace" and os.path.isdir(str(paths[1])):
                 raise PermissionError(errno.EACCES, "replace of a folder", str(paths[1]))

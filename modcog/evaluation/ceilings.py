@@ -17,6 +17,7 @@ import numpy as np
 from modcog.battery import Battery
 from modcog.checks import check_count, check_jobs
 from modcog.evaluation.observer import IdealObserver
+from modcog.processes import interrupts_blocked
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
 from modcog.tasks import names
@@ -85,7 +86,9 @@ def levels(
 
         calls = [delayed(level_of)(task, repr(names.parse(task).row), key, n, seed) for task in tasks]
         in_turn = Parallel(n_jobs=jobs if len(tasks) > 1 else 1, return_as="generator")
-        for task, level in zip(tasks, in_turn(calls), strict=True):
+        with interrupts_blocked():
+            results = in_turn(calls)
+        for task, level in zip(tasks, results, strict=True):
             computed[task] = level
             if progress:
                 progress(task)
