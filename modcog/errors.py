@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Callable, Iterable
 
 LONGEST = 4000
@@ -55,7 +56,13 @@ def printable(text: str, keep: str = "") -> str:
 
 def shown(value: object, longest: int = 80) -> str:
     """Return the ``repr`` of a value on one line, cut after ``longest`` characters, as errors show it."""
-    return one_line(_text(value, repr), longest)
+    return one_line(_text(value, _FEW.repr), longest)
+
+
+# Lists that hold one list twice, forty deep, are a kilobyte of YAML, and their whole text would fill the memory.
+_FEW = reprlib.Repr()
+_FEW.maxlevel, _FEW.maxlist, _FEW.maxtuple, _FEW.maxdict, _FEW.maxset = 4, 24, 24, 24, 24
+_FEW.maxstring = _FEW.maxother = _FEW.maxlong = LONGEST
 
 
 def _text(value: object, convert: Callable[[object], str] = str) -> str:
@@ -75,7 +82,7 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameErro
         allowed: every name that would have been right.
     """
     names = list(dict.fromkeys(allowed))
-    near = nearest(str(given), names)
+    near = nearest(_text(given, lambda one: one if isinstance(one, str) else _FEW.repr(one)), names)
     hint = f" (nearest: {near!r})" if near else ""
     few = ", ".join(names[:24]) + (f", … {len(names)} in all" if len(names) > 24 else "")
     return UnknownNameError(f"unknown {kind} {shown(given)}{hint}; allowed: {few}")
