@@ -214,7 +214,8 @@ def make(steps: list[str], programs: Path, work: Path, extra: str) -> str | None
         if done.returncode:
             hint = re.search(rf'pip install "{PROJECT["name"]}\[([\w-]+)\]"', done.stderr)
             named_another = hint and hint[1] not in {extra, *included(extra)}
-            return "" if named_another else last_line(done)
+            newer = re.search(r"needs Python [\d.]+ or later", done.stderr)
+            return "" if named_another or newer else last_line(done)
     return None
 
 
