@@ -451,7 +451,7 @@ class ModCogEnv(FixedSettings, TrialEnv):  # type: ignore[misc]
         """
         if period not in (periods := self.battery.tables.periods[0]):
             raise unknown("period", period, periods)
-        steps = self._draw_steps(1, np.random.default_rng(self.rng.randint(2**31)))
+        steps = self._draw_steps(1, Seed.of(self.rng.randint(2**31), Purpose.ACTIONS).rng())
         return int(steps[0, periods.index(period)]) * self._dt
 
     def trial_length_stats(self, num_trials: int = 10_000) -> dict[str, float]:

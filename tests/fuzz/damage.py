@@ -94,7 +94,7 @@ SPECIAL: dict[str, Callable[[Path], None]] = {
     "a pipe": _fifo,
     "a link to the same": _twin,
     "a link to itself": _itself,
-    "a link to nothing": _link_to("/nowhere/at/all"),
+    "a link to nothing": _link_to("/proc/nowhere/at/all"),
     "a link to a folder": _link_to("/tmp"),
     "a link to a device": _link_to("/dev/zero"),
     "a link to the null device": _link_to("/dev/null"),

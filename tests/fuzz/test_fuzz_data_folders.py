@@ -122,8 +122,8 @@ def test_a_manifest_that_wants_to_be_believed_does_no_harm(made: Any, kind: str,
         folder = Path(place) / "data"
         shutil.copytree(made[kind], folder)
         resign(folder, changed)
-        whole, said = is_whole(folder)
-        found, message = attempt(lambda: apart(lambda: contents(folder)))
+        whole, _said = is_whole(folder)
+        found, _message = attempt(lambda: apart(lambda: contents(folder)))
         outside = "passwd" in json.dumps(changed) or "/dev/zero" in json.dumps(changed)
         if outside and "passwd" in json.dumps(changed.get("splits", "") if isinstance(changed, dict) else ""):
             assert not whole and found is None, "a path leads out of the data set"

@@ -99,7 +99,7 @@ CALLS = st.lists(
 def test_any_calls_keep_what_is_declared(
     kind: str, task: str, options: dict[str, Any], calls: list[str], seed: int, odd: Any
 ) -> None:
-    env, message = attempt(lambda: make(kind, task, {**options, "render_mode": "rgb_array"}))
+    env, _message = attempt(lambda: make(kind, task, {**options, "render_mode": "rgb_array"}))
     assume(env is not None)
     battery = env.battery
     with bounded():
@@ -215,7 +215,7 @@ def test_odd_arguments_change_nothing(call: str, task: str, odd: Any) -> None:
         "name": lambda: env.new_trial(**{str(odd)[:50]: 1}),
     }
     before = state(env)
-    found, message = attempt(calls[call], TypeError)
+    _found, message = attempt(calls[call], TypeError)
     if message:
         assert state(env) == before, message
         assert same(env.step(0), untouched.step(0))
@@ -239,7 +239,7 @@ def test_vector_copies_are_single_environments(
     task: str, options: dict[str, Any], lanes: int, seed: int, steps: int
 ) -> None:
     limit = options.get("max_episode_steps")
-    vec, message = attempt(lambda: ModCogVectorEnv(task, lanes, **options))
+    vec, _message = attempt(lambda: ModCogVectorEnv(task, lanes, **options))
     assume(vec is not None)
     single = {name: value for name, value in options.items() if name != "max_episode_steps"}
     singles = [ModCogEnv(task, **single) for _ in range(lanes)]
@@ -286,7 +286,7 @@ def test_odd_arguments_change_nothing_in_many_copies(call: str, odd: Any) -> Non
         "options": lambda: vec.reset(options=odd),
         "set_attr": lambda: vec.set_attr(str(odd)[:20] or "x", odd),
     }
-    found, message = attempt(calls[call], TypeError, AttributeError)
+    _found, message = attempt(calls[call], TypeError, AttributeError)
     if message:
         assert same(vec.step(np.zeros(2, int))[:4], untouched.step(np.zeros(2, int))[:4])
         assert np.array_equal(vec.reset()[0], untouched.reset()[0])

@@ -39,7 +39,7 @@ def cases(draw: st.DrawFn, dtypes: tuple[torch.dtype, ...] = (torch.float32, tor
     names = [name for name in KERNELS if name != "diagonal" or mask.synapses == mask.self_connections == mask.n]
     dt = 100.0
     model = MaskedRNN(
-        mask, draw(st.integers(1, 5)), draw(st.integers(1, 4)), dt=dt, tau=draw(st.sampled_from([None, 100.0, 150.0, 1000.0])),
+        mask, draw(st.integers(1, 5)), draw(st.integers(1, 4)), dt=dt, tau=draw(st.sampled_from([None, 100.0, 150.0, 1000.0])),  # noqa: E501
         activation=draw(st.sampled_from(["relu", "tanh", "softplus"])), kernel=draw(st.sampled_from(["auto", *names])),
         seed=draw(st.integers(0, 99)), gain=draw(st.sampled_from([0.5, 1.0])), batch_first=draw(st.booleans()),
     )  # fmt: skip
@@ -194,8 +194,8 @@ def test_a_network_of_any_options_runs_or_is_refused(name: str, options: dict[st
 
 
 @examples(100)
-@given(st.sampled_from(["locality", "random", "identity", "dense", "custom", "shuffled"]), st.one_of(st.integers(1, 30), ODD),
-       keywords({"density": st.floats(0, 1), "radius": st.floats(0, 9), "seed": st.integers(0, 9), "torus": st.booleans(),
+@given(st.sampled_from(["locality", "random", "identity", "dense", "custom", "shuffled"]), st.one_of(st.integers(1, 30), ODD),  # noqa: E501
+       keywords({"density": st.floats(0, 1), "radius": st.floats(0, 9), "seed": st.integers(0, 9), "torus": st.booleans(),  # noqa: E501
                  "self_connections": st.booleans(), "shape": st.sampled_from([None, (2, 2), (3, 4)])}))  # fmt: skip
 def test_a_mask_of_any_options_is_made_or_refused(name: str, n: Any, options: dict[str, Any]) -> None:
     mask, message = attempt(lambda: getattr(masks, name)(n, **options), TypeError)

@@ -124,7 +124,7 @@ BOMB = "[&a0 [1, 2]" + "".join(f", &a{k} [*a{k - 1}, *a{k - 1}]" for k in range(
 @pytest.mark.parametrize(
     "text",
     ["interval: " + BOMB, "dt: " + BOMB, "tasks: " + BOMB, "timing: {delay: " + BOMB + "}", "steps: " + BOMB,
-     "splits: " + BOMB, "arms: " + BOMB, "settings: " + BOMB, "axes: {seed: " + BOMB + "}", "timing: &t {delay: *t}", "tasks: &t [*t]", "dt: 2024-01-01",
+     "splits: " + BOMB, "arms: " + BOMB, "settings: " + BOMB, "axes: {seed: " + BOMB + "}", "timing: &t {delay: *t}", "tasks: &t [*t]", "dt: 2024-01-01",  # noqa: E501
      "? [1, 2]\n: 3", "1: 2", "dt: !!python/name:os.system", "dt: 1" + "0" * 4_000, "[" * 5_000, "a: {" * 3_000],
 )  # fmt: skip
 def test_a_hostile_yaml_file_is_refused(text: str) -> None:
