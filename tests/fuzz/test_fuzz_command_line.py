@@ -166,7 +166,7 @@ def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MODCOG_DEBUG", raising=False)
 
 
-@examples(350)
+@examples(150)
 @given(lines(("list", "show", "sample", "verify")), st.sampled_from(["utf-8", "utf-8", "cp1252"]))
 def test_any_command_line_ends_well(words: list[str], encoding: str) -> None:
     if words[0] in ("show", "sample") and not {"-n", "--per-task", "--trials"} & set(words):
@@ -174,7 +174,7 @@ def test_any_command_line_ends_well(words: list[str], encoding: str) -> None:
     check_run(words, encoding)
 
 
-@examples(60)
+@examples(30)
 @given(lines(("evaluate", "export", "ceiling")), st.sampled_from(["utf-8", "cp1252"]))
 def test_any_command_that_draws_many_trials_ends_well(words: list[str], encoding: str) -> None:
     least = {
@@ -200,7 +200,7 @@ def started(*_: Any, **__: Any) -> None:
     raise ModcogError("started")
 
 
-@examples(120)
+@examples(60)
 @given(lines(("train", "sweep", "benchmark", "validate")))
 def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> None:
     """What is right, starts: that is the end of it here."""

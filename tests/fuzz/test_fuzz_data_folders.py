@@ -88,7 +88,7 @@ def is_whole(folder: Path) -> tuple[bool, str]:
     return bool(report), said
 
 
-@examples(250)
+@examples(80)
 @given(st.sampled_from(sorted(KINDS)), st.data())
 def test_a_damaged_data_set_is_found_out(made: Any, held: Any, others: Any, kind: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -112,7 +112,7 @@ def test_a_damaged_data_set_is_found_out(made: Any, held: Any, others: Any, kind
             assert any(part in message for part in known), (what, message)
 
 
-@examples(300)
+@examples(80)
 @given(st.sampled_from(sorted(KINDS)), st.data())
 def test_a_manifest_that_wants_to_be_believed_does_no_harm(made: Any, kind: str, data: st.DataObject) -> None:
     """Its checksum, sizes and hashes fit what it says."""
@@ -202,7 +202,7 @@ def test_a_hostile_shard_is_refused_by_name(made: Any, here: Path, kind: str, ho
     assert Path(shard).name in message
 
 
-@examples(40)
+@examples(6)
 @given(st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(KINDS)))
 def test_every_format_holds_the_same_trials(first: str, second: str) -> None:
     """All formats of one layout give the same arrays for the same settings."""

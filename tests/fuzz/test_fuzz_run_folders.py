@@ -82,7 +82,7 @@ def relevant(folder: Path) -> list[str]:
     return [name for name in files_of(folder) if not any(part in name for part in UNWEIGHED)]
 
 
-@examples(150)
+@examples(50)
 @given(arch=st.sampled_from(["lm-rnn", "gru"]), data=st.data())
 def test_a_damaged_run_loads_or_is_refused(runs: Any, held: Any, marker: Path, arch: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -101,7 +101,7 @@ def test_a_damaged_run_loads_or_is_refused(runs: Any, held: Any, marker: Path, a
         assert not marker.exists()
 
 
-@examples(200)
+@examples(60)
 @given(arch=st.sampled_from(["lm-rnn", "gru"]), file=st.sampled_from(["run.json", "progress.json"]), data=st.data())
 def test_a_run_with_odd_fields_loads_or_is_refused(
     runs: Any, held: Any, marker: Path, arch: str, file: str, data: st.DataObject
@@ -132,7 +132,7 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-@examples(50)
+@examples(12)
 @given(name=st.sampled_from(sorted(COMMANDS)), arch=st.sampled_from(["lm-rnn", "gru"]), data=st.data())
 def test_commands_on_a_damaged_run_end_in_one_line(
     runs: Any, marker: Path, name: str, arch: str, data: st.DataObject
