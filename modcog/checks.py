@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,3 +43,14 @@ def check_jobs(jobs: Any, name: str = "jobs") -> int:
         return check_count(name, jobs)
     except ModcogError as error:
         raise ModcogError(f"{error}, or -1 for one per core") from None
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return the path of a file or folder as a ``Path``.
+
+    Raises:
+        ModcogError: naming the argument.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ModcogError(f"{name}: got {shown(value)}, must be the path of a file or folder")
+    return Path(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
 
 LONGEST = 4000
 """Largest number of characters of a message that is shown on one line."""
@@ -60,7 +62,17 @@ def shown(value: object, longest: int = 80) -> str:
 
 
 # Lists that hold one list twice, forty deep, are a kilobyte of YAML, and their whole text would fill the memory.
-_FEW = reprlib.Repr()
+class _Few(reprlib.Repr):
+    """The ``repr`` of a few items and levels; dicts keep their order."""
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        items = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in islice(x.items(), self.maxdict)]
+        return f"{{{', '.join([*items, *(['...'] if len(x) > self.maxdict else [])])}}}"
+
+
+_FEW = _Few()
 _FEW.maxlevel, _FEW.maxlist, _FEW.maxtuple, _FEW.maxdict, _FEW.maxset = 4, 24, 24, 24, 24
 _FEW.maxstring = _FEW.maxother = _FEW.maxlong = LONGEST
 

@@ -53,7 +53,9 @@ def _in_plain_words(error: ValidationError) -> ModcogError:
     # Once an item of a list is refused, pydantic also calls the list too short.
     inner = {detail["loc"][:-1] for detail in details}
     kept = [d for d in details if not (d["type"] == "too_short" and d["loc"] in inner)]
-    return ModcogError("; ".join(dict.fromkeys(map(_sentence, kept))))
+    named = list(dict.fromkeys(map(_sentence, kept[:MOST_FINDINGS])))
+    more = [f"and {len(kept) - MOST_FINDINGS} more"] if len(kept) > MOST_FINDINGS else []
+    return ModcogError("; ".join(named + more))
 
 
 _PLAIN_WORDS = (
@@ -118,6 +120,13 @@ class ReadOnlyList(_ReadOnly, list[Any]):
         return type(self), (list(self), self.advice)
 
 
+MOST_VALUES = 10_000
+"""Largest number of values in a list of settings."""
+
+MOST_FINDINGS = 8
+"""Largest number of wrong settings that one error names."""
+
+
 def plain(value: Any) -> Any:
     """Return a scalar of NumPy or torch as Python's own, anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
@@ -129,8 +138,16 @@ def is_number(value: Any) -> bool:
 
 
 def is_list(value: Any) -> bool:
-    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws."""
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | set | frozenset)
+    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws.
+
+    An iterator, which may never end, is none either, nor is a range of more values than anybody means.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | set | frozenset):
+        return False
+    try:
+        return len(value) <= MOST_VALUES  # type: ignore[arg-type]
+    except TypeError:  # an iterator, or an array without axes
+        return False
 
 
 def number(value: Any) -> Any:

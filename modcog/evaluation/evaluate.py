@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.evaluation.scores import Scores, numbers, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
 from modcog.user_code import PASS, failures_as, is_batch_first
+from modcog.validation import is_list
 
 Predict = Callable[[NDArray[np.float32]], Any]
 
@@ -57,6 +58,8 @@ def evaluate(
     """
     if not isinstance(battery, Battery):
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
+    if tasks is not None and not is_list(tasks):
+        raise ModcogError(f"tasks: got {shown(tasks)}, must be a list of the battery's tasks")
     index = range(len(battery.tasks)) if tasks is None else [battery.index(task) for task in tasks]
     n = check_count("n_trials", n_trials)
     if not len(index):

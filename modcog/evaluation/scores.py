@@ -258,7 +258,9 @@ def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray
         values = np.asarray(output)
         if values.dtype.kind in "biuf":
             return values
-        if values.dtype.kind == "V":  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
+        if (
+            values.dtype.kind == "V" and values.dtype.names is None
+        ):  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
             return values.astype(np.float32)
         found = f"an array of {values.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
     except (TypeError, ValueError, RuntimeError):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from modcog.checks import check_count
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed
+from modcog.validation import is_list
 
 MOST_UNITS = 10_000_000
 """Largest number of units of a mask."""
@@ -256,6 +257,11 @@ def custom(matrix: Any, *, shape: Shape = None, torus: bool = True) -> Mask:
         ModcogError: if it is not a square matrix of finite numbers, or holds no connection.
     """
     sparse = scipy.sparse.issparse(matrix)
+    if isinstance(matrix, list | tuple) and any(
+        isinstance(one, list | tuple) for row in matrix if is_list(row) for one in row
+    ):
+        # NumPy would follow lists to any depth, and those that hold one list many times fill the memory.
+        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)")
     values: Any = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1] or values.shape[0] < 1:
         raise ModcogError(f"custom mask: got shape {values.shape}, must be a square matrix (n, n)")
@@ -288,7 +294,7 @@ def _make_sheet(n: int, shape: Shape, torus: bool) -> Sheet:
     _check_units(n)
     if shape is not None:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
-            raise ModcogError(f"shape: got {shape!r}, must be (rows, columns)")
+            raise ModcogError(f"shape: got {shown(shape)}, must be (rows, columns)")
         rows, columns = (check_count("shape", side) for side in shape)
         if rows * columns != n:
             raise ModcogError(f"shape: got {rows} × {columns} = {rows * columns} units, must be {n}")
@@ -370,7 +376,7 @@ def _choose(population: int, count: int, rng: np.random.Generator) -> NDArray[np
 
 def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise ModcogError(f"{field}: got {value!r}, must be a number above 0")
+        raise ModcogError(f"{field}: got {shown(value)}, must be a number above 0")
     if value > at_most:
         raise ModcogError(f"{field}: got {value!r}, must be at most {at_most:.6g}")
     return float(value)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import GOOD_SETTINGS, ODD, PERIODS, TASK, durations, keywords
 
 import modcog
-from modcog import Base, Battery, Condition, Joint, Outcome, Stimulus, mod_cog_tasks
+from modcog import Base, Battery, BatteryConfig, Condition, Joint, Outcome, Stimulus, mod_cog_tasks
 from modcog.envs.env import ModCogEnv
 from modcog.envs.vector import ModCogVectorEnv
 
@@ -104,7 +104,7 @@ def test_any_calls_keep_what_is_declared(
     battery = env.battery
     with bounded():
         observation, _ = env.reset(seed=seed)
-        expected = Battery([task], **{k: v for k, v in options.items() if k in Battery(["go"]).config.model_fields} |
+        expected = Battery([task], **{k: v for k, v in options.items() if k in BatteryConfig.model_fields} |
                            {"rules": battery.settings.rules}).sample(1, seed=seed)  # fmt: skip
         assert np.array_equal(env.ob, expected.packed_observations)
         assert np.array_equal(env.gt, expected.packed_labels)

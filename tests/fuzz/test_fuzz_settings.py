@@ -79,7 +79,7 @@ READERS: list[Callable[[Any], Any]] = [
     Battery.from_file,
     lambda path: TrainConfig.of(file=path),
     lambda path: ExportConfig.of(path),
-    Grid.of,
+    lambda path: Grid.of(path).cells("out"),
 ]
 
 BATTERY = {**GOOD_SETTINGS, "tasks": TASKS_SETTING}
