@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ LONGEST_MS = 1e9
 
 LONGEST_TRIAL = 1_000_000
 """Longest trial, in steps; a guard against a dt so small that a trial would not fit in memory."""
+
+MOST_VALUES = 10_000
+"""Largest number of values in a list of settings."""
 
 LARGEST_STRENGTH = 1e6
 """Largest strength and noise level; far within the range of float32."""
@@ -54,3 +58,16 @@ def check_path(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ModcogError(f"{name}: got {shown(value)}, must be the path of a file or folder")
     return Path(value)
+
+
+def is_list(value: Any) -> bool:
+    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws.
+
+    An iterator, which may never end, is none either, nor is a range of more values than anybody means.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | set | frozenset):
+        return False
+    try:
+        return len(value) <= MOST_VALUES  # type: ignore[arg-type]
+    except TypeError:  # an iterator, or an array without axes
+        return False

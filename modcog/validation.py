@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from modcog.checks import is_list
 from modcog.errors import FixedError, ModcogError, UnknownKeywordError, UnknownNameError, one_line, shown, unknown
 
 if sys.version_info >= (3, 11):
@@ -120,9 +121,6 @@ class ReadOnlyList(_ReadOnly, list[Any]):
         return type(self), (list(self), self.advice)
 
 
-MOST_VALUES = 10_000
-"""Largest number of values in a list of settings."""
-
 MOST_FINDINGS = 8
 """Largest number of wrong settings that one error names."""
 
@@ -135,19 +133,6 @@ def plain(value: Any) -> Any:
 def is_number(value: Any) -> bool:
     """Tell whether ``value`` is a real number; truth values are none."""
     return isinstance(number := plain(value), Real) and not isinstance(number, bool)
-
-
-def is_list(value: Any) -> bool:
-    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws.
-
-    An iterator, which may never end, is none either, nor is a range of more values than anybody means.
-    """
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | set | frozenset):
-        return False
-    try:
-        return len(value) <= MOST_VALUES  # type: ignore[arg-type]
-    except TypeError:  # an iterator, or an array without axes
-        return False
 
 
 def number(value: Any) -> Any:

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.checks import check_count
+from modcog.checks import check_count, is_list
 from modcog.errors import ModcogError, shown
 from modcog.evaluation.scores import Scores, numbers, score
 from modcog.seeds import Purpose, Seed
 from modcog.trials.arrays import Trials, concatenate
 from modcog.trials.source import per_task
 from modcog.user_code import PASS, failures_as, is_batch_first
-from modcog.validation import is_list
 
 Predict = Callable[[NDArray[np.float32]], Any]
 

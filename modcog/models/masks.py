@@ -17,10 +17,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from modcog.checks import check_count
+from modcog.checks import check_count, is_list
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed
-from modcog.validation import is_list
 
 MOST_UNITS = 10_000_000
 """Largest number of units of a mask."""

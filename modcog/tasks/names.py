@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from modcog.checks import MOST_VALUES, is_list
 from modcog.errors import ModcogError, UnknownNameError, shown, unknown
 from modcog.tasks.base import Base
 from modcog.tasks.table import BASES, YANG19
-from modcog.validation import MOST_VALUES, is_list
 
 _SIGN = {"r": +1, "l": -1}
 _LETTER = {+1: "r", -1: "l"}

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from modcog.checks import is_list
 from modcog.errors import ModcogError, shown, unknown
 from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
 from modcog.user_code import check_trust
-from modcog.validation import is_list, read_settings, validated
+from modcog.validation import read_settings, validated
 
 PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
