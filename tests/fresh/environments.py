@@ -120,7 +120,7 @@ CALLS = {
 
 
 class Outcome(NamedTuple):
-    """What became of an environment: its calls that worked, the complaints, and a line about it."""
+    """The calls that worked in an environment, the complaints, and a line about it."""
 
     worked: set[str]
     wrong: list[str]

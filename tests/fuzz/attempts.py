@@ -30,7 +30,7 @@ def examples(n: int) -> Callable[..., Any]:
 
 
 class TooLong(BaseException):
-    """What was tried hangs; no ``except Exception`` on its way may take it for an error of its own."""
+    """An attempt that hangs; no ``except Exception`` on its way may take it for an error of its own."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def bounded(seconds: int = 10, megabytes: int = 2_000) -> Iterator[None]:
 
 
 class Fault(AssertionError):
-    """What was tried fails with more than a refusal."""
+    """An attempt that fails with more than a refusal."""
 
 
 def apart(call: Callable[[], Result], seconds: int = 20) -> Result:

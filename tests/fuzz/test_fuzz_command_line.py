@@ -203,7 +203,7 @@ def started(*_: Any, **__: Any) -> None:
 @examples(60)
 @given(lines(("train", "sweep", "benchmark", "validate")))
 def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> None:
-    """What is right, starts: that is the end of it here."""
+    """Training itself is replaced, so that a valid command ends where it would start."""
     with pytest.MonkeyPatch.context() as patch:
         for place in ("training.loop._Loop.run", "experiments.sweeps.runner.run_cell"):
             patch.setattr(f"modcog.{place}", started)
@@ -266,7 +266,7 @@ READS: list[Callable[[str], list[str]]] = [
 
 
 NEW = ("pipe.npz", "pipe.png", "a\nb", "\udcff", "~")
-"""What may be written, or replaced."""
+"""Paths that a command may create or replace."""
 
 
 @pytest.mark.parametrize("path", ["pipe", "pipe.json", "loop", "loop.toml", "folder", "folder.yaml", "file", "file/below",  # noqa: E501

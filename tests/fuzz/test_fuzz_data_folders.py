@@ -224,7 +224,7 @@ def test_every_format_holds_the_same_trials(first: str, second: str) -> None:
 
 
 def test_every_kind_loads_as_it_was(made: Any, held: Any) -> None:
-    """What the tests above compare with does not change from one reading to the next."""
+    """The data that the tests above compare with are the same in every reading."""
     for kind, folder in made.items():
         with bounded():
             assert contents(folder) == held[kind]

@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def state(env: Any) -> Any:
-    """What a mistake must not change."""
+    """Return the state of an environment that a refused call must leave unchanged."""
     return _plain([env.t_ind, env.num_tr, env.trial, env.ob, env.gt, env._trials_done, env._over, env._index])
 
 

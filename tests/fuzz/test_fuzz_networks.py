@@ -208,7 +208,7 @@ def test_a_mask_of_any_options_is_made_or_refused(name: str, n: Any, options: di
 
 
 class _Tensor(torch.nn.Module):
-    """A module that returns what it is told to."""
+    """A module that returns a given value."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()

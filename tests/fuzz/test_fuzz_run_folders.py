@@ -30,7 +30,7 @@ def make(n_inputs, n_outputs, **options):
     raise ValueError("hostile")
 """
 UNWEIGHED = ("events", "metrics.jsonl", ".png", ".lock")
-"""What is written for people to look at."""
+"""Parts of the names of files that people read and no code does."""
 
 
 def run_config(folder: Path, **changes: Any) -> TrainConfig:
