@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ LONGEST_MS = 1e9
 
 LONGEST_TRIAL = 1_000_000
 """Longest trial, in steps; a guard against a dt so small that a trial would not fit in memory."""
+
+MOST_VALUES = 10_000
+"""Largest number of values in a list of settings."""
 
 LARGEST_STRENGTH = 1e6
 """Largest strength and noise level; far within the range of float32."""
@@ -42,3 +47,27 @@ def check_jobs(jobs: Any, name: str = "jobs") -> int:
         return check_count(name, jobs)
     except ModcogError as error:
         raise ModcogError(f"{error}, or -1 for one per core") from None
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return the path of a file or folder as a ``Path``.
+
+    Raises:
+        ModcogError: naming the argument.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ModcogError(f"{name}: got {shown(value)}, must be the path of a file or folder")
+    return Path(value)
+
+
+def is_list(value: Any) -> bool:
+    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws.
+
+    An iterator, which may never end, is none either, nor is a range of more values than anybody means.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | set | frozenset):
+        return False
+    try:
+        return len(value) <= MOST_VALUES  # type: ignore[arg-type]
+    except TypeError:  # an iterator, or an array without axes
+        return False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
 
 LONGEST = 4000
 """Largest number of characters of a message that is shown on one line."""
@@ -55,7 +58,23 @@ def printable(text: str, keep: str = "") -> str:
 
 def shown(value: object, longest: int = 80) -> str:
     """Return the ``repr`` of a value on one line, cut after ``longest`` characters, as errors show it."""
-    return one_line(_text(value, repr), longest)
+    return one_line(_text(value, _FEW.repr), longest)
+
+
+# Lists that hold one list twice, forty deep, are a kilobyte of YAML, and their whole text would fill the memory.
+class _Few(reprlib.Repr):
+    """The ``repr`` of a few items and levels; dicts keep their order."""
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        items = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in islice(x.items(), self.maxdict)]
+        return f"{{{', '.join([*items, *(['...'] if len(x) > self.maxdict else [])])}}}"
+
+
+_FEW = _Few()
+_FEW.maxlevel, _FEW.maxlist, _FEW.maxtuple, _FEW.maxdict, _FEW.maxset = 4, 24, 24, 24, 24
+_FEW.maxstring = _FEW.maxother = _FEW.maxlong = LONGEST
 
 
 def _text(value: object, convert: Callable[[object], str] = str) -> str:
@@ -75,7 +94,7 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> UnknownNameErro
         allowed: every name that would have been right.
     """
     names = list(dict.fromkeys(allowed))
-    near = nearest(str(given), names)
+    near = nearest(_text(given, lambda one: one if isinstance(one, str) else _FEW.repr(one)), names)
     hint = f" (nearest: {near!r})" if near else ""
     few = ", ".join(names[:24]) + (f", … {len(names)} in all" if len(names) > 24 else "")
     return UnknownNameError(f"unknown {kind} {shown(given)}{hint}; allowed: {few}")

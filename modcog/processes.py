@@ -49,7 +49,7 @@ def spread(
 
         parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
         try:
-            with _interrupts_blocked():
+            with interrupts_blocked():
                 results = parallel(delayed(_call)(call, item, os.getpid()) for item in items)
             yield from results
         except BrokenProcessPool:
@@ -74,7 +74,7 @@ def _open_standard_streams() -> None:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """Block Ctrl-C in the processes that are started in the block: a terminal sends it to them too.
 
     They would print a traceback each, at the latest while they import; this process ends them when it stops.
@@ -82,6 +82,12 @@ def _interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    for tracker in (resource_tracker, of_joblib):
+        tracker.ensure_running()  # at their start they unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -18,9 +18,9 @@ from pydantic import (
     field_validator,
 )
 
-from modcog.checks import LARGEST_STRENGTH, LONGEST_MS
+from modcog.checks import LARGEST_STRENGTH, LONGEST_MS, is_list
 from modcog.errors import FixedError, ModcogError, shown, unknown
-from modcog.validation import ReadOnlyDict, is_list, is_number, number, numbers, plain
+from modcog.validation import ReadOnlyDict, is_number, number, numbers, plain
 
 RULES = ("corrected", "published")
 

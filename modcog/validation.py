@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from modcog.checks import is_list
 from modcog.errors import FixedError, ModcogError, UnknownKeywordError, UnknownNameError, one_line, shown, unknown
 
 if sys.version_info >= (3, 11):
@@ -53,7 +54,9 @@ def _in_plain_words(error: ValidationError) -> ModcogError:
     # Once an item of a list is refused, pydantic also calls the list too short.
     inner = {detail["loc"][:-1] for detail in details}
     kept = [d for d in details if not (d["type"] == "too_short" and d["loc"] in inner)]
-    return ModcogError("; ".join(dict.fromkeys(map(_sentence, kept))))
+    named = list(dict.fromkeys(map(_sentence, kept[:MOST_FINDINGS])))
+    more = [f"and {len(kept) - MOST_FINDINGS} more"] if len(kept) > MOST_FINDINGS else []
+    return ModcogError("; ".join(named + more))
 
 
 _PLAIN_WORDS = (
@@ -118,6 +121,10 @@ class ReadOnlyList(_ReadOnly, list[Any]):
         return type(self), (list(self), self.advice)
 
 
+MOST_FINDINGS = 8
+"""Largest number of wrong settings that one error names."""
+
+
 def plain(value: Any) -> Any:
     """Return a scalar of NumPy or torch as Python's own, anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
@@ -126,11 +133,6 @@ def plain(value: Any) -> Any:
 def is_number(value: Any) -> bool:
     """Tell whether ``value`` is a real number; truth values are none."""
     return isinstance(number := plain(value), Real) and not isinstance(number, bool)
-
-
-def is_list(value: Any) -> bool:
-    """Tell whether ``value`` is a list, tuple, range or array; a set is none, since the order decides the draws."""
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | set | frozenset)
 
 
 def number(value: Any) -> Any:

@@ -40,3 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--skip-missing"):
         config.pluginmanager.register(skip_missing)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the fuzz out unless it is named: it kills what hangs, and so wants processes of its own."""
+    named = any("fuzz" in argument for argument in config.invocation_params.args)
+    return True if collection_path.name == "fuzz" and not named else None

@@ -35,7 +35,7 @@ def fields(model: type[BaseModel]) -> str:
     if not any(field.description for field in model.model_fields.values()):
         return ""
     rows = [f"| `{name}` | {_meaning(f)} | {_default(f)} | `{_type(types[name])}` |\n" for name, f in own.items()]
-    base = model.__mro__[1]
+    base = next(one for one in model.__mro__[1:] if issubclass(one, BaseModel))
     parts = ["".join([_HEAD, *rows])] if rows else []
     if base.model_fields:
         parts.append(f"Also the fields of [`{base.__name__}`][{base.__module__}.{base.__name__}].\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import click
 import numpy as np
+from numpy.lib.format import write_array
 
 from modcog.battery import Battery, BatteryConfig
 from modcog.checks import check_count
@@ -68,8 +70,11 @@ def sample(settings: dict[str, Any], n: int | None, per_task: int | None, seed: 
     found: dict[str, Any] = {name: getattr(trials, name) for name in arrays}
     found |= {f"condition_{name}": column for name, column in trials.conditions.items()}
     found |= {"settings": battery.config.model_dump_json(), "seed": seed, "version": __version__}
-    with whole_file(out) as part, part.open("wb") as file:
-        np.savez(file, **found)
+    # np.savez of NumPy 1.26 leaves the archive open on a full disk, which Python then complains about.
+    with whole_file(out) as part, ZipFile(part, "w") as archive:
+        for name, array in found.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                write_array(file, np.asanyarray(array), allow_pickle=False)  # type: ignore[no-untyped-call]
     of = battery.tasks[0] if len(battery.tasks) == 1 else f"{len(battery.tasks)} tasks"
     click.echo(f"{total} trials of {of}, observations {trials.observations.shape} float32, in {out}")
 

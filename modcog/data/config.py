@@ -55,7 +55,7 @@ class ExportConfig(BatteryConfig):
     def _amounts(cls, values: Any) -> Any:
         """Fill in the amounts of the layout, and refuse those of the other one."""
         layout = values.get("layout", "trials")
-        if layout not in AMOUNTS:
+        if not isinstance(layout, str) or layout not in AMOUNTS:
             raise unknown("layout", layout, AMOUNTS)
         own, takes = AMOUNTS[layout], " and ".join(AMOUNTS[layout])
         for name in (name for names in AMOUNTS.values() for name in names if name not in own):
@@ -82,7 +82,7 @@ class ExportConfig(BatteryConfig):
             if not isinstance(name, str) or not _NAME.fullmatch(name) or is_reserved(name):
                 raise ModcogError(f"{shown(name)} is no name for a split; use letters, digits, - and _")
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-                raise ModcogError(f"{name}: got {share!r}, must be a share, greater than 0 and at most 1")
+                raise ModcogError(f"{name}: got {shown(share)}, must be a share, greater than 0 and at most 1")
         # Some file systems ignore case, and Hugging Face knows no -.
         if len({name.lower().replace("-", "_") for name in value}) < len(value):
             raise ModcogError("the names of splits must differ in more than case, - and _")

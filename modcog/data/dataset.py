@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
+from modcog.checks import check_path
 from modcog.data.config import ExportConfig
 from modcog.data.formats import get_format
 from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry, find_fault
@@ -43,7 +44,7 @@ def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
         ModcogError: if the folder holds no whole data set, its manifest is damaged, a file is missing, a symbolic link
             or of the wrong size, or the package that reads its format is not installed. Hashes are for ``verify``.
     """
-    folder = Path(path).absolute()
+    folder = check_path("path", path).absolute()
     manifest = Manifest.read(folder)
     if lost := manifest.lost(folder):
         raise ModcogError(f"{lost}; {_ADVICE}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from modcog.checks import check_count
+from modcog.checks import check_count, check_path
 from modcog.data.card import PICTURE
 from modcog.data.dataset import Shard
 from modcog.data.formats import get_format
@@ -52,7 +52,7 @@ def verify(path: str | Path, *, jobs: int | None = None, progress: bool | None =
         ModcogError: if the folder does not exist or is no whole data set, jobs is not a whole number ≥ 1, or the
             package that reads its format is not installed.
     """
-    folder = Path(path).absolute()
+    folder = check_path("path", path).absolute()
     jobs = (os.cpu_count() or 1) if jobs is None else check_count("jobs", jobs)
     try:
         manifest = Manifest.read(folder)

@@ -24,6 +24,7 @@ from modcog.seeds import Part, Purpose, Seed, check_seed
 from modcog.tasks.condition import STEPS
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
+from modcog.validation import is_number
 
 KEPT_BY_COPIES = 8
 """Trials that a copy keeps, few enough for it to be smaller than a published environment."""
@@ -329,7 +330,7 @@ class ModCogEnv(FixedSettings, TrialEnv):  # type: ignore[misc]
         wanted, choices = conditions.pop("ground_truth"), self.choices
         conditions = {name: value for name, value in conditions.items() if name not in ("p", "probs")}
         matches = isinstance(choices, list)
-        if np.ndim(wanted) or wanted not in choices:
+        if not (isinstance(wanted, str) or is_number(wanted)) or wanted not in choices:
             allowed = f"one of {choices}" if matches else f"from 0 to {self.dim_ring - 1}"
             raise ModcogError(f"ground_truth: got {shown(wanted)}, must be {allowed}")
         asked = {"match": int(wanted == "match")} if matches else {"target": int(wanted), "respond": 1}
@@ -451,7 +452,7 @@ class ModCogEnv(FixedSettings, TrialEnv):  # type: ignore[misc]
         """
         if period not in (periods := self.battery.tables.periods[0]):
             raise unknown("period", period, periods)
-        steps = self._draw_steps(1, np.random.default_rng(self.rng.randint(2**31)))
+        steps = self._draw_steps(1, Seed.of(self.rng.randint(2**31), Purpose.ACTIONS).rng())
         return int(steps[0, periods.index(period)]) * self._dt
 
     def trial_length_stats(self, num_trials: int = 10_000) -> dict[str, float]:

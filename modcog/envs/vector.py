@@ -6,6 +6,7 @@ Gymnasium finds it as ``modcog.envs.vector:<task>``, an attribute made when it i
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -20,7 +21,7 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.envs.fixed import FixedSettings, fixed
 from modcog.envs.stepping import OUTCOMES, SEQUENCE, EnvOptions, demands, read_options
-from modcog.errors import ModcogError, UnknownNameError
+from modcog.errors import ModcogError, UnknownNameError, shown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.tasks.names import parse
 from modcog.trials.arrays import Trials
@@ -139,6 +140,8 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
         Raises:
             ModcogError: if a seed is not a whole number ≥ 0, or some copies only are to be reset.
         """
+        if not isinstance(options, Mapping | None):
+            raise ModcogError(f"options: got {shown(options)}, must be a dict or None")
         if "reset_mask" in (options or {}):
             raise ModcogError("options: reset_mask is not known; finished copies are reset by step, others by reset()")
         if isinstance(seed, list | tuple):
@@ -175,7 +178,10 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
         """
         if not self._started:
             raise ModcogError("call reset() before step()")
-        actions = np.asarray(actions)
+        try:
+            actions = np.asarray(actions)
+        except ValueError:  # lists of unequal length
+            raise ModcogError(f"actions: got {shown(actions)}, must be {self.num_envs} whole numbers") from None
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             given = f"{actions.dtype} of shape {actions.shape}"
             raise ModcogError(f"actions: got {given}, must be whole numbers of shape ({self.num_envs},)")

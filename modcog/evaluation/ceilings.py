@@ -20,6 +20,7 @@ from modcog.checks import check_count, check_jobs
 from modcog.evaluation.measures import MEASURES, TOLERANCE, check_tolerance
 from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.strategies import STRATEGIES, Strategies, averages, standard_error
+from modcog.processes import interrupts_blocked
 from modcog.seeds import Purpose, Seed
 from modcog.settings import RULES, Settings
 from modcog.tasks import names
@@ -121,7 +122,10 @@ def levels(
             delayed(_levels_of)(tuple(tasks), repr(names.parse(base).row), key, n, seed, tolerance)
             for base, tasks in alike.items()
         ]
-        for part in Parallel(n_jobs=jobs if len(calls) > 1 else 1, return_as="generator")(calls):
+        in_turn = Parallel(n_jobs=jobs if len(calls) > 1 else 1, return_as="generator")
+        with interrupts_blocked():
+            parts = in_turn(calls)
+        for part in parts:
             found |= part
             for task in part:
                 if progress:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.checks import check_count
-from modcog.errors import ModcogError
+from modcog.checks import check_count, is_list
+from modcog.errors import ModcogError, shown
 from modcog.evaluation.measures import TOLERANCE, check_tolerance
 from modcog.evaluation.scores import Scores, join
 from modcog.evaluation.scoring import numbers, score
@@ -62,6 +62,8 @@ def evaluate(
     """
     if not isinstance(battery, Battery):
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
+    if tasks is not None and not is_list(tasks):
+        raise ModcogError(f"tasks: got {shown(tasks)}, must be a list of the battery's tasks")
     index = range(len(battery.tasks)) if tasks is None else [battery.index(task) for task in tasks]
     n, tolerance = check_count("n_trials", n_trials), check_tolerance(tolerance)
     if not len(index):

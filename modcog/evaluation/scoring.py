@@ -71,7 +71,7 @@ def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray
         values = np.asarray(output)
         if values.dtype.kind in "biuf":
             return values
-        if values.dtype.kind == "V":  # JAX and TensorFlow have floats of 16 bits that NumPy does not know
+        if values.dtype.kind == "V" and values.dtype.names is None:  # 16-bit floats of JAX and TensorFlow
             return values.astype(np.float32)
         found = f"an array of {values.dtype}" if isinstance(output, np.ndarray) else type(output).__name__
     except (TypeError, ValueError, RuntimeError):

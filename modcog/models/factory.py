@@ -125,7 +125,7 @@ def configure(architecture: str, **options: Any) -> ModelConfig:
     """
     if is_import_path(architecture):
         return UserConfig(architecture=architecture, **options)
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise unknown("architecture", architecture, [*ARCHITECTURES, "package.module:function"])
     model = ARCHITECTURES[architecture]
     allowed = [name for name in model.model_fields if name != "architecture"]

@@ -17,9 +17,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from modcog.checks import check_count
-from modcog.errors import ModcogError
+from modcog.checks import check_count, is_list
+from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed
+
+MOST_UNITS = 10_000_000
+"""Largest number of units of a mask."""
 
 _ELONGATED = 4  # a sheet longer than this many times its width is refused unless its shape is given
 
@@ -203,7 +206,7 @@ def random(
         torus: let opposite borders of that sheet meet.
         self_connections: allow units to be connected to themselves.
     """
-    columns = check_count("n", n) - (not self_connections)
+    columns = _check_units(n) - (not self_connections)
     wanted = round(_check_positive("density", density, 1 if self_connections else 1 - 1 / n) * n * n)
     flat = _choose(n * columns, wanted, Seed.of(seed, Purpose.MASK).rng())
     target, source = np.divmod(flat, columns)
@@ -215,13 +218,13 @@ def random(
 
 def identity(n: int, *, shape: Shape = None, torus: bool = True) -> Mask:
     """Connect every unit to itself only: autapses (Khona et al. 2023)."""
-    indices = np.arange(check_count("n", n), dtype=np.int32)
+    indices = np.arange(_check_units(n), dtype=np.int32)
     return Mask("identity", _row_bounds(np.ones_like(indices)), indices, _find_sheet(n, shape, torus))
 
 
 def dense(n: int, *, shape: Shape = None, torus: bool = True, self_connections: bool = True) -> Mask:
     """Connect every unit to every unit."""
-    indices = np.tile(np.arange(check_count("n", n), dtype=np.int32), (n, 1))
+    indices = np.tile(np.arange(_check_units(n), dtype=np.int32), (n, 1))
     if not self_connections:
         indices = indices[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     return Mask("dense", np.arange(n + 1) * indices.shape[1], indices.ravel(), _find_sheet(n, shape, torus))
@@ -231,7 +234,12 @@ def shuffled(mask: Mask, *, seed: int = 0) -> Mask:
     """Permute the units of a mask on their sheet, so that its connections are no longer local.
 
     Degrees, self-connections and every other property of the graph are kept; only the wiring gets longer.
+
+    Raises:
+        ModcogError: if it is no mask.
     """
+    if not isinstance(mask, Mask):
+        raise ModcogError(f"shuffled: got {shown(mask)}, must be a mask")
     order = np.argsort(Seed.of(seed, Purpose.MASK).rng().permutation(mask.n))
     return _from_matrix("shuffled", mask.to_csr()[order][:, order], mask.sheet)
 
@@ -248,6 +256,11 @@ def custom(matrix: Any, *, shape: Shape = None, torus: bool = True) -> Mask:
         ModcogError: if it is not a square matrix of finite numbers, or holds no connection.
     """
     sparse = scipy.sparse.issparse(matrix)
+    if isinstance(matrix, list | tuple) and any(
+        isinstance(one, list | tuple) for row in matrix if is_list(row) for one in row
+    ):
+        # NumPy would follow lists to any depth, and those that hold one list many times fill the memory.
+        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)")
     values: Any = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1] or values.shape[0] < 1:
         raise ModcogError(f"custom mask: got shape {values.shape}, must be a square matrix (n, n)")
@@ -269,12 +282,18 @@ def _row_bounds(degrees: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(degrees, dtype=np.int64)])
 
 
+def _check_units(n: Any) -> int:
+    if check_count("n", n) > MOST_UNITS:
+        raise ModcogError(f"n: got {n}, must be at most {MOST_UNITS:,} units")
+    return int(n)
+
+
 def _make_sheet(n: int, shape: Shape, torus: bool) -> Sheet:
     """Return the sheet for n units: of the given shape, or as square as n allows; refuse a very long one."""
-    check_count("n", n)
+    _check_units(n)
     if shape is not None:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
-            raise ModcogError(f"shape: got {shape!r}, must be (rows, columns)")
+            raise ModcogError(f"shape: got {shown(shape)}, must be (rows, columns)")
         rows, columns = (check_count("shape", side) for side in shape)
         if rows * columns != n:
             raise ModcogError(f"shape: got {rows} × {columns} = {rows * columns} units, must be {n}")
@@ -356,7 +375,7 @@ def _choose(population: int, count: int, rng: np.random.Generator) -> NDArray[np
 
 def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise ModcogError(f"{field}: got {value!r}, must be a number above 0")
+        raise ModcogError(f"{field}: got {shown(value)}, must be a number above 0")
     if value > at_most:
         raise ModcogError(f"{field}: got {value!r}, must be at most {at_most:.6g}")
     return float(value)

@@ -6,10 +6,12 @@ A name is ``<base>[int{r|l}][seq{r|l}]``: a row of the table of base tasks and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from modcog.checks import MOST_VALUES, is_list
 from modcog.errors import ModcogError, UnknownNameError, shown, unknown
 from modcog.tasks.base import Base
 from modcog.tasks.table import BASES, YANG19
@@ -149,6 +151,11 @@ def collection(name: str) -> tuple[str, ...]:
     return tuple(task for task in TASKS if _PROPERTIES[name](parse(task)))
 
 
+def _taken(tasks: Any) -> Any:
+    """Return the names that an iterator gives as a list; of one that does not end, more than any list may have."""
+    return list(islice(tasks, MOST_VALUES + 1)) if isinstance(tasks, Iterator) else tasks
+
+
 def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
     """Return the task names of a collection, of a single task's name, or of a list of task names.
 
@@ -165,7 +172,7 @@ def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
         if tasks in COLLECTIONS:
             return collection(tasks)
         return (_parse(tasks, "task or collection", COLLECTIONS).name,)
-    if isinstance(tasks, bytes | Mapping | set | frozenset) or not isinstance(tasks, Iterable):
+    if isinstance(tasks, bytes | Mapping | set | frozenset) or not is_list(tasks := _taken(tasks)):
         raise ModcogError(f"tasks: got {shown(tasks)}, must be the name of a collection or a list of task names")
     found: list[str] = []
     for task in tasks:

@@ -173,7 +173,7 @@ class TrainConfig(Brief, BaseModel):
             UnknownNameError: for a preset or setting that does not exist.
             ModcogError: for a wrong value, or a file that cannot be read, or is not trusted.
         """
-        if preset is not None and preset not in PRESETS:
+        if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
             raise unknown("preset", preset, PRESETS)
         start, stored = PRESETS[preset] if preset else {}, read_settings(file) if file else {}
         if "arch" not in values:

@@ -78,11 +78,11 @@ def test_a_failure_leaves_the_old_file_and_no_other(run, tmp_path, monkeypatch) 
     out = tmp_path / "t.npz"
     out.write_bytes(b"old")
 
-    def full(file, **arrays) -> None:
+    def full(file, array, **options) -> None:
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.np, "savez", full)
+    monkeypatch.setattr(module, "write_array", full)
     assert run("sample", "go", "-n", "1", "--out", out) == (2, "", f"modcog: No space left on device: {out}\n")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("t.npz", b"old")]
 

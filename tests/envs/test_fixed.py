@@ -1,4 +1,4 @@
-"""What environments, batteries and settings were made with: readable, and refused where one writes it."""
+"""Settings of environments and batteries can be read, and refuse to be written."""
 
 from __future__ import annotations
 

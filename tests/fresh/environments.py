@@ -113,14 +113,14 @@ CALLS = {
     "sweep": ["modcog sweep grid.yaml --out sweep"],
     "sweep to parquet": ["modcog sweep grid.yaml --table parquet --out sweep"],
     "benchmark": [f"modcog benchmark gru {SMALL} --seeds 1 --n-trials 2 --out benchmark"],
-    "validate": [f"modcog validate C1 --tables {ROOT / 'docs/results/C1'}"],
+    "validate": ["modcog validate C1 --tables tables"],
     "analysis": ["import modcog; modcog.analysis.hidden_states"],
 }
 """Name of each call, and the commands and scripts to be run one after the other."""
 
 
 class Outcome(NamedTuple):
-    """What became of an environment: its calls that worked, the complaints, and a line about it."""
+    """The calls that worked in an environment, the complaints, and a line about it."""
 
     worked: set[str]
     wrong: list[str]
@@ -174,7 +174,7 @@ def check(place: Path, wheel: Path, python: str, extra: str, options: argparse.N
         return Outcome(set(), [f"pip: {last_line(made)}"], "not installed")
     packages = next(home.rglob("site-packages"))
     size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) / 1e6
-    work.mkdir()
+    shutil.copytree(ROOT / "docs/results/C1", work / "tables")
     (work / "grid.yaml").write_text(GRID, encoding="utf-8")
     (work / "own_network.py").write_text("def predict(x):\n    return x[..., :17]\n", encoding="utf-8")
     wrong, worked = [], set()
@@ -214,7 +214,8 @@ def make(steps: list[str], programs: Path, work: Path, extra: str) -> str | None
         if done.returncode:
             hint = re.search(rf'pip install "{PROJECT["name"]}\[([\w-]+)\]"', done.stderr)
             named_another = hint and hint[1] not in {extra, *included(extra)}
-            return "" if named_another else last_line(done)
+            newer = re.search(r"needs Python [\d.]+ or later", done.stderr)
+            return "" if named_another or newer else last_line(done)
     return None
 
 

@@ -197,7 +197,7 @@ def test_without_the_library_of_threads_one_thread_does_all(monkeypatch):
 
 
 def test_columns_that_fill_up_the_batch_reach_no_gradient():
-    """Where activity explodes, an infinite state of such a column times a gradient of zero would be NaN."""
+    """If activity explodes, an infinite state of such a column times a gradient of zero would be NaN."""
     model = network("compiled", masks.dense(8), torch.float32, activation="softplus")
     with torch.no_grad():
         model.weight_recurrent.fill_(1e9)

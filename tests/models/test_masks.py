@@ -198,3 +198,15 @@ def test_a_density_without_neighbours_is_warned_of():
         warnings.simplefilter("error")
         assert masks.locality(9, density=0.34).synapses == 27
         assert masks.locality(9, radius=0.5).synapses == 9
+
+
+@pytest.mark.parametrize("n", [10**7 + 1, 2**63])
+@pytest.mark.parametrize("make", [masks.identity, masks.dense, masks.locality, masks.random])
+def test_more_units_than_any_memory_holds_are_refused_at_once(make, n):
+    with pytest.raises(ModcogError, match="n: got"):
+        make(n) if make in (masks.identity, masks.dense) else make(n, density=0.01)
+
+
+def test_only_a_mask_can_be_shuffled():
+    with pytest.raises(ModcogError, match="must be a mask"):
+        masks.shuffled(1)

@@ -142,7 +142,7 @@ class Format(Protocol):
     ENDING: str
     """Of a shard's name; a shard is a file, or a folder of files."""
     OPEN_SHARDS: int
-    """How many shards a reader may keep open at once."""
+    """Largest number of shards that a reader keeps open at once."""
 
     def library(self) -> str:
         """Return name and version of the package whose version decides the bytes; empty if none does."""

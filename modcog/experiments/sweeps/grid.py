@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from modcog.checks import is_list
 from modcog.errors import ModcogError, shown, unknown
 from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
@@ -26,6 +27,12 @@ PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
 
 
+def _listed(value: Any) -> Any:
+    if not is_list(value):
+        raise ModcogError("must be a list")
+    return value
+
+
 class Grid(Brief, BaseModel):
     """A sweep: every arm is run at every combination of the values of the axes.
 
@@ -36,8 +43,12 @@ class Grid(Brief, BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: dict[str, Any] = Field(default={}, description="Settings of a training run that all cells share.")
-    arms: tuple[dict[str, Any], ...] = Field(default=({},), min_length=1, description="Settings of each network.")
-    axes: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default={}, description="Values to combine.")
+    arms: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_listed)] = Field(
+        default=({},), min_length=1, description="Settings of each network."
+    )
+    axes: dict[str, Annotated[list[Any], Field(min_length=1), BeforeValidator(_listed)]] = Field(
+        default={}, description="Values to combine."
+    )
     n_trials: int = Field(default=200, ge=1, le=1_000_000, description="Trials of each task to score a cell on.")
     score_seed: int = Field(default=1_000, ge=0, description="Seed of the trials to score on.")
 

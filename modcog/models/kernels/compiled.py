@@ -353,4 +353,4 @@ def _machine_code(assembly: str, *names: str) -> dict[str, int]:
 
 
 _ENGINES: list[Any] = []
-"""What keeps compiled code in memory."""
+"""Engines of the compiled code, which stays in memory as long as they do."""
