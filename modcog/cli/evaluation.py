@@ -15,6 +15,7 @@ from modcog.cli.options import as_json, jobs, one_of, say, seed, settings_option
 from modcog.errors import ModcogError, shown
 from modcog.evaluation import MEASURES, STRATEGIES, Level, Scores
 from modcog.evaluation.measures import TOLERANCE
+from modcog.evaluation.strategies import FLOORS
 from modcog.extras import require
 from modcog.tables import plain_table
 from modcog.user_code import import_object, is_import_path
@@ -24,6 +25,10 @@ measure = click.option(
     **one_of("measure", lambda: MEASURES),
 )  # fmt: skip
 
+tolerance = click.option(
+    "--tolerance", default=TOLERANCE, metavar="DEGREES", help="Tolerance of the directional accuracy."
+)
+
 
 @click.command
 @click.argument("network", metavar="RUN|MODULE:NAME", help="Folder of a training run, or a function or torch module.")
@@ -31,7 +36,12 @@ measure = click.option(
 @seed
 @click.option("--by", metavar="CONDITION", help="Condition to split the scores by, e.g. coherence; two: a,b.")
 @measure
+@tolerance
 @click.option("--ceiling/--no-ceiling", default=True, help="Chance, ceiling and the share between beside each score.")
+@click.option(
+    "--floor", default="blind", help="Level of a share of 0 [blind, no-clock, …; best: the highest of them].",
+    **one_of("floor", lambda: FLOORS),
+)
 @trust
 @as_json
 @settings_options(BatteryConfig)
@@ -42,7 +52,9 @@ def evaluate(
     seed: int,
     by: str | None,
     measure: str,
+    tolerance: float,
     ceiling: bool,
+    floor: str,
     trust: bool,
     as_json: bool,
 ) -> None:
@@ -80,17 +92,17 @@ def evaluate(
         predict, battery = import_object(network), Battery(**settings)
     else:
         raise ModcogError(f"{network!r} is neither the folder of a run nor a MODULE:NAME")
-    scores = score_network(predict, battery, n_trials, seed, selected)
+    scores = score_network(predict, battery, n_trials, seed, selected, tolerance)
     if by is not None:
         _show_by(scores, by.split(","), measure, as_json)
         return
     known = None
     if ceiling:
         try:
-            known = _levels(battery.replace(tasks=list(scores.per_task())))
+            known = _levels(battery.replace(tasks=list(scores.per_task())), tolerance=tolerance)
         except ModcogError as error:  # a task without an ideal observer
             say(f"no ceiling: {error}", err=True)
-    table = scores.table(known)
+    table = scores.table(known, floor=floor)
     if as_json:
         click.echo(json.dumps({name: score.as_dict() for name, score in table.items()}, indent=2, ensure_ascii=False))
     else:
@@ -134,7 +146,7 @@ def _levels(
 @seed
 @jobs()
 @measure
-@click.option("--tolerance", default=TOLERANCE, metavar="DEGREES", help="Tolerance of the directional accuracy.")
+@tolerance
 @as_json
 @settings_options(BatteryConfig, exclude=("rule_input",), tasks="[TASK]...")
 def ceiling(

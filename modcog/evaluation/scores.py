@@ -20,7 +20,7 @@ from modcog.evaluation.ceilings import SMALLEST_RANGE, Level, levels
 from modcog.evaluation.measures import MEASURES, TOLERANCE, values_of
 from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.psychometric import Psychometric, fit_psychometric
-from modcog.evaluation.strategies import STRATEGIES
+from modcog.evaluation.strategies import FLOORS, STRATEGIES
 from modcog.seeds import Purpose, Seed
 from modcog.tables import html_table
 from modcog.tasks.names import TaskSpec, parse
@@ -252,8 +252,8 @@ class Scores(Measured):
         tasks = list(self.per_task())
         if levels is not None and (lacking := [name for name in tasks if name not in levels]):
             raise unknown("task of the levels", lacking[0], levels)
-        if floor not in (*STRATEGIES, "best"):
-            raise unknown("floor", floor, (*STRATEGIES, "best"))
+        if floor not in FLOORS:
+            raise unknown("floor", floor, FLOORS)
         rng = Seed.of(seed, Purpose.BOOTSTRAP).rng()
         trials = {name: np.flatnonzero(self.task == self.tasks.index(name)) for name in tasks}
         resampled = {name: self.resample(trial, rng) for name, trial in trials.items()}

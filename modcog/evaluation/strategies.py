@@ -39,6 +39,9 @@ from modcog.trials.tables import Tables
 STRATEGIES = ("blind", "no-comparison", "no-memory", "no-clock", "no-sequence", "ideal")
 """Players in the order of reports."""
 
+FLOORS = (*STRATEGIES[:-1], "best")
+"""Levels that a share can be counted from; the best is the highest of a player who lacks something a task needs."""
+
 CELLS = 500_000
 """Beliefs × answers that are scored at once; few enough for the processor's cache."""
 
