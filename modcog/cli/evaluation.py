@@ -39,7 +39,9 @@ tolerance = click.option(
 @tolerance
 @click.option("--ceiling/--no-ceiling", default=True, help="Chance, ceiling and the share between beside each score.")
 @click.option(
-    "--floor", default="blind", help="Level of a share of 0 [blind, no-clock, …; best: the highest of them].",
+    "--floor",
+    default="blind",
+    help="Level of a share of 0 [blind, no-clock, …; best: the highest of them].",
     **one_of("floor", lambda: FLOORS),
 )
 @trust
