@@ -1,5 +1,6 @@
 from . import analysis as analysis
 from . import data as data
+from . import envs as envs
 from . import evaluation as evaluation
 from . import experiments as experiments
 from . import models as models
@@ -9,6 +10,7 @@ from .battery import Battery as Battery
 from .battery import BatteryConfig as BatteryConfig
 from .errors import ModcogError as ModcogError
 from .errors import UnknownNameError as UnknownNameError
+from .evaluation.agents import evaluate_agent as evaluate_agent
 from .evaluation.evaluate import evaluate as evaluate
 from .own_task import add_base as add_base
 from .own_task import remove_base as remove_base

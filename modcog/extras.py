@@ -20,6 +20,7 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "croissant": ("mlcroissant",),
     "psychometric": ("psignifit",),
+    "sb3": ("stable_baselines3",),
     "train": ("torch", "lightning_fabric", "safetensors", "tensorboard", "llvmlite", "pandas", "scipy"),
     "neurogym": ("neurogym", "torch"),
 }

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, StrictBool
 
 from modcog.battery import Battery, BatteryConfig
@@ -16,6 +18,7 @@ from modcog.envs.fixed import is_sequential
 from modcog.errors import FixedError, ModcogError, UnknownKeywordError, unknown
 from modcog.settings import Settings
 from modcog.tasks.names import parse
+from modcog.trials.arrays import Trials
 from modcog.trials.tables import Tables
 from modcog.validation import validated
 
@@ -40,8 +43,8 @@ OUTCOMES = [_outcome(*case) for case in product((FREE, GUARDED, RESPOND, HOLD, S
 """Outcomes by demand + 4 · last + 2 · right + responded: a step of many copies has no time for the function above."""
 
 
-def demands(tables: Tables) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the demands of the one task of ``tables``.
+def demands(tables: Tables, task: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the demands of a task, by its index in ``tables``.
 
     Returns:
         Before the decision: to the end of the period named fixation, and after it. In the decision: of a trial that
@@ -49,7 +52,31 @@ def demands(tables: Tables) -> tuple[tuple[int, int], tuple[int, int]]:
     """
     if tables.rules.name == "published":  # P11
         return (GUARDED, FREE), (RESPOND, RESPOND)
-    return (GUARDED, GUARDED), (HOLD, SEQUENCE if tables.sequence_sign[0] else RESPOND)
+    return (GUARDED, GUARDED), (HOLD, SEQUENCE if tables.sequence_sign[task] else RESPOND)
+
+
+def ending(abort: bool) -> NDArray[np.bool_]:
+    """Return which of ``OUTCOMES`` end a trial, (40,), if a response before the decision does so or not."""
+    return np.array([ends or (abort and earned == "abort") for earned, ends, _ in OUTCOMES])
+
+
+def step_demands(tables: Tables, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return demand + 4 · last of each of S steps, (S,), and the number of steps that share its reward, (S,).
+
+    All trials are of one task.
+    """
+    task = int(trials.task[0])
+    before, decision = (np.array(codes) for codes in demands(tables, task))
+    periods = trials.periods[task]
+    guarded = periods[: periods.index("fixation") + 1] if "fixation" in periods else ()  # a user's task may lack it
+    fixation = sum(trials.conditions[f"steps_{period}"] for period in guarded)
+    trial = np.repeat(np.arange(len(trials)), trials.lengths)
+    place = np.arange(len(trial)) - trials.offsets[trial]
+    late = place >= np.broadcast_to(fixation, len(trials))[trial]
+    in_decision = place >= trials.decision_start[trial]
+    demand = np.where(in_decision, decision[trials.conditions["respond"]][trial], before[late.astype(np.intp)])
+    shares = np.where(demand == SEQUENCE, (trials.lengths - trials.decision_start)[trial], 1.0)
+    return demand + 4 * (place == trials.lengths[trial] - 1), shares
 
 
 class Rewards(BaseModel, frozen=True, extra="forbid"):

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.envs.fixed import FixedSettings, fixed
-from modcog.envs.stepping import OUTCOMES, SEQUENCE, EnvOptions, demands, read_options
+from modcog.envs.stepping import OUTCOMES, EnvOptions, ending, read_options, step_demands
 from modcog.errors import ModcogError, UnknownNameError, shown
 from modcog.seeds import Purpose, Seed, check_seed
 from modcog.tasks.names import parse
 from modcog.trials.arrays import Trials
 from modcog.trials.source import TrialSource
-from modcog.trials.tables import Tables
 from modcog.validation import ReadOnlyDict
 
 SAME_STEP = gymnasium.__version__.startswith("0.")
@@ -55,6 +54,8 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  as gymnasium has it
     if hasattr(_gymnasium_vector, "AutoresetMode"):  # since 1.1
         metadata["autoreset_mode"] = _gymnasium_vector.AutoresetMode.NEXT_STEP
+
+    same_step = SAME_STEP
 
     num_envs: int = fixed("num_envs", lambda env: env.pool.lanes, meaning="Copies.")
     max_episode_steps: int | None = fixed("max_episode_steps", lambda env: env._limit, meaning="Limit of an episode.")
@@ -205,7 +206,7 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
             self._steps_done[playing] += 1
             truncated = self._steps_done >= self._limit
             finished = np.flatnonzero(terminated | truncated)
-        if not SAME_STEP:
+        if not self.same_step:
             self._finished = finished
         elif len(finished):
             self._report_final(finished, infos, reports)
@@ -242,21 +243,6 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
             infos[name][lanes], infos[f"_{name}"][lanes] = 0, False
 
 
-def step_demands(tables: Tables, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return demand + 4 · last of each of S steps, (S,), and the number of steps that share its reward, (S,)."""
-    before, decision = (np.array(codes) for codes in demands(tables))
-    periods = trials.periods[0]
-    guarded = periods[: periods.index("fixation") + 1] if "fixation" in periods else ()  # a user's task may lack it
-    fixation = sum(trials.conditions[f"steps_{period}"] for period in guarded)
-    trial = np.repeat(np.arange(len(trials)), trials.lengths)
-    place = np.arange(len(trial)) - trials.offsets[trial]
-    late = place >= np.broadcast_to(fixation, len(trials))[trial]
-    in_decision = place >= trials.decision_start[trial]
-    demand = np.where(in_decision, decision[trials.conditions["respond"]][trial], before[late.astype(np.intp)])
-    shares = np.where(demand == SEQUENCE, (trials.lengths - trials.decision_start)[trial], 1.0)
-    return demand + 4 * (place == trials.lengths[trial] - 1), shares
-
-
 class Pool:
     """The current block of trials of each copy ("lane") and the step at which each lane stands.
 
@@ -271,7 +257,7 @@ class Pool:
         self.tables, self.lanes = battery.tables, lanes
         rewards = options.rewards.model_dump()
         self._reward = np.array([rewards.get(earned, 0.0) for earned, _, _ in OUTCOMES])
-        self._ends = np.array([ends or (options.abort and earned == "abort") for earned, ends, _ in OUTCOMES])
+        self._ends = ending(options.abort)
         self._counts = np.array([right for _, _, right in OUTCOMES], float)
         self._sources = [TrialSource(self.tables, Seed.of(None, Purpose.SAMPLE)) for _ in range(lanes)]
         self._blocks: list[Trials | None] = [None] * lanes

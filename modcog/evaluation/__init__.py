@@ -1,5 +1,6 @@
 """Scores: how well a network, or anything else that acts, does the tasks, and how well it could."""
 
+from modcog.evaluation.agents import evaluate_agent
 from modcog.evaluation.ceilings import Level, levels
 from modcog.evaluation.evaluate import evaluate
 from modcog.evaluation.measures import MEASURES
@@ -10,6 +11,6 @@ from modcog.evaluation.scoring import score
 from modcog.evaluation.strategies import STRATEGIES
 
 __all__ = [
-    "MEASURES", "STRATEGIES", "Figure", "IdealObserver", "Level", "Score", "Scores", "evaluate", "format_table",
-    "levels", "score",
+    "MEASURES", "STRATEGIES", "Figure", "IdealObserver", "Level", "Score", "Scores", "evaluate", "evaluate_agent",
+    "format_table", "levels", "score",
 ]  # fmt: skip

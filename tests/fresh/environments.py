@@ -114,6 +114,7 @@ CALLS = {
     "sweep to parquet": ["modcog sweep grid.yaml --table parquet --out sweep"],
     "benchmark": [f"modcog benchmark gru {SMALL} --seeds 1 --n-trials 2 --out benchmark"],
     "validate": ["modcog validate C1 --tables tables"],
+    "agents": ["import modcog; modcog.envs.sb3.vec_env('go', 2).reset()"],
     "analysis": ["import modcog; modcog.analysis.hidden_states"],
 }
 """Name of each call, and the commands and scripts to be run one after the other."""

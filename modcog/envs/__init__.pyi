@@ -1,0 +1,1 @@
+from . import sb3 as sb3
