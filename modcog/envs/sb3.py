@@ -44,9 +44,15 @@ def vec_env(task: str, n_envs: int = 64, seed: int | None = None, **keywords: An
 
 
 class _SameStep(ModCogVectorEnv):
-    """The vector environment, with copies that are reset in the step that ends their episode."""
+    """The vector environment, with copies that are reset in the step that ends their episode.
+
+    Its infos are simpler than gymnasium's: ``reports`` by copy, and the ``final`` copies with their observations.
+    """
 
     same_step = True
+
+    def _report_final(self, lanes: NDArray[np.intp], infos: dict[str, Any], reports: dict[int, dict[str, Any]]) -> None:
+        infos["final"] = zip(lanes.tolist(), self.pool.observations(lanes), strict=True)
 
     def _add_info(self, infos: dict[str, Any], report: dict[str, Any], lane: int) -> dict[str, Any]:
         infos.setdefault("reports", {})[lane] = report
@@ -84,12 +90,11 @@ class ModCogVecEnv(VecEnv):
         infos = [{"gt": gt, "new_trial": new_trial, "TimeLimit.truncated": False} for gt, new_trial in steps]
         for copy, report in found.get("reports", {}).items():
             infos[copy] |= report
-        dones = terminated | truncated
-        for copy in np.flatnonzero(dones).tolist():
-            infos[copy] |= found["final_info"][copy]
-            infos[copy]["terminal_observation"] = found["final_observation"][copy]
-            infos[copy]["TimeLimit.truncated"] = bool(truncated[copy] and not terminated[copy])
-        return observations, rewards.astype(np.float32), dones, infos
+        for copy, observation in found.get("final", ()):
+            infos[copy]["terminal_observation"] = observation
+        for copy in np.flatnonzero(truncated & ~terminated).tolist():
+            infos[copy]["TimeLimit.truncated"] = True
+        return observations, rewards.astype(np.float32), terminated | truncated, infos
 
     def close(self) -> None:
         """Close the environment."""

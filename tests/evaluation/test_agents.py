@@ -97,7 +97,8 @@ def test_trials_end_where_the_environment_ends_them_and_count_as_it_counts(task,
         performance.append(info["performance"])
     assert agent.steps == same.steps
     assert len(set(agent.steps)) > 1 or task == "dlyantiseql"
-    counted = scores.values["decision" if "seq" in task else "last_step"]
+    sequence = (scores.conditions["respond"] == 1) & ("seq" in task)
+    counted = np.where(sequence, scores.values["decision"], scores.values["last_step"])
     np.testing.assert_allclose(counted, performance, rtol=1e-12)
     assert 0 < counted.mean() < 1
 
