@@ -23,8 +23,10 @@ from modcog.trials import source
 
 if SAME_STEP:
     from gymnasium.experimental.vector import SyncVectorEnv, VectorEnv
+    from gymnasium.experimental.wrappers.vector import RecordEpisodeStatisticsV0 as RecordEpisodeStatistics
 else:
     from gymnasium.vector import SyncVectorEnv, VectorEnv
+    from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 MODE = "custom" if SAME_STEP else "vector_entry_point"
 
@@ -292,6 +294,27 @@ def test_a_specification_that_is_refused_changes_nothing():
         env.spec = wrong
     assert (env.dt, env.spec.kwargs.get("dt")) == (100, None)
     env.step([0, 0])
+
+
+@pytest.mark.parametrize("options", [{}, {"max_episode_steps": 10}, {"trials_per_episode": 2}])
+def test_gymnasiums_wrapper_counts_its_episodes(options):
+    envs = RecordEpisodeStatistics(gym.make_vec("modcog/dms-v0", num_envs=5, vectorization_mode=MODE, **options))
+    envs.reset(seed=0)
+    rng = np.random.default_rng(0)
+    total, length, done = np.zeros(5), np.zeros(5, int), np.zeros(5, bool)
+    episodes = 0
+    for _ in range(200):
+        resets = done & (not SAME_STEP)
+        actions = np.where(rng.random(5) < 0.95, 0, rng.integers(0, 17, 5))
+        _, rewards, terminated, truncated, info = envs.step(actions)
+        total, length = total + rewards * ~resets, length + ~resets
+        if (done := terminated | truncated).any():
+            np.testing.assert_array_equal(info["_episode"], done)
+            np.testing.assert_allclose(info["episode"]["r"][done], total[done], atol=1e-5)
+            np.testing.assert_array_equal(info["episode"]["l"][done], length[done])
+        episodes += done.sum()
+        total[done] = length[done] = 0
+    assert episodes > 10
 
 
 # Copies
