@@ -72,6 +72,11 @@ class ModCogVecEnv(VecEnv):
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
+    @property
+    def unwrapped(self) -> ModCogVectorEnv:
+        """The environment under the interface."""
+        return self.env
+
     def reset(self) -> NDArray[np.float32]:
         """Begin an episode in every copy and return the first observations, (n_envs, C) float32."""
         observations, _ = self.env.reset(seed=list(self._seeds))

@@ -26,8 +26,8 @@ from modcog.trials.tables import Tables
 from modcog.user_code import accepted_options, failures_as, required_options
 
 PASSIVE = (
-    "Autoreset", "AutoResetWrapper", "Monitor", "OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics",
-    "RecordEpisodeStatisticsV0", "RecordVideo", "TimeLimit",
+    "Autoreset", "AutoResetWrapper", "ModCogVecEnv", "Monitor", "OrderEnforcing", "PassiveEnvChecker",
+    "RecordEpisodeStatistics", "RecordEpisodeStatisticsV0", "RecordVideo", "TimeLimit", "VecMonitor",
 )  # fmt: skip
 """Wrappers of environments that change neither observations nor actions."""
 
@@ -57,7 +57,7 @@ def evaluate_agent(
             If it has a method ``reset``, that is called before each trial. Or a model of Stable-Baselines3 or
             sb3-contrib, or anything else with a method ``predict`` of that form, which plays many trials at once.
         task: name or gymnasium id; a list of these or a ``modcog.Battery``; or an environment of one of the tasks,
-            whose settings and ``abort`` hold, and whose ``num_envs``, if it is a vector environment.
+            whose settings and ``abort`` hold, and whose number of copies, if it is one of many.
         n_trials: number of trials of each task.
         seed: of the trials; None: from the operating system.
         n_envs: trials played at once, at most; the policy then gets observations (n, C), and gives n actions. None:
@@ -117,7 +117,7 @@ def _environment(env: Any) -> FixedSettings:
                 f"task: got an environment in the wrapper {type(env).__name__}, which may change observations or "
                 "actions; give the environment without it, and do in the policy what it does"
             )
-        env = env.env
+        env = vars(env).get("venv") or env.env  # the former in Stable-Baselines3
     return inner
 
 
@@ -128,17 +128,18 @@ class _Agent:
         if isinstance(policy, type):
             raise ModcogError(f"policy: got the class {policy.__name__}, must be an agent made from it, or a function")
         model = callable(getattr(policy, "predict", None))
-        if not model and (not callable(policy) or hasattr(policy, "state_dict")):
-            raise ModcogError(
-                f"policy: got {type(policy).__name__}, must be a function from observation to action, or have a method "
-                "predict; modcog.evaluate scores torch modules"
-            )
+        if not model and not callable(policy):
+            given = type(policy).__name__
+            raise ModcogError(f"policy: got {given}, must be a function from observation to action, or have predict()")
         self.many, self._n_actions, self._model = many or model, n_actions, model
         self._call, self._reset = policy.predict if model else policy, getattr(policy, "reset", None)
         self._normalized = getattr(policy, "get_vec_normalize_env", lambda: None)()  # how a model saw its training
         offered = {"state": None, "episode_start": None, "deterministic": deterministic}
-        self._options = accepted_options(self._call, offered)
-        self._by_place = len(required_options(self._call)) == 2 and "state" not in self._options
+        described = (
+            self._call if model else getattr(policy, "forward", policy)
+        )  # a torch module's own call says nothing
+        self._options = accepted_options(described, offered)
+        self._by_place = len(required_options(described)) == 2 and "state" not in self._options
         self._state: Any = None
 
     def __call__(self, observations: NDArray[np.float32], first: bool) -> NDArray[np.int64]:

@@ -214,7 +214,7 @@ class Shifted(gym.ObservationWrapper):
         (lambda: 0, "but failed: TypeError"),
         (lambda x, h: 0, "got int, must be a tuple of action and next state"),
         (Luck, "got the class Luck"),
-        (7, "got int, must be a function from observation to action, or have a method predict"),
+        (7, "got int, must be a function from observation to action, or have predict"),
     ],
 )
 def test_a_wrong_policy_is_refused_in_one_line(policy, says):
@@ -230,9 +230,17 @@ def test_wrong_actions_of_many_trials_are_refused():
         evaluate_agent(lambda x: [0, 1, 2, 99], "go", 4, n_envs=4)
 
 
-def test_a_torch_module_belongs_to_evaluate():
+def test_a_torch_module_may_act():
     torch = pytest.importorskip("torch")
-    with pytest.raises(ModcogError, match=r"got Linear, .*modcog.evaluate scores torch modules"):
+
+    class Sums(torch.nn.Module):
+        def forward(self, observation, memory):
+            memory = torch.as_tensor(observation) + (0 if memory is None else memory)
+            return memory[:17].argmax(), memory
+
+    wanted = evaluate(lambda x: np.cumsum(x[..., :17], axis=1).argmax(axis=-1), Battery(["go"]), 20)
+    assert_same_scores(evaluate_agent(Sums(), "go", 20, early_end=False), wanted)
+    with pytest.raises(ModcogError, match="but failed: TypeError"):
         evaluate_agent(torch.nn.Linear(33, 17), "go", 3)
 
 
@@ -293,6 +301,7 @@ def test_models_play_as_they_are(kind):
     battery = Battery(["dms"])
     found = evaluate_agent(model, "modcog/dms-v0", 50, early_end=False)
     assert_same_scores(found, evaluate(lambda x: played(model, x, recurrent), battery, 50))
+    assert_same_scores(evaluate_agent(model, env, 50, early_end=False), found)
     lucky = [evaluate_agent(model, battery, 50, deterministic=False).conditions["reaction_time_ms"] for _ in range(2)]
     assert not np.array_equal(*lucky, equal_nan=True)
 
@@ -303,6 +312,8 @@ def test_a_model_sees_observations_as_in_its_training():
     model = baselines.A2C("MlpPolicy", env, seed=0, device="cpu").learn(50)
     battery = Battery(["go"])
     wanted = evaluate(lambda x: played(model, env.normalize_obs(x), False), battery, 40)
+    with pytest.raises(ModcogError, match="wrapper VecNormalize"):
+        evaluate_agent(model, env, 40)
     assert_same_scores(evaluate_agent(model, battery, 40, early_end=False), wanted)
 
 
