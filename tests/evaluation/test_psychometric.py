@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from modcog import ModcogError
 from modcog.evaluation.psychometric import fit_psychometric
@@ -11,17 +10,21 @@ pytest.importorskip("psignifit")
 
 
 def test_a_known_function_is_found_with_intervals_that_hold_it():
-    rng, sd, threshold = np.random.default_rng(0), 0.1, 0.25
-    x = np.repeat([0.08, 0.16, 0.24, 0.32, 0.4, 0.64], 500)
-    correct = rng.random(len(x)) < 0.5 + 0.5 * norm.cdf((x - threshold) / sd)
+    rng, steepness, threshold, lapse = np.random.default_rng(0), 1.8, 0.2, 0.02
+    x = np.repeat([0, 0.04, 0.08, 0.16, 0.24, 0.32, 0.4, 0.64], 500)
+    weibull = 1 - 2 ** -((x / threshold) ** steepness)  # ½ at the threshold
+    correct = rng.random(len(x)) < 0.5 + (0.5 - lapse) * weibull
     found = fit_psychometric(x, correct.astype(float))
-    slope = 0.5 * norm.pdf(0) / sd
-    assert found.threshold == pytest.approx(threshold, abs=0.03)
+    slope = (0.5 - lapse) * 0.5 * np.log(2) * steepness / threshold
+    assert found.threshold == pytest.approx(threshold, abs=0.02)
     assert found.threshold_interval[0] < threshold < found.threshold_interval[1]
-    assert found.slope == pytest.approx(slope, rel=0.2)
+    assert found.slope == pytest.approx(slope, rel=0.15)
     assert found.slope_interval[0] < slope < found.slope_interval[1]
-    assert found.lapse < 0.03
-    np.testing.assert_allclose(found([threshold, 1.0]), [0.75, 1.0], atol=0.04)
+    assert found.lapse_interval[0] <= lapse <= found.lapse_interval[1]
+    np.testing.assert_allclose(found([0, threshold, 1.0]), [0.5, 0.74, 0.98], atol=0.02)
+    step = 1e-5
+    steep = (found(found.threshold + step) - found(found.threshold - step)) / (2 * step)
+    assert found.slope == pytest.approx(steep, rel=1e-3)
 
 
 def test_two_strengths_are_too_few():
