@@ -104,7 +104,10 @@ def by_condition(
             for (name, level), colour in zip(_below(scores, condition, task, kind).items(), PALETTE[1:], strict=False):
                 axis.axhline(scale * level, color=colour, linewidth=1, linestyle=(0, (4, 2)), label=name)
         axis.set_xlabel(condition.replace("_ms", " (ms)").replace("_", " "))
-        axis.set_ylabel(f"{kind.replace('_', ' ')} ({'°' if kind == 'angular_error' else '%'})")
+        label = (
+            kind.replace("_", " ") if kind in ("angular_error", "unanswered") else f"{kind.replace('_', '-')} accuracy"
+        )
+        axis.set_ylabel(f"{label} ({'°' if kind == 'angular_error' else '%'})")
         if kind != "angular_error":
             axis.set_ylim(-3, 103)
         figure.legend(loc="outside right upper")

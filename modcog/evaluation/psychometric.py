@@ -67,11 +67,11 @@ def fit_psychometric(x: NDArray[np.floating], correct: NDArray[np.floating]) -> 
         warnings.simplefilter("ignore")
         result = psignifit(data, experiment_type="2AFC", sigmoid="gumbel", verbose=False)
     found = result.parameter_estimate
-    (low, high), (narrow, wide), lapses = (
-        tuple(map(float, result.confidence_intervals[name]["0.95"])) for name in ("threshold", "width", "lambda")
+    (low, high), (narrow, wide), (least, most) = (
+        map(float, result.confidence_intervals[name]["0.95"]) for name in ("threshold", "width", "lambda")
     )
     threshold = float(np.exp(found["threshold"]))
     slope = float(result.slope(found["threshold"])) / threshold
     steep = slope * found["width"] / wide, slope * found["width"] / narrow
     ends = float(np.exp(low)), float(np.exp(high))
-    return Psychometric(threshold, ends, slope, steep, float(found["lambda"]), lapses, result)
+    return Psychometric(threshold, ends, slope, steep, float(found["lambda"]), (least, most), result)
