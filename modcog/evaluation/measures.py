@@ -20,13 +20,11 @@ class Measure:
         column: name of its mean in tables and records.
         label: name in print.
         unit: that values are printed in: ``"%"`` of a share from 0 to 1, or ``"°"``.
-        pooled: over a group, steps count alike instead of tasks.
     """
 
     column: str
     label: str
     unit: str = "%"
-    pooled: bool = False
 
 
 MEASURES = {
@@ -36,7 +34,7 @@ MEASURES = {
     "directional": Measure("directional_accuracy", "directional accuracy"),
     "angular_error": Measure("angular_error", "angular error", "°"),
     "unanswered": Measure("unanswered", "unanswered"),
-    "pooled": Measure("pooled_accuracy", "pooled accuracy", pooled=True),
+    "pooled": Measure("pooled_accuracy", "pooled accuracy"),
 }
 """Measures by name; the first is the primary one.
 

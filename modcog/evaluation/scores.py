@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
@@ -200,7 +200,7 @@ class Scores(Measured):
 
     def per_task(self, kind: str = "decision") -> dict[str, float]:
         """Return the mean of a measure, decision accuracy unless another is named, for each task that has trials."""
-        value, count = self.sums(kind)
+        value, count = self.sums(known_measure(kind))
         total, n = (np.bincount(self.task, part, len(self.tasks)) for part in (value, count))
         with np.errstate(invalid="ignore"):
             means = total / n
@@ -214,7 +214,7 @@ class Scores(Measured):
     def mean(self, kind: str, tasks: Sequence[str] | None = None) -> float:
         """Return the mean of a measure over some tasks, or the battery; NaN where no trial has a value."""
         chosen = self.tasks if tasks is None else tasks
-        if not MEASURES[known_measure(kind)].pooled:
+        if known_measure(kind) != "pooled":
             return _mean(np.array([value for name, value in self.per_task(kind).items() if name in chosen]))
         value, count = self.sums(kind)
         counts = np.isin(self.task, [self.tasks.index(name) for name in chosen])
@@ -222,9 +222,9 @@ class Scores(Measured):
 
     def sums(self, kind: str) -> tuple[Floats, Floats]:
         """Return what each trial adds to the sum of a measure, (n,), and to the number of values behind it, (n,)."""
-        if MEASURES[known_measure(kind)].pooled:
+        if kind == "pooled":
             return self.values["decision"] * self.steps, self.steps.astype(np.float64)
-        value = self.values[kind]
+        value = self.values[kind] if kind in self.values else self.conditions[kind]
         defined = ~np.isnan(value)
         return np.where(defined, value, 0.0), defined.astype(np.float64)
 
@@ -281,7 +281,7 @@ class Scores(Measured):
         Args:
             conditions: names of columns of ``trials.conditions``, such as ``"coherence"`` or ``"interval_ms"``.
             task: the tasks that count; None: all.
-            kind: a measure (``MEASURES``).
+            kind: a measure (``MEASURES``), or another condition, such as ``"reaction_time_ms"`` of an agent.
             bins: edges of bins, (k + 1,), that a condition's values are sorted into, the last one closed, or the number
                 of bins with equally many trials. None: ``BINS`` such bins for a condition with more than
                 ``MOST_VALUES`` values, none for others.
@@ -289,14 +289,16 @@ class Scores(Measured):
 
         Returns:
             A row for each combination of values, in their order: the conditions (of a bin, the mean of its trials),
-            ``n`` trials, ``value`` (a share from 0 to 1, or degrees), and ``low`` and ``high``, its 95 % bootstrap
-            interval. A pandas DataFrame if pandas is installed, otherwise a NumPy structured array.
+            ``n`` trials, ``value`` (a share from 0 to 1, degrees, or the mean of the condition), and ``low`` and
+            ``high``, its 95 % bootstrap interval. A pandas DataFrame if pandas is installed, otherwise a NumPy
+            structured array.
 
         Raises:
             UnknownNameError: if there is no such condition, task or measure.
             ModcogError: if none is named, the bins are wrong, or no trial is left.
         """
-        known_measure(kind)
+        if kind not in self.conditions:
+            known_measure(kind)
         if not conditions:
             raise ModcogError(f"by: got no condition, must name at least one of {', '.join(self.conditions)}")
         trial = self._select(conditions, task)
@@ -310,7 +312,7 @@ class Scores(Measured):
         rows = []
         for k in range(group.max() + 1):
             own = trial[group == k]
-            sums = [self.resample(own[self.task[own] == index], rng) for index in np.unique(self.task[own])]
+            sums = [self.resample(own[self.task[own] == index], rng, [kind]) for index in np.unique(self.task[own])]
             figure = _figure(kind, sums, None, "blind")
             rows.append((*(column[own].mean() for column in columns), len(own), figure.value, *figure.interval))
         types = [*((name, float) for name in conditions), ("n", int), ("value", float), ("low", float), ("high", float)]
@@ -386,8 +388,10 @@ class Scores(Measured):
             raise ModcogError("scores: made from trials alone; levels need the battery, which modcog.evaluate keeps")
         return self.battery
 
-    def resample(self, trial: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Floats]:
-        """Return the sums behind each measure over some trials and over ``BOOTSTRAP`` resamples of them.
+    def resample(
+        self, trial: NDArray[np.intp], rng: np.random.Generator, kinds: Collection[str] = MEASURES
+    ) -> dict[str, Floats]:
+        """Return the sums behind measures over some trials and over ``BOOTSTRAP`` resamples of them.
 
         Returns:
             By measure, (2, 1 + BOOTSTRAP): the sum of the values and their number, first of the trials themselves.
@@ -395,8 +399,8 @@ class Scores(Measured):
         n = len(trial)
         drawn = rng.integers(0, n, (BOOTSTRAP, n)) + np.arange(BOOTSTRAP)[:, None] * n
         often = np.vstack([np.ones((1, n)), np.bincount(drawn.ravel(), minlength=BOOTSTRAP * n).reshape(BOOTSTRAP, n)])
-        every = np.concatenate([np.stack(self.sums(kind)) for kind in MEASURES])[:, trial]
-        return dict(zip(MEASURES, (every @ often.T).reshape(len(MEASURES), 2, -1), strict=True))
+        every = np.concatenate([np.stack(self.sums(kind)) for kind in kinds])[:, trial]
+        return dict(zip(kinds, (every @ often.T).reshape(len(kinds), 2, -1), strict=True))
 
 
 def join(parts: Sequence[Scores]) -> Scores:
@@ -453,7 +457,7 @@ def _figure(kind: str, sums: Sequence[Mapping[str, Floats]], levels: Sequence[Le
     value, count = np.stack([one[kind] for one in sums], axis=1)
     with np.errstate(invalid="ignore"):
         means = value / count
-        every = (value.sum(axis=0) / count.sum(axis=0))[None] if MEASURES[kind].pooled else means
+        every = (value.sum(axis=0) / count.sum(axis=0))[None] if kind == "pooled" else means
     found = Figure(*_with_interval(every))
     if levels is None:
         return found

@@ -134,6 +134,11 @@ def test_reaction_times():
     scores = evaluate_agent(Waits(), "rtgo", 70, dt=50, timing={"decision": 300})
     wait = np.arange(70) % 7
     np.testing.assert_array_equal(scores.conditions["reaction_time_ms"], np.where(wait < 6, 50 * wait, np.nan))
+    times = np.asarray(scores.by("modality", kind="reaction_time_ms").to_records(index=False))
+    for row in times:
+        own = scores.conditions["reaction_time_ms"][scores.conditions["modality"] == row["modality"]]
+        assert row["value"] == pytest.approx(np.nanmean(own))
+        assert row["low"] < row["value"] < row["high"]
     table = np.asarray(scores.by("reaction_time_ms", kind="unanswered"))
     assert table.shape[0] == 6
     np.testing.assert_allclose([row[2] for row in table.tolist()], np.arange(6) / 6)
