@@ -169,12 +169,12 @@ class CompiledKernel(Kernel):
         work = int(rows_end[-1]) * steps * pieces * width
         threads = _threads(work)
         parts = 1 if threads == 1 else _PARTS * threads
-        bounds = np.searchsorted(rows_end, np.arange(parts + 1) * rows_end[-1] // parts)
-        bounds[0], bounds[-1] = 0, len(rows_end) - 1
+        inner = np.searchsorted(rows_end, np.arange(1, parts) * rows_end[-1] // parts) if parts > 1 else ()
+        bounds = [0, *map(int, inner), len(rows_end) - 1]
         spaces = right.new_empty(parts, scratch // right.element_size())
         jobs = [
             {"top": top, "bottom": bottom, "scratch": own}
-            for top, bottom, own in zip(bounds.tolist(), bounds[1:].tolist(), spaces, strict=False)
+            for top, bottom, own in zip(bounds, bounds[1:], spaces, strict=False)
         ]
         return self._jobs(
             name, width, jobs, work, left=left, right=right, steps=steps, pieces=pieces, together=_STEPS,
@@ -261,7 +261,8 @@ def _fill(place: Tensor, value: Tensor | None) -> None:
         part = piece[..., :0] if value is None else value[..., k * width : (k + 1) * width]
         if value is not None:
             piece[..., : part.shape[-1]] = part
-        piece[..., part.shape[-1] :] = 0
+        if part.shape[-1] < width:
+            piece[..., part.shape[-1] :] = 0
 
 
 def _joined(pieces: Tensor, batch: int) -> Tensor:

@@ -37,10 +37,11 @@ def is_opaque(*tensors: Tensor | None) -> bool:
         return False
     if torch._C._are_functorch_transforms_active() or _python_dispatch._get_current_dispatch_mode() is not None:
         return False
+    dual = forward_ad._current_level >= 0
     return all(
         type(t) in (Tensor, nn.Parameter)
         and not (t.is_meta or torch._C._functorch.is_legacy_batchedtensor(t))
-        and forward_ad.unpack_dual(t).tangent is None  # type: ignore[no-untyped-call]
+        and not (dual and forward_ad.unpack_dual(t).tangent is not None)  # type: ignore[no-untyped-call]
         for t in tensors
         if t is not None
     )
