@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modcog import Battery, ModcogError
+from modcog.cli import main
 from modcog.cli.training import summary
 from modcog.training import DivergedError, TrainConfig, load_model, loop, train
 from modcog.training.checkpoint import checkpoints, latest
@@ -80,6 +81,19 @@ def test_minibatches_made_ahead_train_the_same_network(small, tmp_path, monkeypa
     with pytest.raises(ZeroDivisionError):
         train(failed := small(out=tmp_path / "failed"))
     assert read_metrics(failed.out)[-1]["step"] == 4
+
+
+@pytest.mark.parametrize("accelerator", ["cuda", "mps", "gpu"])
+def test_a_device_that_this_machine_lacks_is_refused_in_one_line_before_any_work(
+    accelerator, tmp_path, capsys, monkeypatch
+):
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("there is a GPU")
+    monkeypatch.setattr(loop, "_Loop", lambda *_: pytest.fail("work has begun"))
+    assert main(["train", "--accelerator", accelerator, "--out", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"accelerator '{accelerator}'" in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
