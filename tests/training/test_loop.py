@@ -19,7 +19,6 @@ from modcog.training import DivergedError, TrainConfig, load_model, loop, train
 from modcog.training.checkpoint import checkpoints, latest
 from modcog.training.metrics import read_metrics
 from modcog.training.run import build_model
-from modcog.trials.prefetch import Prefetcher
 
 
 def weights(config: TrainConfig) -> dict[str, torch.Tensor]:
@@ -57,30 +56,6 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(small, tm
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
     assert numbers(first) == numbers(again)
-
-
-@pytest.mark.parametrize("layout", ["trials", "stream"])
-def test_minibatches_made_ahead_train_the_same_network(small, tmp_path, monkeypatch, layout):
-    """They are made ahead where a core is free, and their errors end the run when they are used."""
-    made, ahead, made_batches = [], [], loop.make_batches
-
-    def watched(*settings):
-        batches = made_batches(*settings)
-        return lambda index: made.append(index) or batches(index)
-
-    monkeypatch.setattr(loop, "make_batches", watched)
-    monkeypatch.setattr(loop, "Prefetcher", lambda count: ahead.append(count) or Prefetcher(count))
-    for name, cores in (("one", 1), ("many", 2)):
-        made.clear()
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        train(small(out=tmp_path / name, layout=layout, seq_len=30))
-        assert made[:12] == list(range(12))
-    assert ahead == [0, 2]
-    assert same(*(weights(small(out=tmp_path / name)) for name in ("one", "many")))
-    monkeypatch.setattr(loop, "make_batches", lambda *settings: lambda index: made_batches(*settings)(1 // (5 - index)))
-    with pytest.raises(ZeroDivisionError):
-        train(failed := small(out=tmp_path / "failed"))
-    assert read_metrics(failed.out)[-1]["step"] == 4
 
 
 @pytest.mark.parametrize("accelerator", ["cuda", "mps", "gpu"])

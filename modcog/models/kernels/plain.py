@@ -142,10 +142,10 @@ def gradients(
     """Return the gradients by the inputs that are needed, and None for the others.
 
     Args:
-        outputs: what was computed from the inputs.
+        outputs: logits (T, B, A) and states (T, B, N), computed from the inputs.
         inputs: tensors that autograd recorded.
         needed: True for the inputs whose gradient is wanted.
-        grads: gradients by the outputs; None for zero.
+        grads: gradients by the outputs, of their shapes; None for zero.
         create_graph: make the gradients differentiable again.
         retain_graph: allow another call; None: if ``create_graph`` does.
     """
