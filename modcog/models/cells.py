@@ -12,7 +12,15 @@ from torch import Generator, Tensor, nn
 
 from modcog.errors import ModcogError, unknown
 from modcog.models import kernels
-from modcog.models.kernels import ACTIVATIONS, Kernel, MaskedRecurrence, PlainNetwork, full_precision, is_opaque
+from modcog.models.kernels import (
+    ACTIVATIONS,
+    Kernel,
+    MaskedRecurrence,
+    PlainNetwork,
+    RnnKernel,
+    full_precision,
+    is_opaque,
+)
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 
@@ -125,6 +133,7 @@ class MaskedRNN(RecurrentNetwork):
             raise ModcogError(f"tau: got {tau:g}, must be at least dt = {dt:g}")
         self.alpha = 1.0 if tau is None else dt / tau
         self.mask, self.activation, self.noise, self.kernel = mask, activation, noise, kernel
+        self._check_kernel()
         self._kernels: dict[tuple[str, torch.device], Kernel] = {}
         self._plain = PlainNetwork(mask, activation, self.alpha)
         device = torch.empty(0).device  # torch's default
@@ -158,12 +167,25 @@ class MaskedRNN(RecurrentNetwork):
                 noise = torch.randn(shape, device=x.device, dtype=x.dtype, **source) * self.noise
             if not is_opaque(x, h0, *weights):
                 return self._plain(x, h0, noise, *weights)
-            name = kernels.choose(self.mask, x.device, x.dtype) if self.kernel == "auto" else self.kernel
+            self._check_kernel()  # noise and kernel may have been changed
+            name = self.kernel
+            if name == "auto":
+                rnn = RnnKernel.fits(self.mask, self.activation, self.alpha, self.noise)
+                name = kernels.choose(self.mask, x.device, x.dtype, rnn=rnn)
             if (name, x.device) not in self._kernels:
                 with torch.inference_mode(False):  # what it keeps is used in training, too
-                    self._kernels[name, x.device] = kernels.KERNELS[name](self.mask, self.activation, self.alpha)
+                    made = kernels.KERNELS[name](self.mask, self.activation, self.alpha, x.device)
+                    self._kernels[name, x.device] = made
             kernel = self._kernels[name, x.device]
             return MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
+
+    def _check_kernel(self) -> None:
+        kernel = kernels.KERNELS.get(self.kernel)
+        if kernel and not kernel.fits(self.mask, self.activation, self.alpha, self.noise):
+            raise ModcogError(
+                f"kernel: got {self.kernel!r} for {self.mask}, {self.activation}, alpha = {self.alpha:g}, "
+                f"noise = {self.noise:g}; allowed for {kernel.fitting}"
+            )
 
     def extra_repr(self) -> str:
         """Return the options that ``print(model)`` shows."""

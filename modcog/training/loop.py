@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -32,14 +31,10 @@ from modcog.training.metrics import PROGRESS, Metrics, draw_run, read_metrics, s
 from modcog.training.record import Progress, Reached, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
 from modcog.trials.arrays import IGNORE
-from modcog.trials.prefetch import Prefetcher
 from modcog.user_code import failures_as, is_import_path
 
 MILESTONES = (50, 75, 90, 95)
 """Mean decision accuracies, in percent, whose first reaching is recorded."""
-
-AHEAD = 2
-"""Minibatches that a thread makes ahead where a core is free; one would be late whenever trials are drawn for many."""
 
 
 class DivergedError(ModcogError):
@@ -92,8 +87,6 @@ class _Loop:
         self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)
         device = fabric.device if fabric.device.type == "cuda" else None
         self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size, device)
-        has_free_core = fabric.device.type != "cpu" or torch.get_num_threads() < (os.cpu_count() or 1)
-        self.prefetcher: Prefetcher[Minibatch] = Prefetcher(AHEAD if has_free_core else 0)
         self.held_out = held_out(config, self.battery)
         self.checkpoints = config.out / CHECKPOINTS
         self.progress, self.scores = Progress(), dict[str, Any]()
@@ -140,7 +133,7 @@ class _Loop:
         start = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, progress.step)
-        batch = self.prefetcher.fetch(self.batches, progress.step).result()
+        batch = self.batches(progress.step)
         self.optimizer.zero_grad()
         value = self._backward(batch)
         shared = torch.stack([value, torch.full_like(value, asked_to_stop)])  # if any process is to stop, all are

@@ -11,15 +11,22 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "table"),
-    [("generation.py", "A training step of 128 autapses"), ("gpu.py --device cpu", "Training batches on cpu, ms")],
+    ("script", "tables"),
+    [
+        ("generation.py --repeat 1", {"A training step of 128 autapses": 4}),
+        (
+            "gpu.py --device cpu --quick",
+            {"LM-RNN 4 %": 10, "Training batches on cpu, ms": 4, "Runs of the network of lm132 on cpu": 2},
+        ),
+    ],
 )
-def test_a_benchmark_prints_its_last_table(script: str, table: str) -> None:
+def test_a_benchmark_prints_its_tables(script: str, tables: dict[str, int]) -> None:
     pytest.importorskip("neurogym")
     name, *options = script.split()
-    words = [sys.executable, str(Path(__file__).parent / name), *options, "--repeat", "1"]
+    words = [sys.executable, str(Path(__file__).parent / name), *options]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    rows = done.stdout.split(f"### {table}")[1].strip().splitlines()[2:]
-    assert len(rows) == 4
-    assert all(row.count("|") == rows[0].count("|") for row in rows)
+    for title, count in tables.items():
+        rows = done.stdout.split(f"### {title}")[1].split("\n\n")[1].strip().splitlines()[2:]
+        assert len(rows) == count
+        assert all(row.count("|") == rows[0].count("|") for row in rows)

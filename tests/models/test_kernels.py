@@ -19,6 +19,7 @@ CASES = [
     for case in itertools.product(
         kernels.KERNELS, ("relu", "tanh", "softplus"), (100.0, 250.0), (0.0, 0.3), (False, True)
     )
+    if case[0] != "rnn" or (case[1] != "softplus" and case[2:4] == (100.0, 0.0))
 ]
 CPU = torch.device("cpu")
 
@@ -100,7 +101,7 @@ def test_float64_passes_gradcheck(kernel, phi, tau, noise, with_h0):
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.sampled_from(["dense", "compiled", "csr"]), st.integers(1, 40), st.floats(0.05, 1), st.integers(1, 6),
+    st.sampled_from(["dense", "compiled", "csr", "rnn"]), st.integers(1, 40), st.floats(0.05, 1), st.integers(1, 6),
     st.integers(1, 70), st.integers(0, 99),
 )  # fmt: skip
 def test_any_size(kernel, n, density, steps, batch, seed):
@@ -154,7 +155,7 @@ def test_not_a_number_is_not_hidden():
         assert not logits[:, 1].isnan().any(), kernel
 
 
-@pytest.mark.parametrize("kernel", ["dense", "compiled", "csr"])
+@pytest.mark.parametrize("kernel", ["dense", "compiled", "csr", "rnn"])
 def test_same_numbers_on_every_run(kernel):
     model = network(kernel, masks.locality(64, density=0.1), torch.float32)
     x, _ = inputs(model, 6, 37, torch.float32, False)
@@ -227,8 +228,8 @@ def test_memory_is_lent_to_one_tensor_at_a_time():
 
 
 def test_the_choice_follows_mask_and_type():
-    def choice(mask, dtype=torch.float32, device=CPU):
-        return kernels.choose(mask, device, dtype)
+    def choice(mask, dtype=torch.float32, device=CPU, rnn=False):
+        return kernels.choose(mask, device, dtype, rnn=rnn)
 
     sparse = masks.locality(1024, density=0.04)
     assert choice(masks.identity(64)) == "compiled"
@@ -238,6 +239,52 @@ def test_the_choice_follows_mask_and_type():
     assert choice(sparse, torch.bfloat16) == "dense"
     assert choice(sparse, device=torch.device("cuda")) == "csr"
     assert choice(sparse, device=torch.device("mps")) == "dense"
+    assert choice(sparse, rnn=True) == "compiled"
+    assert choice(sparse, device=torch.device("cuda"), rnn=True) == "rnn"
+    assert choice(masks.dense(64), device=torch.device("cuda"), rnn=True) == "rnn"
+    assert choice(masks.identity(64), device=torch.device("cuda"), rnn=True) == "diagonal"
+    assert choice(masks.locality(8192, radius=3), device=torch.device("cuda"), rnn=True) == "csr"
+
+
+@pytest.mark.parametrize(
+    ("options", "rnn"),
+    [({}, True), ({"activation": "tanh"}, True), ({"activation": "softplus"}, False), ({"tau": 200.0}, False),
+     ({"noise": 0.1}, False)],
+)  # fmt: skip
+def test_a_network_says_whether_the_layer_of_torch_fits_it(options, rnn, monkeypatch):
+    """And it is asked at every call, since the noise of a network may change."""
+    asked = []
+    monkeypatch.setattr(kernels, "choose", lambda mask, device, dtype, *, rnn: asked.append(rnn) or "dense")
+    model = network("auto", **options)
+    model(torch.zeros(2, 1, 3))
+    model.noise = 0.1
+    model(torch.zeros(2, 1, 3))
+    assert asked == [rnn, False]
+
+
+def test_a_network_run_by_the_layer_of_torch_is_like_any_other():
+    """Batch first, in inference mode, backward twice, one input for two, logits written into, second derivatives."""
+    model = network("rnn", masks.random(6, density=0.5, seed=1), batch_first=True, activation="tanh")
+    x, h0 = inputs(model, 6, 5, torch.float64, True)  # (B, T, C) = (6, 5, 3)
+    h0 = torch.cat([h0[:1], h0]).detach().t().contiguous().t().requires_grad_()  # laid out the other way
+    expected, _ = masked_dense(model, x.transpose(0, 1), h0, phi="tanh")
+    with torch.inference_mode():
+        torch.testing.assert_close(model(x, h0), expected.transpose(0, 1).detach())
+    logits = model(x, h0)
+    logits += 1  # its gradient does not need them
+    loss = logits.square().sum()
+    loss.backward(retain_graph=True)
+    once = model.weight_recurrent.grad.clone()
+    loss.backward()
+    torch.testing.assert_close(model.weight_recurrent.grad, 2 * once)
+    want = torch.autograd.grad((expected + 1).square().sum(), model.weight_recurrent)[0]
+    torch.testing.assert_close(once, want)
+    (slope,) = torch.autograd.grad(model(x, h0).square().sum(), h0, create_graph=True)
+    (curve,) = torch.autograd.grad(slope.sum(), x)
+    (slope,) = torch.autograd.grad(
+        masked_dense(model, x.transpose(0, 1), h0, phi="tanh")[0].square().sum(), h0, create_graph=True
+    )
+    torch.testing.assert_close(curve, torch.autograd.grad(slope.sum(), x)[0])
 
 
 def test_without_a_compiler_another_kernel_steps_in_quietly(monkeypatch, recwarn):
@@ -257,9 +304,26 @@ def test_without_a_compiler_another_kernel_steps_in_quietly(monkeypatch, recwarn
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("kernel", ["dense", "csr", "rnn"])
+def test_tables_are_sent_to_the_device_once(kernel):
+    """Tables sent in inference mode could not be used in training, and sent at every call they would slow it."""
+    mask, device = masks.random(6, density=0.5, seed=1), torch.device("meta")
+    made = kernels.KERNELS[kernel](mask, "relu", 1.0, device)
+    tables = [part for value in vars(made).values() for part in (value if isinstance(value, tuple) else (value,))]
+    assert {table.device for table in tables if isinstance(table, torch.Tensor)} == {device}
+
+
 def test_kernels_that_do_not_fit_are_refused():
-    with pytest.raises(ModcogError, match="allowed for self-connections only"):
-        network("diagonal", masks.dense(3))(torch.zeros(1, 1, 3))
+    """When they are made, so that no training starts; later only what is changed later."""
+    with pytest.raises(ModcogError, match=r"got 'diagonal' for Mask.* allowed for self-connections only"):
+        network("diagonal", masks.dense(3))
+    for options in ({"activation": "softplus"}, {"tau": 200.0}, {"noise": 0.1}):
+        with pytest.raises(ModcogError, match=r"got 'rnn' for .* allowed for relu and tanh with alpha = 1 .*no noise"):
+            network("rnn", **options)
+    model = network("rnn")
+    model.noise = 0.1
+    with pytest.raises(ModcogError, match=r"noise = 0\.1; allowed for relu and tanh"):
+        model(torch.zeros(1, 1, 3, dtype=torch.float64))
     with pytest.raises(UnknownNameError, match=r"unknown kernel 'densse' .nearest: 'dense'."):
         network("densse")
     with pytest.raises(ModcogError, match="allowed for float32 and float64 on a CPU"):

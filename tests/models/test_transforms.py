@@ -33,6 +33,8 @@ CASES = [
     for kernel in ("dense", "compiled", "csr")
     for phi in ("relu", "tanh", "softplus")
     for tau in (100.0, 250.0)
+] + [
+    pytest.param("random", "rnn", phi, 100.0, 0.0, id=f"rnn-{phi}") for phi in ("relu", "tanh")
 ] + [pytest.param("autapse", "diagonal", "tanh", 250.0, 0.3, id="diagonal")]  # fmt: skip
 
 
@@ -95,10 +97,10 @@ def test_second_derivatives(name, kernel, phi, tau, noise):
         torch.testing.assert_close(part, (a - b) / (2 * eps), rtol=1e-5, atol=1e-5 * float(part.abs().max() + 1))
 
 
-@pytest.mark.parametrize("kernel", ["dense", "compiled", "csr"])
+@pytest.mark.parametrize("kernel", ["dense", "compiled", "csr", "rnn"])
 @pytest.mark.parametrize("tau", [100.0, 250.0])
 def test_gradients_of_gradients_pass_gradgradcheck(kernel, tau):
-    model = network("random", kernel, "softplus", tau)
+    model = network("random", kernel, *(("tanh", 100.0) if kernel == "rnn" else ("softplus", tau)))
     x, h0 = sequence().requires_grad_(), torch.randn(2, 12, dtype=torch.float64, requires_grad=True)
     names = [name for name, _ in model.named_parameters()]
 
@@ -349,7 +351,7 @@ def test_autocast_changes_no_gradient(name):
 @pytest.mark.parametrize("kernel", [*kernels.KERNELS, "auto"])
 def test_only_the_gradients_asked_for(kernel):
     """One at a time and together; twice; and with the others frozen."""
-    model = network("autapse" if kernel == "diagonal" else "random", kernel)
+    model = network("autapse" if kernel == "diagonal" else "random", kernel, tau=100.0 if kernel == "rnn" else 250.0)
     x, h0 = sequence().requires_grad_(), torch.rand(2, model.mask.n, dtype=torch.float64).requires_grad_()
     inputs = {**dict(model.named_parameters()), "x": x, "h0": h0}
     expected = masked_dense(model, x, h0, phi="tanh", alpha=model.alpha)[0].sin().sum()
@@ -380,7 +382,7 @@ def test_the_pass_back_runs_only_as_far_as_it_must(monkeypatch):
 
 @pytest.mark.parametrize("kernel", kernels.KERNELS)
 def test_threads_that_share_a_network(kernel):
-    model = network("autapse" if kernel == "diagonal" else "lm-rnn", kernel, noise=0.0)
+    model = network("autapse" if kernel == "diagonal" else "lm-rnn", kernel, tau=100.0 if kernel == "rnn" else 250.0)
     inputs = [sequence(6, 3 + k % 3, seed=k) for k in range(8)]
 
     def work(x):
@@ -416,8 +418,8 @@ def test_copies_for_several_devices_run_side_by_side():
 
 def test_inference_mode_leaves_nothing_behind_that_training_trips_over():
     x = sequence()
-    for kernel in ("auto", "dense", "compiled", "csr"):
-        model = network("random", kernel)
+    for kernel in ("auto", "dense", "compiled", "csr", "rnn"):
+        model = network("random", kernel, tau=100.0 if kernel == "rnn" else 250.0)
         with torch.inference_mode():
             logits = model(x)
             shifted = model(x + 1)

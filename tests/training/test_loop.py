@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modcog import Battery, ModcogError
+from modcog.cli import main
 from modcog.cli.training import summary
 from modcog.training import DivergedError, TrainConfig, load_model, loop, train
 from modcog.training.checkpoint import checkpoints, latest
 from modcog.training.metrics import read_metrics
 from modcog.training.run import build_model
-from modcog.trials.prefetch import Prefetcher
 
 
 def weights(config: TrainConfig) -> dict[str, torch.Tensor]:
@@ -58,28 +58,17 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(small, tm
     assert numbers(first) == numbers(again)
 
 
-@pytest.mark.parametrize("layout", ["trials", "stream"])
-def test_minibatches_made_ahead_train_the_same_network(small, tmp_path, monkeypatch, layout):
-    """They are made ahead where a core is free, and their errors end the run when they are used."""
-    made, ahead, made_batches = [], [], loop.make_batches
-
-    def watched(*settings):
-        batches = made_batches(*settings)
-        return lambda index: made.append(index) or batches(index)
-
-    monkeypatch.setattr(loop, "make_batches", watched)
-    monkeypatch.setattr(loop, "Prefetcher", lambda count: ahead.append(count) or Prefetcher(count))
-    for name, cores in (("one", 1), ("many", 2)):
-        made.clear()
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        train(small(out=tmp_path / name, layout=layout, seq_len=30))
-        assert made[:12] == list(range(12))
-    assert ahead == [0, 2]
-    assert same(*(weights(small(out=tmp_path / name)) for name in ("one", "many")))
-    monkeypatch.setattr(loop, "make_batches", lambda *settings: lambda index: made_batches(*settings)(1 // (5 - index)))
-    with pytest.raises(ZeroDivisionError):
-        train(failed := small(out=tmp_path / "failed"))
-    assert read_metrics(failed.out)[-1]["step"] == 4
+@pytest.mark.parametrize("accelerator", ["cuda", "mps", "gpu"])
+def test_a_device_that_this_machine_lacks_is_refused_in_one_line_before_any_work(
+    accelerator, tmp_path, capsys, monkeypatch
+):
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("there is a GPU")
+    monkeypatch.setattr(loop, "_Loop", lambda *_: pytest.fail("work has begun"))
+    assert main(["train", "--accelerator", accelerator, "--out", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"accelerator '{accelerator}'" in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,27 @@ class Kernel(ABC):
         mask: the connections that exist.
         activation: name of φ.
         alpha: α in (0, 1].
+        device: place of the network, and of the tables.
         name: as in a configuration.
+        fitting: networks that it can run, in words.
     """
 
     mask: Mask
     activation: str
     alpha: float
+    device: torch.device
 
     name: ClassVar[str]
+    fitting: ClassVar[str] = "all"
+
+    @staticmethod
+    def fits(mask: Mask, activation: str = "relu", alpha: float = 1.0, noise: float = 0.0) -> bool:
+        """Return True if the kernel can run such networks, on some device."""
+        return True
 
     @abstractmethod
     def __post_init__(self) -> None:
-        """Check the mask, and make the tables of connections that the kernel needs."""
+        """Make the tables of connections that the kernel needs, on its device."""
 
     @abstractmethod
     def forward(

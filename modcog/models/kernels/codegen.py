@@ -24,13 +24,14 @@ FUSED = ("contract",)  # a product and a sum may be rounded once
 BLOCK = 64  # states of the read-out that stay in the nearest cache
 
 POINTERS = ("states", "rates", "drive", "weight", "indptr", "indices", "order", "logits", "read_out", "grad", "carry",
-            "first_state", "left", "right", "out", "scratch")  # fmt: skip
+            "first_state", "left", "right", "out", "scratch", "x")  # fmt: skip
 PIECES = ("states", "rates", "drive", "logits", "grad", "carry", "first_state")
 """Arguments whose first axis is the pieces of the batch: they point to that of a job."""
 
 ARGUMENTS = {
     "forward": ("states", "rates", "drive", "weight", "indptr", "indices", "logits", "read_out", "steps", "units",
-                "actions", "size", "rate_size", "drive_size", "drive_pitch", "alpha"),
+                "actions", "size", "rate_size", "drive_size", "drive_pitch", "alpha", "x", "x_size", "channels",
+                "columns"),
     "backward": ("grad", "rates", "drive", "weight", "indptr", "indices", "carry", "first_state", "steps", "units",
                  "size", "rate_size", "drive_size", "drive_pitch", "alpha", "all_the_way"),
     "correlate": ("left", "right", "out", "indptr", "indices", "order", "more", "scratch", "steps", "top", "bottom",
@@ -97,7 +98,8 @@ class Columns:
     def forward(self) -> None:
         """Emit, for each step s and unit i: r = φ(drive(s)[i] + Σ_j w[i, j] h(s)[j]), h(s+1) = (1 − α) h(s) + α r.
 
-        The rows of ``states`` behind those of the units hold the inputs of the step, which are connected like units.
+        The rows of ``states`` behind those of the units hold the inputs of the step, which are connected like units;
+        they are fetched from x(s), (columns, channels), here, since torch turns them round at a fraction of the speed.
         With α = 1 ``rates``, where r goes, is where h lies. Each new state is read out while it is in the cache.
         """
         b, v = self._function("forward")
@@ -105,6 +107,12 @@ class Columns:
         with self._loop(I64(0), v["steps"]) as (s, _):
             before = self._at(v["states"], b.mul(s, v["size"]))
             after = self._at(before, v["size"])
+            with (
+                self._loop(I64(0), v["channels"]) as (c, _),
+                self._loop(I64(0), v["columns"]) as (k, _),
+            ):
+                x = self._index(self._at(v["x"], b.mul(s, v["x_size"])), b.add(b.mul(k, v["channels"]), c), self.real)
+                b.store(x, self._at(before, b.add(b.mul(b.add(v["units"], c), I64(self.width)), k)))
             rate = self._at(v["rates"], b.mul(s, v["rate_size"]))
             drive = self._at(v["drive"], b.mul(s, v["drive_size"]))
             with self._loop(I64(0), v["units"]) as (i, _):

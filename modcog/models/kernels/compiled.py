@@ -72,19 +72,21 @@ class CompiledKernel(Kernel):
         work = int(wires.rows[0][-1]) * steps * batch
         pieces, width = _split(batch, _threads(work))
         states = self._pool.empty(x, pieces, steps + 1, n + channels + 1, width)
-        _fill(states[:, :-1, n:-1], x.transpose(1, 2))
-        _fill(states[:, :-1, -1], x.new_ones(batch))
+        states[:, :-1, -1] = 1
+        states[-1, :-1, n:, batch - (pieces - 1) * width :] = 0
         _fill(states[:, 0, :n], None if h0 is None else h0.t())
         rates = states[:, 1:] if self.alpha == 1 else self._pool.empty(x, pieces, steps, n, width)
         if noise is not None:
             _fill(rates[:, :, :n], noise.transpose(1, 2))
         logits = x.new_zeros(pieces, steps, actions, width)
+        starts = range(0, batch, width)
+        jobs = [{"piece": k, "x": x[:, start:], "columns": min(width, batch - start)} for k, start in enumerate(starts)]
         run_jobs(self._jobs(
-            "forward", width, [{"piece": k} for k in range(pieces)], work, states=states, rates=rates, logits=logits,
+            "forward", width, jobs, work, states=states, rates=rates, logits=logits, x_size=x.stride(0),
             weight=torch.cat([weight, weight_in.flatten(), bias]).index_select(0, wires.order),
             indptr=wires.rows[0], indices=wires.rows[1], read_out=weight_out.contiguous(), steps=steps, units=n,
             actions=actions, alpha=float(self.alpha), size=states.stride(1), rate_size=rates.stride(1),
-            **_drive(x, width, None if noise is None else rates),
+            channels=channels, **_drive(x, width, None if noise is None else rates),
         ))  # fmt: skip
         whole = _joined(logits, batch).add_(bias_out)
         return whole, _joined(states[:, 1:, :n], batch) if return_states else None, (states, rates)
@@ -169,12 +171,12 @@ class CompiledKernel(Kernel):
         work = int(rows_end[-1]) * steps * pieces * width
         threads = _threads(work)
         parts = 1 if threads == 1 else _PARTS * threads
-        bounds = np.searchsorted(rows_end, np.arange(parts + 1) * rows_end[-1] // parts)
-        bounds[0], bounds[-1] = 0, len(rows_end) - 1
+        inner = np.searchsorted(rows_end, np.arange(1, parts) * rows_end[-1] // parts) if parts > 1 else ()
+        bounds = [0, *map(int, inner), len(rows_end) - 1]
         spaces = right.new_empty(parts, scratch // right.element_size())
         jobs = [
             {"top": top, "bottom": bottom, "scratch": own}
-            for top, bottom, own in zip(bounds.tolist(), bounds[1:].tolist(), spaces, strict=False)
+            for top, bottom, own in zip(bounds, bounds[1:], spaces, strict=False)
         ]
         return self._jobs(
             name, width, jobs, work, left=left, right=right, steps=steps, pieces=pieces, together=_STEPS,
@@ -261,7 +263,8 @@ def _fill(place: Tensor, value: Tensor | None) -> None:
         part = piece[..., :0] if value is None else value[..., k * width : (k + 1) * width]
         if value is not None:
             piece[..., : part.shape[-1]] = part
-        piece[..., part.shape[-1] :] = 0
+        if part.shape[-1] < width:
+            piece[..., part.shape[-1] :] = 0
 
 
 def _joined(pieces: Tensor, batch: int) -> Tensor:

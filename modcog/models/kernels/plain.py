@@ -37,10 +37,11 @@ def is_opaque(*tensors: Tensor | None) -> bool:
         return False
     if torch._C._are_functorch_transforms_active() or _python_dispatch._get_current_dispatch_mode() is not None:
         return False
+    dual = forward_ad._current_level >= 0
     return all(
         type(t) in (Tensor, nn.Parameter)
         and not (t.is_meta or torch._C._functorch.is_legacy_batchedtensor(t))
-        and forward_ad.unpack_dual(t).tangent is None  # type: ignore[no-untyped-call]
+        and not (dual and forward_ad.unpack_dual(t).tangent is not None)  # type: ignore[no-untyped-call]
         for t in tensors
         if t is not None
     )
@@ -126,11 +127,32 @@ class PlainNetwork:
             own: list[Any] = [
                 t if t is None else t.view_as(t) if n else t.detach() for t, n in zip(inputs, needed, strict=True)
             ]
-            pairs = [(o, g) for o, g in zip(self(*own), grads, strict=True) if g is not None]
-            wanted = [t for t, n in zip(own, needed, strict=True) if n]
-            found = iter(
-                torch.autograd.grad(
-                    [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=deeper, allow_unused=True
-                )
-            )
-        return [next(found) if n else None for n in needed]
+            return gradients(self(*own), own, needed, grads, create_graph=deeper)
+
+
+def gradients(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | None],
+    needed: Sequence[bool],
+    grads: Sequence[Tensor | None],
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> list[Tensor | None]:
+    """Return the gradients by the inputs that are needed, and None for the others.
+
+    Args:
+        outputs: logits (T, B, A) and states (T, B, N), computed from the inputs.
+        inputs: tensors that autograd recorded.
+        needed: True for the inputs whose gradient is wanted.
+        grads: gradients by the outputs, of their shapes; None for zero.
+        create_graph: make the gradients differentiable again.
+        retain_graph: allow another call; None: if ``create_graph`` does.
+    """
+    pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None]
+    wanted: list[Any] = [t for t, n in zip(inputs, needed, strict=True) if n]
+    if not (pairs and wanted):
+        return [None] * len(needed)
+    options: dict[str, Any] = {"create_graph": create_graph, "retain_graph": retain_graph, "allow_unused": True}
+    found = iter(torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], **options))
+    return [next(found) if n else None for n in needed]

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modcog.errors import ModcogError
 from modcog.models.kernels.base import Kernel
 from modcog.models.masks import Mask
 
@@ -179,13 +178,13 @@ class DenseKernel(StepKernel):
     name = "dense"
 
     def __post_init__(self) -> None:
-        mask, full = self.mask, self.mask.synapses == self.mask.n**2
-        self._flat = None if full else torch.from_numpy(mask.targets().astype("int64") * mask.n + mask.indices)
+        mask, self._flat = self.mask, None
+        if mask.synapses < mask.n**2:
+            self._flat = torch.from_numpy(mask.targets().astype("int64") * mask.n + mask.indices).to(self.device)
 
     def matrix(self, weight: Tensor, transposed: bool) -> Tensor:
         n = self.mask.n
         if self._flat is not None:
-            self._flat = self._flat.to(weight.device)
             weight = weight.new_zeros(n * n).index_copy_(0, self._flat, weight)
         return weight.view(n, n) if transposed else weight.view(n, n).t()  # row vectors are multiplied with it
 
@@ -201,13 +200,13 @@ class DiagonalKernel(StepKernel):
     """One elementwise product per step, for autapses."""
 
     name = "diagonal"
+    fitting = "self-connections only"
 
     def __post_init__(self) -> None:
-        if not self.fits(self.mask):
-            raise ModcogError(f"kernel: got 'diagonal' for {self.mask}; allowed for self-connections only")
+        pass
 
     @staticmethod
-    def fits(mask: Mask) -> bool:
+    def fits(mask: Mask, activation: str = "relu", alpha: float = 1.0, noise: float = 0.0) -> bool:
         """Return True if the mask has every self-connection and no other."""
         return mask.synapses == mask.n and mask.self_connections == mask.n
 
@@ -235,10 +234,10 @@ class CsrKernel(StepKernel):
         _silence_beta_warning()
         indptr, indices, order = self.mask.transpose()
         self._rows, self._columns = (
-            tuple(torch.from_numpy(part.astype(np.int32)) for part in pattern)
+            tuple(torch.from_numpy(part.astype(np.int32)).to(self.device) for part in pattern)
             for pattern in ((self.mask.indptr, self.mask.indices), (indptr, indices))
         )
-        self._order = torch.from_numpy(order)
+        self._order = torch.from_numpy(order).to(self.device)
 
     @staticmethod
     def available(device: torch.device, dtype: torch.dtype) -> bool:
@@ -248,7 +247,6 @@ class CsrKernel(StepKernel):
 
     def matrix(self, weight: Tensor, transposed: bool) -> Tensor:
         if transposed:
-            self._order = self._order.to(weight.device)
             return self._sparse(self._columns, weight.index_select(0, self._order))
         return self._sparse(self._rows, weight)
 
@@ -261,7 +259,7 @@ class CsrKernel(StepKernel):
         return torch.sparse.sampled_addmm(zero, rows, columns, beta=0).values()  # at the connections only
 
     def _sparse(self, pattern: tuple[Tensor, ...], values: Tensor) -> Tensor:
-        crow, col = (part.to(values.device) for part in pattern)
+        crow, col = pattern
         return torch.sparse_csr_tensor(crow, col, values, (self.mask.n, self.mask.n), check_invariants=False)
 
 
