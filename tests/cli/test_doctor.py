@@ -28,7 +28,7 @@ def test_a_fault_is_found_and_reported_in_one_line(
     monkeypatch.setattr(ModCogEnv, "step", lambda self, action: original(self, 0))  # always holds fixation
     assert main(["doctor", "--json"]) == 1
     tests = json.loads(capsys.readouterr().out)["tests"]
-    assert tests["environments"].startswith("failed: go: ")
+    assert tests["environments"].startswith("failed: AssertionError: go: ")
     assert tests["nothing"].startswith("nothing to do (")
 
 
