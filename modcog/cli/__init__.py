@@ -44,6 +44,7 @@ COMMANDS = {
     "evaluate": ("modcog.cli.evaluation:evaluate", "Score a network on new trials."),
     "benchmark": ("modcog.cli.training:benchmark", "Compare a network with reference networks in a report."),
     "validate": ("modcog.cli.training:validate", "Test a claim of the Mod-Cog paper."),
+    "doctor": ("modcog.cli.doctor:doctor", "Describe this installation, and test it in a few seconds."),
     "ceiling": (
         "modcog.cli.evaluation:ceiling",
         "Show chance level and ideal-observer ceiling of each task, and levels between.",
