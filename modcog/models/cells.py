@@ -24,7 +24,7 @@ from modcog.models.kernels import (
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 
-INITS = ("degree", "identity", "orthogonal")
+INITS = ("degree", "identity", "diagonal", "orthogonal")
 
 
 class RecurrentNetwork(nn.Module, ABC):
@@ -284,8 +284,8 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor
 
     ``"degree"``: normal with variance gain² / (number of inputs of the unit), so that activity keeps its size at every
     density (Sompolinsky et al. 1988). ``"identity"``: gain on self-connections and a tenth of ``"degree"`` elsewhere,
-    so that units hold their activity (Le et al. 2015). ``"orthogonal"``: gain times a random orthogonal matrix, for
-    dense masks only (Saxe et al. 2014).
+    so that units hold their activity (Le et al. 2015). ``"diagonal"``: gain on self-connections and 0 elsewhere.
+    ``"orthogonal"``: gain times a random orthogonal matrix, for dense masks only (Saxe et al. 2014).
 
     Raises:
         UnknownNameError: if there is no such init.
@@ -298,10 +298,13 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor
             raise ModcogError(f"init: got 'orthogonal' for {mask}; allowed for dense masks only")
         q, r = torch.linalg.qr(torch.randn(mask.n, mask.n, generator=rng))
         return (q * r.diagonal().sign()).mul_(gain).flatten()
+    own = torch.from_numpy(mask.targets() == mask.indices)
+    if init == "diagonal":
+        return own * gain
     inputs = torch.from_numpy(np.repeat(mask.degrees, mask.degrees)).float()
     weight = torch.randn(mask.synapses, generator=rng).mul_(gain).div_(inputs.sqrt_())
     if init == "identity":
-        weight.mul_(0.1).masked_fill_(torch.from_numpy(mask.targets() == mask.indices), gain)
+        weight.mul_(0.1).masked_fill_(own, gain)
     return weight
 
 

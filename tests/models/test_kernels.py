@@ -22,12 +22,13 @@ CASES = [
     if case[0] != "rnn" or (case[1] != "softplus" and case[2:4] == (100.0, 0.0))
 ]
 CPU = torch.device("cpu")
+DRAWN = {"self_connections": "drawn", "in_degree": "drawn"}
 
 
 def mask_for(kernel, n=12):
     if kernel == "diagonal":
         return masks.identity(n)
-    return masks.random(n, density=0.3, seed=1)  # some units have no input at all, and rows differ in length
+    return masks.random(n, density=0.3, seed=1, **DRAWN)  # some units have no input at all, and rows differ in length
 
 
 def network(kernel, mask=None, dtype=torch.float64, **options):
@@ -107,7 +108,7 @@ def test_float64_passes_gradcheck(kernel, phi, tau, noise, with_h0):
 def test_any_size(kernel, n, density, steps, batch, seed):
     if round(density * n * n) == 0:
         return
-    model = network(kernel, masks.random(n, density=density, seed=seed), torch.float32, seed=seed)
+    model = network(kernel, masks.random(n, density=density, seed=seed, **DRAWN), torch.float32, seed=seed)
     x, _ = inputs(model, steps, batch, torch.float32, False)
     logits = model(x)
     expected, _ = masked_dense(model, x)

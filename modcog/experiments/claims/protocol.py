@@ -32,6 +32,9 @@ SMALL: dict[str, Any] = {
 LOCAL = 0.08
 """Density of the LM-RNN where a claim names one network."""
 
+ERDOS_RENYI: dict[str, Any] = {"model.self_connections": "drawn", "model.in_degree": "drawn"}
+"""Options that make ``random`` the graph of Erdős and Rényi, which lacks most self-connections of an LM-RNN."""
+
 
 def network(arch: str, hidden: int, density: float | None = None) -> dict[str, Any]:
     """Return an arm of a grid."""
