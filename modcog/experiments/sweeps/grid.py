@@ -140,7 +140,19 @@ def collection_name(tasks: tuple[str, ...]) -> str | None:
     return next((name for name in COLLECTIONS if name not in BASES and collection(name) == tasks), None)
 
 
-def arm_name(arch: str, density: float | None, hidden: int) -> str:
-    """Return the name of a network without its seed, such as ``lm-rnn 8 % 256``."""
+MASK_OPTIONS = ("radius", "rewired", "self_connections", "in_degree")
+"""Options of networks that are part of an arm's name, since they decide the connections."""
+
+
+def arm_name(arch: str, density: float | None, hidden: int, model: Mapping[str, Any] | None = None) -> str:
+    """Return the name of a network without its seed, such as ``lm-rnn 8 % 256`` or ``small-world 8 % 256, rewired 0.1``.
+
+    Args:
+        arch: name of the architecture.
+        density: share of the connections; None or NaN: set by the architecture.
+        hidden: number of units.
+        model: further options, of which those of ``MASK_OPTIONS`` are named.
+    """
     share = "" if density is None or math.isnan(density) else f" {100 * density:g} %"
-    return f"{arch}{share} {hidden}"
+    options = "".join(f", {name} {model[name]}" for name in MASK_OPTIONS if name in model) if model else ""
+    return f"{arch}{share} {hidden}{options}"
