@@ -145,7 +145,7 @@ MASK_OPTIONS = ("radius", "rewired", "self_connections", "in_degree")
 
 
 def arm_name(arch: str, density: float | None, hidden: int, model: Mapping[str, Any] | None = None) -> str:
-    """Return the name of a network without its seed, such as ``lm-rnn 8 % 256`` or ``small-world 8 % 256, rewired 0.1``.
+    """Return the name of a network without its seed: ``lm-rnn 8 % 256``, ``small-world 8 % 256, rewired 0.1``.
 
     Args:
         arch: name of the architecture.

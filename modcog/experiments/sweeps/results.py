@@ -51,11 +51,12 @@ WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "tri
 def results(records: Iterable[Record]) -> pd.DataFrame:
     """Return a table with a row for each cell and task; an unfinished cell has one row, without a task.
 
-    Columns: ``cell``, ``status``, ``error``; ``collection``, ``rules``, ``arm`` (the network) and the main settings; ``parameters``,
-    ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training, ``trials_to_50`` (50, 75, 90, 95 % mean
-    decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``, ``extension``, and all
-    measures of the task (``decision_accuracy``, ``angular_error`` in degrees, …) with 95 % intervals (``decision_low``,
-    ``decision_high``), ``_chance``, ``_ceiling`` and ``_share``. Accuracies are from 0 to 1.
+    Columns: ``cell``, ``status``, ``error``; ``collection``, ``rules``, ``arm`` (the network) and the main settings;
+    ``parameters``, ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training; ``trials_to_50`` (50, 75, 90,
+    95 % mean decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``,
+    ``extension``, and all measures of the task (``decision_accuracy``, ``angular_error`` in degrees, …) with 95 %
+    intervals (``decision_low``, ``decision_high``), ``_chance``, ``_ceiling`` and ``_share``. Accuracies are from 0
+    to 1.
     """
     rows = []
     for record in records:
