@@ -1,4 +1,4 @@
-"""What is trained for each claim, as data: rules × recipes × networks, and the search for their learning rates.
+"""Training runs for each claim, as data: rules × recipes × networks, and the search for their learning rates.
 
 ``judged`` and ``search`` make the grids. The presets of the claims are of an earlier protocol, with one learning rate
 for all networks: of 0.001, 0.002, 0.004 and 0.008 the one that was best for the dense network after 2,500 updates on

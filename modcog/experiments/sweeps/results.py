@@ -63,9 +63,10 @@ def results(records: Iterable[Record]) -> pd.DataFrame:
         cell, network, progress = record["cell"], record.get("network", {}), record.get("progress", {})
         run = {"cell": cell["name"], "status": record["status"], "error": record["error"]}
         config = cell["config"]
-        run |= {"collection": cell.get("tasks"), "rules": config["battery"].get("rules", "corrected")}
-        run |= {"arm": arm_name(config["arch"], config["density"], config["hidden"], config["model"])}
-        run |= {**config, **network}
+        run |= {"collection": cell.get("tasks"), **config, **network}
+        if "arch" in config:  # not that of a network from elsewhere
+            run["rules"] = config["battery"].get("rules", "corrected")
+            run["arm"] = arm_name(config["arch"], config["density"], config["hidden"], config["model"])
         run |= {name: progress.get(name) for name in ("trials", "seconds")}
         run |= {f"trials_to_{percent}": at["trials"] for percent, at in progress.get("milestones", {}).items()}
         scores = record.get("scores") or {}
