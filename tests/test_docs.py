@@ -16,7 +16,7 @@ PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
 RESULTS = ROOT / "docs/results"
 BRIEFLY = ROOT / "tests/briefly.py"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-GENERATED = re.compile(r"(\.\./)*(gallery/|reference/|commands\.md|flow\.png)")
+GENERATED = re.compile(r"(\.\./)*(gallery/|reference/|commands\.md|controls\.md|flow\.png)")
 """Links to what is made while the site is built; ``test_site.py`` follows them there."""
 
 

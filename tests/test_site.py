@@ -160,6 +160,13 @@ def test_the_reference_has_every_module_and_every_public_name(site: dict[Path, P
     assert [name for name in modcog.__all__ if f">{name}</code></a>" not in top and name != "__version__"] == []
 
 
+def test_the_page_of_controls_has_each_with_its_figures(site: dict[Path, Page], folder: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", site[folder / "controls.html"].text)
+    for name in ("lm-rnn", "shuffled", "reciprocal", "small-world", "random", "dense"):
+        assert re.search(rf"\n\s*{name}\s", text), name
+    assert len(re.findall(r"\b5,376\b", text)) == 10  # all but the dense network have the synapses of the LM-RNN
+
+
 def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) -> None:
     for model in (BatteryConfig, ExportConfig, TrainConfig, Grid, EnvOptions, LocalityConfig, UserConfig):
         package = model.__module__.rpartition(".")[0]

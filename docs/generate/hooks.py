@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import commands
+import controls
 import flow
 import gallery
 import notebook
@@ -40,6 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "commands.md": commands.page(),
+        **controls.pages(),
         **flow.pages(),
         **notebook.pages(),
         **reference.pages(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from modcog.models.kernels import (
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 
-INITS = ("degree", "identity", "orthogonal")
+INITS = ("degree", "identity", "diagonal", "orthogonal")
 
 
 class RecurrentNetwork(nn.Module, ABC):
@@ -136,6 +137,7 @@ class MaskedRNN(RecurrentNetwork):
         self._check_kernel()
         self._kernels: dict[tuple[str, torch.device], Kernel] = {}
         self._plain = PlainNetwork(mask, activation, self.alpha)
+        self._full_gradient: Tensor | None = None
         device = torch.empty(0).device  # torch's default
         with torch.device("cpu"):  # the same weights for a seed, wherever they go
             rng = Generator().manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
@@ -157,27 +159,55 @@ class MaskedRNN(RecurrentNetwork):
         self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
     ) -> tuple[Tensor, Tensor | None]:
         weights = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
+        shape = (*x.shape[:2], self.mask.n)
         with full_precision(x.device):
             noise = None
             if self.noise:
                 source: dict[str, Any] = (
                     {} if generator is None else {"generator": generator}
                 )  # exporters refuse one that is None
-                shape = (*x.shape[:2], self.mask.n)
                 noise = torch.randn(shape, device=x.device, dtype=x.dtype, **source) * self.noise
+            if self._full_gradient is not None:
+                noise = (x.new_zeros(shape) if noise is None else noise).requires_grad_()
             if not is_opaque(x, h0, *weights):
-                return self._plain(x, h0, noise, *weights)
-            self._check_kernel()  # noise and kernel may have been changed
-            name = self.kernel
-            if name == "auto":
-                rnn = RnnKernel.fits(self.mask, self.activation, self.alpha, self.noise)
-                name = kernels.choose(self.mask, x.device, x.dtype, rnn=rnn)
-            if (name, x.device) not in self._kernels:
-                with torch.inference_mode(False):  # what it keeps is used in training, too
-                    made = kernels.KERNELS[name](self.mask, self.activation, self.alpha, x.device)
-                    self._kernels[name, x.device] = made
-            kernel = self._kernels[name, x.device]
-            return MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
+                logits, states = self._plain(x, h0, noise, *weights)
+            else:
+                kernel = self._kernel_for(x)
+                return_states = return_states or self._full_gradient is not None
+                logits, states = MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
+            if self._full_gradient is not None:
+                assert noise is not None
+                _watch(self._full_gradient, h0, noise, states)
+            return logits, states
+
+    @contextmanager
+    def full_gradient(self) -> Iterator[Tensor]:
+        """Add up the gradient by all N² recurrent weights, as if absent connections were weights that happen to be 0.
+
+        A forward pass within this context adds to the tensor that it gives, (N, N) float of the weights' type, when the
+        backward pass comes to it. The gradients of the network's own parameters are as ever.
+        """
+        weight = self.weight_recurrent
+        self._full_gradient = weight.new_zeros(self.mask.n, self.mask.n)
+        try:
+            yield self._full_gradient
+        finally:
+            self._full_gradient = None
+
+    def _kernel_for(self, x: Tensor) -> Kernel:
+        """Return the kernel for a batch."""
+        self._check_kernel()  # noise and kernel may have been changed
+        name = self.kernel
+        if name == "auto":
+            rnn = RnnKernel.fits(self.mask, self.activation, self.alpha, self.noise)
+            name = kernels.choose(self.mask, x.device, x.dtype, rnn=rnn)
+        if name == "rnn" and self._full_gradient is not None:
+            name = "dense"  # torch's layer does not tell the gradient by the input of the units
+        if (name, x.device) not in self._kernels:
+            with torch.inference_mode(False):  # what it keeps is used in training, too
+                made = kernels.KERNELS[name](self.mask, self.activation, self.alpha, x.device)
+                self._kernels[name, x.device] = made
+        return self._kernels[name, x.device]
 
     def _check_kernel(self) -> None:
         kernel = kernels.KERNELS.get(self.kernel)
@@ -284,8 +314,8 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor
 
     ``"degree"``: normal with variance gain² / (number of inputs of the unit), so that activity keeps its size at every
     density (Sompolinsky et al. 1988). ``"identity"``: gain on self-connections and a tenth of ``"degree"`` elsewhere,
-    so that units hold their activity (Le et al. 2015). ``"orthogonal"``: gain times a random orthogonal matrix, for
-    dense masks only (Saxe et al. 2014).
+    so that units hold their activity (Le et al. 2015). ``"diagonal"``: gain on self-connections and 0 elsewhere.
+    ``"orthogonal"``: gain times a random orthogonal matrix, for dense masks only (Saxe et al. 2014).
 
     Raises:
         UnknownNameError: if there is no such init.
@@ -298,11 +328,28 @@ def draw_recurrent(mask: Mask, init: str, gain: float, rng: Generator) -> Tensor
             raise ModcogError(f"init: got 'orthogonal' for {mask}; allowed for dense masks only")
         q, r = torch.linalg.qr(torch.randn(mask.n, mask.n, generator=rng))
         return (q * r.diagonal().sign()).mul_(gain).flatten()
+    own = torch.from_numpy(mask.targets() == mask.indices)
+    if init == "diagonal":
+        return own * gain
     inputs = torch.from_numpy(np.repeat(mask.degrees, mask.degrees)).float()
     weight = torch.randn(mask.synapses, generator=rng).mul_(gain).div_(inputs.sqrt_())
     if init == "identity":
-        weight.mul_(0.1).masked_fill_(torch.from_numpy(mask.targets() == mask.indices), gain)
+        weight.mul_(0.1).masked_fill_(own, gain)
     return weight
+
+
+def _watch(total: Tensor, h0: Tensor | None, noise: Tensor, states: Tensor) -> None:
+    """Have the backward pass add the gradient by a full recurrent matrix to ``total`` (N, N).
+
+    The gradient by the noise is that by the input of the units, which is a sum of weights times earlier states.
+    """
+    start = torch.zeros_like(states[0]) if h0 is None else h0
+    before = torch.cat([start[None], states[:-1]]).detach().flatten(0, 1)
+
+    def add(delta: Tensor) -> None:
+        total.addmm_(delta.flatten(0, 1).t(), before)
+
+    noise.register_hook(add)  # type: ignore[no-untyped-call]
 
 
 def _uniform(rows: int, columns: int, rng: Generator) -> Tensor:

@@ -42,7 +42,9 @@ class MaskedConfig(ModelConfig):
     dt: Positive = Field(100.0, description="Time step in ms.")
     tau: Positive | None = Field(None, description="Time constant in ms, at least dt; default: dt.")
     noise: NotNegative = Field(0.0, description="Standard deviation of the private noise ξ, per unit and step.")
-    init: Literal["degree", "identity", "orthogonal"] = Field("degree", description="Initial recurrent weights.")
+    init: Literal["degree", "identity", "diagonal", "orthogonal"] = Field(
+        "degree", description="Initial recurrent weights."
+    )
     gain: Positive = Field(1.0, description="Scale of the initial recurrent weights.")
     kernel: str = Field("auto", description="Algorithm of the recurrence; 'auto': the fastest.")
     shape: tuple[Count, Count] | None = Field(None, description="(rows, columns) of the sheet; default: nearly square.")
@@ -55,14 +57,8 @@ class DenseConfig(MaskedConfig):
     self_connections: bool = Field(True, description="Connections of units to themselves.")
 
 
-class RandomConfig(DenseConfig):
-    """Options of random."""
-
-    density: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="Share of the connections that exist.")
-
-
-class LocalityConfig(DenseConfig):
-    """Options of lm-rnn and shuffled."""
+class SparseConfig(MaskedConfig):
+    """Options of reciprocal, and of all networks that are as sparse as an LM-RNN."""
 
     density: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="Share of the connections that exist; default: 0.1, unless radius is given."
@@ -80,10 +76,31 @@ class LocalityConfig(DenseConfig):
         return values
 
 
+class LocalityConfig(SparseConfig):
+    """Options of lm-rnn and shuffled."""
+
+    self_connections: bool = Field(True, description="Connections of units to themselves.")
+
+
+class RandomConfig(SparseConfig):
+    """Options of random; the defaults make it the twin of lm-rnn."""
+
+    self_connections: Literal["all", "none", "drawn"] = Field("all", description="Units connected to themselves.")
+    in_degree: Literal["fixed", "drawn"] = Field(
+        "fixed", description="Number of inputs of a unit: as in lm-rnn, or drawn."
+    )
+
+
+class SmallWorldConfig(SparseConfig):
+    """Options of small-world."""
+
+    rewired: Annotated[float, Field(ge=0, le=1)] = Field(0.1, description="Share of the connections of lm-rnn rewired.")
+
+
 class AutapseConfig(MaskedConfig):
     """Options of autapse."""
 
-    init: Literal["degree", "identity"] = Field("identity", description="Initial recurrent weights.")
+    init: Literal["degree", "identity", "diagonal"] = Field("identity", description="Initial recurrent weights.")
 
 
 class UserConfig(ModelConfig):
@@ -95,9 +112,11 @@ class UserConfig(ModelConfig):
 ARCHITECTURES: dict[str, type[ModelConfig]] = {
     "lm-rnn": LocalityConfig,  # units on a sheet, connected with their neighbours
     "dense": DenseConfig,
-    "random": RandomConfig,
     "autapse": AutapseConfig,  # every unit connected with itself only
     "shuffled": LocalityConfig,  # the graph of lm-rnn with its units permuted on the sheet
+    "reciprocal": SparseConfig,  # as many neighbours as in lm-rnn, drawn at random
+    "small-world": SmallWorldConfig,  # lm-rnn with a share of its connections rewired
+    "random": RandomConfig,  # itself and as many random others as in lm-rnn
     "gru": ModelConfig,
     "lstm": ModelConfig,
 }
@@ -106,9 +125,11 @@ ARCHITECTURES: dict[str, type[ModelConfig]] = {
 _MASKS: dict[str, Callable[..., Mask]] = {
     "lm-rnn": masks.locality,
     "dense": masks.dense,
-    "random": masks.random,
     "autapse": masks.identity,
     "shuffled": masks.locality,
+    "reciprocal": masks.reciprocal,
+    "small-world": masks.small_world,
+    "random": masks.random,
 }
 
 

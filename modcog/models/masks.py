@@ -11,6 +11,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,16 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from modcog.checks import check_count, is_list
-from modcog.errors import ModcogError, shown
+from modcog.errors import ModcogError, shown, unknown
 from modcog.seeds import Purpose, Seed
 
 MOST_UNITS = 10_000_000
 """Largest number of units of a mask."""
+
+SELF_CONNECTIONS, IN_DEGREES = ("all", "none", "drawn"), ("fixed", "drawn")
+"""Options of ``random``."""
+
+_SWAPS, _ROUNDS = 10, 300  # swaps of each edge, on average, and rounds after which a nearly full graph is given up
 
 _ELONGATED = 4  # a sheet longer than this many times its width is refused unless its shape is given
 
@@ -173,8 +179,7 @@ def locality(
         UserWarning: if the density is so low that units have no neighbours.
     """
     sheet = _make_sheet(n, shape, torus)
-    if (density is None) == (radius is None):
-        raise ModcogError(f"locality mask: got density={density!r} and radius={radius!r}; give exactly one of them")
+    _check_one_of("locality", density, radius)
     offsets, squared, ends_pair = _sorted_offsets(sheet, self_connections)
     if radius is not None:
         count = int(np.searchsorted(squared, _check_positive("radius", radius) ** 2 * (1 + 1e-12), side="right"))
@@ -194,26 +199,136 @@ def locality(
 
 
 def random(
-    n: int, *, density: float, seed: int = 0, shape: Shape = None, torus: bool = True, self_connections: bool = True
+    n: int,
+    *,
+    density: float | None = None,
+    radius: float | None = None,
+    seed: int = 0,
+    shape: Shape = None,
+    torus: bool = True,
+    self_connections: str = "all",
+    in_degree: str = "fixed",
 ) -> Mask:
-    """Draw round(density · n²) connections, every choice of them equally likely (Erdős and Rényi 1959).
+    """Draw connections at random: by default the twin of ``locality`` without locality.
+
+    With the defaults each unit is connected to itself and to as many others as in ``locality`` of the same density or
+    radius, so the two masks have the same self-connections, the same numbers of inputs and the same synapses. With
+    ``self_connections="drawn"`` and ``in_degree="drawn"`` it is the random graph of Erdős and Rényi (1959).
 
     Args:
         n: number of units.
         density: share of the n² connections, in (0, 1].
+        radius: that of ``locality``; give this or ``density``.
         seed: seed of the draw.
         shape: (rows, columns) of the sheet that wiring lengths are measured on.
         torus: let opposite borders of that sheet meet.
-        self_connections: allow units to be connected to themselves.
+        self_connections: ``"all"`` units have one, ``"none"`` has, or ``"drawn"``, as likely as any other connection.
+        in_degree: ``"fixed"``: as in ``locality``; where n makes no sheet, density · n, rounded. ``"drawn"``:
+            round(density · n²) connections, every choice of them equally likely.
+
+    Raises:
+        UnknownNameError: for another value of ``self_connections`` or ``in_degree``.
+        ModcogError: if not exactly one of density and radius is given, or the density is too high or too low for the
+            self-connections.
     """
-    columns = _check_units(n) - (not self_connections)
-    wanted = round(_check_positive("density", density, 1 if self_connections else 1 - 1 / n) * n * n)
-    flat = _choose(n * columns, wanted, Seed.of(seed, Purpose.MASK).rng())
-    target, source = np.divmod(flat, columns)
-    if not self_connections:
-        source += source >= target
-    indptr = _row_bounds(np.bincount(target, minlength=n))
-    return Mask("random", indptr, source.astype(np.int32), _find_sheet(n, shape, torus))
+    _check_units(n)
+    if not isinstance(self_connections, str) or self_connections not in SELF_CONNECTIONS:
+        raise unknown("self_connections", self_connections, SELF_CONNECTIONS)
+    if not isinstance(in_degree, str) or in_degree not in IN_DEGREES:
+        raise unknown("in_degree", in_degree, IN_DEGREES)
+    _check_one_of("random", density, radius)
+    if density is not None:
+        _check_positive("density", density, 1 - 1 / n if self_connections == "none" else 1)
+    sheet, rng = _find_sheet(n, shape, torus), Seed.of(seed, Purpose.MASK).rng()
+    if density is not None and (sheet is None or in_degree == "drawn"):
+        synapses, degrees = round(density * n * n), np.repeat(max(1, round(density * n)), n)
+    else:
+        twin = locality(n, density=density, radius=radius, shape=shape, torus=torus)
+        synapses, degrees = twin.synapses, twin.degrees
+    if in_degree == "drawn":
+        return _draw_connections(n, synapses, self_connections, rng, sheet)
+    if self_connections == "drawn":
+        return _draw_inputs("random", np.zeros(n + 1, np.int64), np.empty(0, np.int32), degrees, rng, sheet)
+    own, without = np.arange(n, dtype=np.int32), self_connections == "none"
+    mask = _draw_inputs("random", np.arange(n + 1), own, np.minimum(degrees + without, n), rng, sheet)
+    if not without:
+        return mask
+    others = mask.targets() != mask.indices
+    return Mask("random", _row_bounds(mask.degrees - 1), mask.indices[others], sheet)
+
+
+def small_world(
+    n: int,
+    *,
+    rewired: float = 0.1,
+    density: float | None = None,
+    radius: float | None = None,
+    seed: int = 0,
+    shape: Shape = None,
+    torus: bool = True,
+) -> Mask:
+    """Rewire a share of the connections of ``locality`` (Watts and Strogatz 1998, for directed connections).
+
+    A rewired connection keeps its target, and its source is drawn anew among all units that are not yet an input of the
+    target. Self-connections are not rewired. So every unit keeps its self-connection and its number of inputs; with
+    ``rewired=1`` the mask is one of ``random``.
+
+    Args:
+        n: number of units.
+        rewired: share of the connections between different units, in [0, 1].
+        density: share of the n² connections, in (0, 1].
+        radius: that of ``locality``; give this or ``density``.
+        seed: seed of the draw.
+        shape: (rows, columns) of the sheet.
+        torus: let opposite borders meet.
+
+    Raises:
+        ModcogError: as ``locality``, or if ``rewired`` is no share.
+    """
+    if isinstance(rewired, bool) or not isinstance(rewired, int | float | np.number) or not 0 <= rewired <= 1:
+        raise ModcogError(f"rewired: got {shown(rewired)}, must be a number from 0 to 1")
+    near = locality(n, density=density, radius=radius, shape=shape, torus=torus)
+    rng, target = Seed.of(seed, Purpose.MASK).rng(), near.targets()
+    others = np.flatnonzero(target != near.indices)
+    kept = np.ones(near.synapses, bool)
+    kept[rng.choice(others, round(rewired * others.size), replace=False)] = False
+    rows = _row_bounds(np.bincount(target[kept], minlength=n))
+    return _draw_inputs("small-world", rows, near.indices[kept], near.degrees, rng, near.sheet)
+
+
+def reciprocal(
+    n: int,
+    *,
+    density: float | None = None,
+    radius: float | None = None,
+    seed: int = 0,
+    shape: Shape = None,
+    torus: bool = True,
+) -> Mask:
+    """Draw random connections that all go both ways, with the degrees of ``locality``.
+
+    The undirected graph of ``locality`` is mixed by swaps: two edges a–b and c–d become a–d and c–b, unless a unit
+    would be connected to itself or twice to another (Maslov and Sneppen 2002). Each unit keeps its self-connection and
+    its number of neighbours.
+
+    Args:
+        n: number of units.
+        density: share of the n² connections, in (0, 1].
+        radius: that of ``locality``; give this or ``density``.
+        seed: seed of the draw.
+        shape: (rows, columns) of the sheet.
+        torus: let opposite borders meet.
+
+    Raises:
+        ModcogError: as ``locality``.
+    """
+    near = locality(n, density=density, radius=radius, shape=shape, torus=torus)
+    edges = np.stack([near.targets(), near.indices])[:, near.targets() < near.indices].astype(np.int64)
+    edges = _swap_ends(edges, n, Seed.of(seed, Purpose.MASK).rng())
+    own = np.arange(n)
+    target, source = (np.concatenate([own, *ends]) for ends in (edges, edges[::-1]))
+    values = np.ones(near.synapses, bool)
+    return _from_matrix("reciprocal", scipy.sparse.csr_array((values, (target, source)), shape=(n, n)), near.sheet)
 
 
 def identity(n: int, *, shape: Shape = None, torus: bool = True) -> Mask:
@@ -356,6 +471,75 @@ def _connect(sheet: Sheet, offsets: NDArray[np.int64]) -> Mask:
     return Mask("locality", _row_bounds(inside.sum(axis=1)), (row * sheet.columns + column)[inside], sheet)
 
 
+def _draw_connections(
+    n: int, synapses: int, self_connections: str, rng: np.random.Generator, sheet: Sheet | None
+) -> Mask:
+    """Draw connections among all pairs of units, every choice of them equally likely; see ``random``."""
+    own, columns = np.arange(n if self_connections == "all" else 0), n - (self_connections != "drawn")
+    if synapses < own.size:
+        raise ModcogError(f"density: got {synapses / n**2:.2g}, must be at least 1/n for self-connections of all units")
+    target, source = np.divmod(_choose(n * columns, synapses - own.size, rng), columns)
+    source += (source >= target) & (columns < n)
+    targets, sources = np.concatenate([target, own]), np.concatenate([source, own])
+    order = np.lexsort((sources, targets))
+    return Mask("random", _row_bounds(np.bincount(targets, minlength=n)), sources[order].astype(np.int32), sheet)
+
+
+def _draw_inputs(
+    name: str,
+    rows: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    degrees: NDArray[np.integer],
+    rng: np.random.Generator,
+    sheet: Sheet | None,
+) -> Mask:
+    """Add random inputs to those that units have, until each unit has its number; all choices are equally likely.
+
+    Args:
+        name: of the mask.
+        rows: (n + 1,) bounds of the inputs of each unit in ``indices``.
+        indices: the inputs that are there, ascending in each row.
+        degrees: (n,) number of inputs of each unit in the end.
+        rng: source of the draw.
+        sheet: places of the units.
+    """
+    n, whole = len(degrees), []
+    for bounds, degree in zip(pairwise(rows), degrees, strict=True):
+        there = indices[slice(*bounds)]
+        # Ranks among the units that are not there yet become units by stepping over those that are.
+        ranks = rng.choice(n - there.size, degree - there.size, replace=False, shuffle=False)
+        drawn = ranks + np.searchsorted(there - np.arange(there.size), ranks, side="right")
+        whole.append(np.sort(np.concatenate([there, drawn])))
+    return Mask(name, _row_bounds(degrees), np.concatenate(whole).astype(np.int32), sheet)
+
+
+def _swap_ends(edges: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return undirected edges (2, E), each with its smaller end first, after ``_SWAPS`` swaps of each on average.
+
+    One swap at a time would take seconds in Python. Instead the edges are paired at random and all pairs are swapped at
+    once, but for those that would make an edge which is there or which another pair makes.
+    """
+    edges, done = edges.copy(), 0
+    half = edges.shape[1] // 2
+    for _ in range(_ROUNDS):
+        if done >= _SWAPS * half:
+            break
+        pairs = rng.permutation(edges.shape[1])[: 2 * half].reshape(2, half)
+        (a, b), (c, d) = edges[:, pairs[0]], edges[:, pairs[1]]
+        turned = rng.random(half) < 0.5
+        c, d = np.where(turned, d, c), np.where(turned, c, d)
+        new = np.sort([[a, c], [d, b]], axis=0)  # the smaller end, and the larger one, of a–d and of c–b
+        keys = new[0] * n + new[1]
+        _, place, count = np.unique(keys, return_inverse=True, return_counts=True)
+        single = count[place].reshape(keys.shape) == 1
+        free = single & (new[0] != new[1]) & ~np.isin(keys, edges[0] * n + edges[1])
+        swapped = free.all(axis=0)
+        for k in (0, 1):
+            edges[:, pairs[k, swapped]] = new[:, k, swapped]
+        done += 2 * int(swapped.sum())
+    return edges
+
+
 def _choose(population: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Choose ``count`` of the numbers below ``population``, ascending, in memory of ``count``.
 
@@ -371,6 +555,12 @@ def _choose(population: int, count: int, rng: np.random.Generator) -> NDArray[np
         flat = flat[: np.searchsorted(flat, population)]
         if flat.size >= count:
             return np.delete(flat, rng.choice(flat.size, flat.size - count, replace=False))
+
+
+def _check_one_of(name: str, density: Any, radius: Any) -> None:
+    if (density is None) == (radius is None):
+        given = f"density={shown(density)} and radius={shown(radius)}"
+        raise ModcogError(f"{name} mask: got {given}; give exactly one of them")
 
 
 def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:

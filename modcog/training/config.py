@@ -30,6 +30,28 @@ RESERVED_OPTIONS = {"architecture", "hidden", "density", "seed", "batch_first", 
 """Options of a network that other settings of the run decide."""
 
 
+AUTHORS: dict[str, Any] = {
+    "tasks": "modcog82",
+    "arch": "lm-rnn",
+    "hidden": 256,
+    "model": {"activation": "relu", "init": "diagonal", "gain": 0.5, "torus": False},
+    "layout": "stream",
+    "batch_size": 4,
+    "seq_len": 100,
+    "steps": 40_000,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "warmup": 0,
+    "clip": 1.0,
+    "clip_absent": True,  # the mask is applied to the weights after each update, so the gradient is the full one
+    "decision_weight": 1.0,
+    "eval_every": 1_000,
+    "eval_early": True,
+}
+"""How Khona trained (the first author's notebook of 2021), but for the density; how often it is evaluated is ours."""
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     # a first try: 256 units reach 60 % on 20 tasks in well under a minute
     "quick": {
@@ -61,6 +83,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 60_000,
         "eval_every": 2_000,
     },
+    # the authors' own recipe: units on an open sheet, connected where their distance is below d
+    **{f"authors-d{d}": {**AUTHORS, "model": {**AUTHORS["model"], "radius": d - 0.1}} for d in (2, 3, 4)},
 }
 """Named settings of runs; settings that are not named keep their defaults."""
 
@@ -102,9 +126,11 @@ class TrainConfig(Brief, BaseModel):
     warmup: Updates = Field(200, description="Updates of linear warm-up of the learning rate.")
     weight_decay: NotNegative = Field(0.0, description="Weight decay.")
     clip: NotNegative = Field(1.0, description="Largest norm of the gradient; 0: no clipping.")
+    clip_absent: bool = Field(False, description="Gradient of absent connections counted in the norm that is clipped.")
     decision_weight: Positive = Field(5.0, description="Weight of decision steps in the loss; other steps have 1.")
 
     eval_every: Whole = Field(500, description="Updates between evaluations, which also save a checkpoint.")
+    eval_early: bool = Field(False, description="Evaluations after updates 1, 2, 4, 8 … below eval_every, too.")
     eval_trials: Size = Field(20, description="Held-out trials per task.")
     target_accuracy: Share | None = Field(None, description="Decision accuracy at which training stops early.")
     target: Literal["mean", "all"] = Field(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation.evaluate import evaluate_on
 from modcog.extras import require
+from modcog.models.cells import MaskedRNN
 from modcog.progress import ProgressBar
 from modcog.seeds import Purpose, Seed
 from modcog.signals import stop_signals
@@ -85,6 +86,7 @@ class _Loop:
         self.network = build_model(config, self.battery)
         self.plain_optimizer = make_optimizer(config, self.network)
         self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)
+        self.absent = absent_connections(self.network) if config.clip_absent else None
         device = fabric.device if fabric.device.type == "cuda" else None
         self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size, device)
         self.held_out = held_out(config, self.battery)
@@ -115,7 +117,7 @@ class _Loop:
                 self._evaluate()
             while not self._reached() and progress.step < config.steps:
                 stop = self._update(asked_to_stop())
-                if progress.step % config.eval_every == 0 or progress.step == config.steps:
+                if is_evaluated(config, progress.step):
                     self._evaluate()
                 last = {f"accuracy at {self.scores['step']}": self.scores["decision_accuracy"]} if self.scores else {}
                 bar.advance(loss=progress.loss, **last)
@@ -135,19 +137,34 @@ class _Loop:
             group["lr"] = learning_rate(config, progress.step)
         batch = self.batches(progress.step)
         self.optimizer.zero_grad()
-        value = self._backward(batch)
+        network = self.network if isinstance(self.network, MaskedRNN) and self.absent is not None else None
+        with network.full_gradient() if network else nullcontext() as full_gradient:
+            value = self._backward(batch)
         shared = torch.stack([value, torch.full_like(value, asked_to_stop)])  # if any process is to stop, all are
         mean_loss, stop = self.fabric.all_reduce(shared, reduce_op="mean").tolist()  # type: ignore[union-attr]
         if not math.isfinite(mean_loss):
             self._raise_diverged(f"the loss became {mean_loss}")
         if config.clip:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=config.clip, error_if_nonfinite=False)
+            self._clip(full_gradient)
         self.optimizer.step()
         progress.step += 1
         progress.trials += batch.n_trials * self.fabric.world_size
         progress.seconds += time.perf_counter() - start
         progress.loss = mean_loss if progress.loss is None else 0.98 * progress.loss + 0.02 * mean_loss
         return stop > 0
+
+    def _clip(self, full_gradient: Tensor | None) -> None:
+        """Scale the gradients so that their norm is at most ``clip``; that of absent connections counts if it is there.
+
+        A mask that is applied to the weights after each update leaves absent connections without effect, but for this.
+        """
+        if full_gradient is None or self.absent is None:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
+            return
+        gradient = cast(Tensor, self.fabric.all_reduce(full_gradient, reduce_op="mean"))
+        counted = torch.empty_like(gradient)
+        counted.grad = gradient * self.absent
+        torch.nn.utils.clip_grad_norm_([*self.model.parameters(), counted], self.config.clip)
 
     def _backward(self, batch: Minibatch) -> Tensor:
         """Add up the gradients of a minibatch's parts, and return its loss."""
@@ -258,6 +275,24 @@ def learning_rate(config: TrainConfig, step: int) -> float:
         return config.learning_rate * rise
     done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def is_evaluated(config: TrainConfig, step: int) -> bool:
+    """Return True if a run is scored after update ``step`` (from 1)."""
+    early = config.eval_early and step < config.eval_every and step.bit_count() == 1
+    return early or step % config.eval_every == 0 or step == config.steps
+
+
+def absent_connections(network: torch.nn.Module) -> Tensor | None:
+    """Return the connections that the mask of a network leaves out, (N, N) bool; None if it is full.
+
+    Raises:
+        ModcogError: if the network has no mask.
+    """
+    if not isinstance(network, MaskedRNN):
+        raise ModcogError(f"clip_absent: got True for {type(network).__name__}, must be a network with a mask")
+    mask, device = network.mask, network.weight_recurrent.device
+    return None if mask.synapses == mask.n**2 else torch.from_numpy(~mask.to_dense()).to(device)
 
 
 def make_optimizer(config: TrainConfig, model: torch.nn.Module) -> torch.optim.Optimizer:

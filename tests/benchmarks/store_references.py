@@ -20,7 +20,7 @@ from modcog.errors import ModcogError
 from modcog.experiments.benchmark.measure import cost, curve, score_table
 from modcog.experiments.benchmark.references import STORED
 from modcog.experiments.benchmark.report import Point, Reference
-from modcog.experiments.claims.protocol import ALL_TASKS, FULL, LOCAL, SEEDS, network
+from modcog.experiments.claims.protocol import ALL_TASKS, ERDOS_RENYI, FULL, LOCAL, SEEDS, network
 from modcog.experiments.sweeps import Cell, Grid, sweep
 from modcog.experiments.sweeps.grid import PLACEMENT, arm_name
 from modcog.experiments.sweeps.results import Record
@@ -30,7 +30,7 @@ from modcog.files import whole_file
 ARMS: tuple[dict[str, Any], ...] = (
     network("lm-rnn", 256, LOCAL),
     network("dense", 256),
-    network("random", 256, LOCAL),
+    network("random", 256, LOCAL) | ERDOS_RENYI,
     network("autapse", 256),
     {**network("gru", 256), "model": {}},  # torch's own units have no initial weights to choose
 )

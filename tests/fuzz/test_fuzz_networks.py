@@ -164,7 +164,7 @@ class _Called(torch.nn.Module):
         return loss(self.run(self.model, x, None))
 
 
-ARCHITECTURE = st.sampled_from(["lm-rnn", "dense", "random", "autapse", "shuffled", "gru", "lstm"])
+ARCHITECTURE = st.sampled_from(list(models.ARCHITECTURES))
 NETWORK: dict[str, st.SearchStrategy[Any]] = {
     "n_inputs": st.integers(1, 4),
     "n_outputs": st.integers(1, 4),
@@ -175,13 +175,15 @@ NETWORK: dict[str, st.SearchStrategy[Any]] = {
     "dt": st.sampled_from([100.0, 20]),
     "tau": st.sampled_from([100.0, 200]),
     "noise": st.sampled_from([0.0, 0.1]),
-    "init": st.sampled_from(["degree", "identity", "orthogonal"]),
+    "init": st.sampled_from(["degree", "identity", "diagonal", "orthogonal"]),
     "gain": st.floats(0.1, 2),
     "kernel": st.sampled_from(["auto", *KERNELS]),
     "shape": st.sampled_from([(2, 2), (3, 3), [1, 4], (1, 7)]),
     "torus": st.booleans(),
     "radius": st.floats(0.1, 3),
-    "self_connections": st.booleans(),
+    "self_connections": st.sampled_from([True, False, "all", "none", "drawn"]),
+    "in_degree": st.sampled_from(["fixed", "drawn"]),
+    "rewired": st.floats(0, 1),
     "batch_first": st.booleans(),
 }
 
@@ -199,9 +201,11 @@ def test_a_network_of_any_options_runs_or_is_refused(name: str, options: dict[st
 
 
 @examples(100)
-@given(st.sampled_from(["locality", "random", "identity", "dense", "custom", "shuffled"]), st.one_of(st.integers(1, 30), ODD),  # noqa: E501
+@given(st.sampled_from(["locality", "random", "small_world", "reciprocal", "identity", "dense", "custom", "shuffled"]), st.one_of(st.integers(1, 30), ODD),  # noqa: E501
        keywords({"density": st.floats(0, 1), "radius": st.floats(0, 9), "seed": st.integers(0, 9), "torus": st.booleans(),  # noqa: E501
-                 "self_connections": st.booleans(), "shape": st.sampled_from([None, (2, 2), (3, 4)])}))  # fmt: skip
+                 "self_connections": st.sampled_from([True, False, "all", "none", "drawn"]),
+                 "rewired": st.floats(0, 1), "in_degree": st.sampled_from(["fixed", "drawn"]),
+                 "shape": st.sampled_from([None, (2, 2), (3, 4)])}))  # fmt: skip
 def test_a_mask_of_any_options_is_made_or_refused(name: str, n: Any, options: dict[str, Any]) -> None:
     assume(not isinstance(n, int | np.integer) or not 1_000 < n < 2**40)  # large, and no mistake
     mask, message = attempt(lambda: getattr(masks, name)(n, **options), TypeError)

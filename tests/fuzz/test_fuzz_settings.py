@@ -214,9 +214,9 @@ TRAIN: dict[str, st.SearchStrategy[Any]] = {
     "data": st.one_of(st.none(), st.just("nowhere")),
     "out": st.just("out"),
     **dict.fromkeys(
-        ["steps", "seq_len", "optimizer", "schedule", "warmup", "weight_decay", "clip", "decision_weight", "eval_every",
-         "eval_trials", "target_accuracy", "target", "seed", "accelerator", "devices", "num_nodes", "precision",
-         "threads"],
+        ["steps", "seq_len", "optimizer", "schedule", "warmup", "weight_decay", "clip", "clip_absent",
+         "decision_weight", "eval_every", "eval_early", "eval_trials", "target_accuracy", "target", "seed",
+         "accelerator", "devices", "num_nodes", "precision", "threads"],
         ODD,
     ),
 }  # fmt: skip

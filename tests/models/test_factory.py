@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.models import ARCHITECTURES, build, measure
+from modcog.models import ARCHITECTURES, build, measure, to_dense_state
 
 C, A, N = 5, 7, 36
 
@@ -68,7 +68,12 @@ def test_a_configuration_rebuilds_the_network_from_a_run_file(name):
         ("shuffled", {"radius": 1}, N * 5),
         ("lm-rnn", {"radius": 1, "self_connections": False}, N * 4),
         ("lm-rnn", {"radius": 1, "torus": False}, N + 2 * (5 * 6 * 2)),
-        ("random", {"density": 0.25}, N * N // 4),
+        ("random", {"density": 0.25, "in_degree": "drawn"}, N * N // 4),
+        ("random", {"radius": 1}, N * 5),
+        ("random", {"radius": 1, "self_connections": "none"}, N * 5),
+        ("random", {"radius": 1, "torus": False}, N + 2 * (5 * 6 * 2)),
+        ("small-world", {"radius": 1, "rewired": 1}, N * 5),
+        ("reciprocal", {"radius": 1}, N * 5),
         ("dense", {}, N * N),
         ("autapse", {}, N),
     ],
@@ -105,6 +110,10 @@ def test_initial_weights_by_name():
     assert torch.equal(eye.weight_recurrent, torch.ones(9))
     q = build("dense", 1, 1, hidden=9, init="orthogonal", gain=2.0).weight_recurrent.view(9, 9)
     torch.testing.assert_close(q @ q.T, 4 * torch.eye(9))
+    for name, options in (("dense", {}), ("lm-rnn", {"radius": 1}), ("random", {"radius": 1}), ("autapse", {})):
+        half = build(name, 1, 1, hidden=9, init="diagonal", gain=0.5, **options)
+        assert torch.equal(to_dense_state(half)["weight_recurrent"], 0.5 * torch.eye(9))
+        assert half.weight_recurrent.requires_grad
     near = build("lm-rnn", 1, 1, hidden=36, density=0.2, init="identity").requires_grad_(False)
     own = torch.from_numpy(near.mask.targets() == near.mask.indices)
     assert torch.equal(near.weight_recurrent[own], torch.ones(36))

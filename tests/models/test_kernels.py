@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from masked_dense import masked_dense
 
 from modcog.errors import ModcogError, UnknownNameError
-from modcog.models import MaskedRNN, kernels, masks
+from modcog.models import MaskedRNN, kernels, masks, to_dense_state
 from modcog.models.kernels import compiled
 from modcog.models.kernels.memory import Pool
 
@@ -22,12 +22,13 @@ CASES = [
     if case[0] != "rnn" or (case[1] != "softplus" and case[2:4] == (100.0, 0.0))
 ]
 CPU = torch.device("cpu")
+DRAWN = {"self_connections": "drawn", "in_degree": "drawn"}
 
 
 def mask_for(kernel, n=12):
     if kernel == "diagonal":
         return masks.identity(n)
-    return masks.random(n, density=0.3, seed=1)  # some units have no input at all, and rows differ in length
+    return masks.random(n, density=0.3, seed=1, **DRAWN)  # some units have no input at all, and rows differ in length
 
 
 def network(kernel, mask=None, dtype=torch.float64, **options):
@@ -99,6 +100,31 @@ def test_float64_passes_gradcheck(kernel, phi, tau, noise, with_h0):
     assert torch.autograd.gradcheck(run, (x, h0, *values), fast_mode=True)
 
 
+@pytest.mark.parametrize(("kernel", "phi", "tau", "noise", "with_h0"), CASES)
+def test_the_full_gradient_is_that_of_a_full_matrix(kernel, phi, tau, noise, with_h0):
+    """Absent connections included, summed over two passes; the other gradients are as ever."""
+    model = network(kernel, mask_for(kernel, 9), activation=phi, tau=tau, noise=noise)
+    full = network("dense", masks.dense(9))
+    matrix = to_dense_state(model)["weight_recurrent"].detach().requires_grad_()
+    full.load_state_dict({**model.state_dict(), "weight_recurrent": matrix, "mask_fingerprint": full.mask_fingerprint})
+    wanted = 0.0
+    with model.full_gradient() as total:
+        for seed in (3, 4):
+            x, h0 = inputs(model, 6, 3, torch.float64, with_h0)
+            logits = model(x, h0, generator=torch.Generator().manual_seed(seed))
+            logits.square().sum().backward()
+            drawn = noise_of(model, 6, 3, seed, torch.float64)
+            wanted += masked_dense(full, x, h0, drawn, phi=phi, alpha=100 / tau, matrix=matrix)[0].square().sum()
+    (expected,) = torch.autograd.grad(wanted, [matrix])
+    torch.testing.assert_close(total, expected)
+    mask = torch.from_numpy(model.mask.to_dense())
+    torch.testing.assert_close(model.weight_recurrent.grad, expected[mask])
+    assert expected[~mask].abs().max() > 0
+    before = total.clone()
+    model(x).sum().backward()
+    assert torch.equal(total, before)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.sampled_from(["dense", "compiled", "csr", "rnn"]), st.integers(1, 40), st.floats(0.05, 1), st.integers(1, 6),
@@ -107,7 +133,7 @@ def test_float64_passes_gradcheck(kernel, phi, tau, noise, with_h0):
 def test_any_size(kernel, n, density, steps, batch, seed):
     if round(density * n * n) == 0:
         return
-    model = network(kernel, masks.random(n, density=density, seed=seed), torch.float32, seed=seed)
+    model = network(kernel, masks.random(n, density=density, seed=seed, **DRAWN), torch.float32, seed=seed)
     x, _ = inputs(model, steps, batch, torch.float32, False)
     logits = model(x)
     expected, _ = masked_dense(model, x)

@@ -18,11 +18,11 @@ from modcog.models import MaskedRNN, build, kernels, masks
 
 MASKS = {
     "lm-rnn": masks.locality(16, density=0.3),
-    "random": masks.random(12, density=0.3, seed=1),  # some rows are empty
+    "random": masks.random(12, density=0.3, seed=1, self_connections="drawn", in_degree="drawn"),  # some rows are empty
     "shuffled": masks.shuffled(masks.locality(16, density=0.3)),
     "autapse": masks.identity(6),
     "dense": masks.dense(6),
-    "few": masks.random(128, density=0.01, seed=2),
+    "few": masks.random(128, density=0.01, seed=2, self_connections="drawn", in_degree="drawn"),
     "many autapses": masks.identity(40),
 }
 CASES = [

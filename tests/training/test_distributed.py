@@ -22,9 +22,11 @@ train(TrainConfig.model_validate_json(sys.argv[1]))
 
 
 def test_two_processes_average_their_gradients(small, tmp_path):
+    """Those of absent connections, too, which count in the norm."""
     config = small(
-        devices=2, accelerator="cpu", steps=2, batch_size=100, clip=0, warmup=0, schedule="constant", eval_every=2
-    )
+        devices=2, accelerator="cpu", steps=2, batch_size=100, clip=0.1, clip_absent=True, warmup=0,
+        schedule="constant", eval_every=2,
+    )  # fmt: skip
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
     subprocess.run([sys.executable, script, config.model_dump_json()], check=True, capture_output=True, timeout=300)
@@ -40,9 +42,15 @@ def test_two_processes_average_their_gradients(small, tmp_path):
     of_rank = [make_batches(config, battery, rank, 2) for rank in range(2)]
     for step in range(2):
         adam.zero_grad()
-        for batch in (batches(step) for batches in of_rank):
-            for part in batch.parts:
-                (loss(network(part.observations), part) / batch.weight / 2).backward()
+        with network.full_gradient() as full:
+            for batch in (batches(step) for batches in of_rank):
+                for part in batch.parts:
+                    (loss(network(part.observations), part) / batch.weight / 2).backward()
+        grads = {name: one.grad for name, one in network.named_parameters()} | {"weight_recurrent": full}
+        norm = sum(grad.square().sum() for grad in grads.values()).sqrt()
+        assert norm > 0.1
+        for one in network.parameters():
+            one.grad *= 0.1 / norm
         adam.step()
     found = load_file(latest(config.out / "checkpoints") / "model.safetensors")
     for name, value in network.state_dict().items():

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from modcog.experiments.claims.claim import Claim, Verdict, compare, final_accuracy, per_cell
 from modcog.experiments.claims.figures import draw_curves, draw_extensions
-from modcog.experiments.claims.protocol import LOCAL, network, presets
+from modcog.experiments.claims.protocol import ERDOS_RENYI, LOCAL, network, presets
 
 MASKS = ("lm-rnn", "random", "shuffled")
+
+
+def arm(mask: str, hidden: int) -> dict[str, Any]:
+    """Return the network with a mask."""
+    return network(mask, hidden, LOCAL) | (ERDOS_RENYI if mask == "random" else {})
 
 
 def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -44,7 +51,7 @@ C4 = Claim(
     "significantly fewer trials to the highest of 50, 75 and 90 % that either reached. The shuffled mask is the same "
     "graph with other places on the sheet; since places do not enter the computation, it must do as well as the "
     "LM-RNN.",
-    presets=presets([network(mask, 64, LOCAL) for mask in MASKS], [network(mask, 256, LOCAL) for mask in MASKS]),
+    presets=presets([arm(mask, 64) for mask in MASKS], [arm(mask, 256) for mask in MASKS]),
     verdict=verdict,
     figure=figure,
 )

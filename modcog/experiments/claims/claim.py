@@ -93,7 +93,8 @@ def per_cell(results: pd.DataFrame) -> pd.DataFrame:
         reached = cells[f"trials_to_{percent}"].notna()
         cells[f"reached_{percent}"] = reached
         cells[f"trials_to_{percent}"] = cells[f"trials_to_{percent}"].where(reached, cells["trials"])
-    cells["arm"] = [arm_name(row.arch, row.density, row.hidden) for row in cells.itertuples()]
+    if "arm" not in cells:  # a table of an earlier version
+        cells["arm"] = [arm_name(row.arch, row.density, row.hidden) for row in cells.itertuples()]
     return cells
 
 

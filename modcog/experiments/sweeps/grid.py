@@ -26,6 +26,9 @@ from modcog.validation import read_settings, validated
 PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
 """Settings that say where a run is computed and stored, and that are no part of its name."""
 
+ADDED = {"clip_absent": False, "eval_early": False}
+"""Settings that came later: at these values they are no part of a name, so that runs made before are found."""
+
 
 def _listed(value: Any) -> Any:
     if not is_list(value):
@@ -88,7 +91,8 @@ class Grid(Brief, BaseModel):
                 raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
             few = config.tasks if len(config.tasks) < 4 else (*config.tasks[:2], f"{len(config.tasks) - 2}-more")
             tasks = collection_name(config.tasks) or "+".join(few)
-            decisive = json.dumps(config.model_dump(mode="json", exclude=PLACEMENT), sort_keys=True)
+            settings = config.model_dump(mode="json", exclude=PLACEMENT)
+            decisive = json.dumps({k: v for k, v in settings.items() if (k, v) not in ADDED.items()}, sort_keys=True)
             digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
             density = "" if config.density is None else f"d{config.density:g}"
             network = re.sub(r"[^\w.-]", ".", config.arch)[:80]
@@ -136,7 +140,19 @@ def collection_name(tasks: tuple[str, ...]) -> str | None:
     return next((name for name in COLLECTIONS if name not in BASES and collection(name) == tasks), None)
 
 
-def arm_name(arch: str, density: float | None, hidden: int) -> str:
-    """Return the name of a network without its seed, such as ``lm-rnn 8 % 256``."""
+MASK_OPTIONS = ("radius", "rewired", "self_connections", "in_degree")
+"""Options of networks that are part of an arm's name, since they decide the connections."""
+
+
+def arm_name(arch: str, density: float | None, hidden: int, model: Mapping[str, Any] | None = None) -> str:
+    """Return the name of a network without its seed: ``lm-rnn 8 % 256``, ``small-world 8 % 256, rewired 0.1``.
+
+    Args:
+        arch: name of the architecture.
+        density: share of the connections; None or NaN: set by the architecture.
+        hidden: number of units.
+        model: further options, of which those of ``MASK_OPTIONS`` are named.
+    """
     share = "" if density is None or math.isnan(density) else f" {100 * density:g} %"
-    return f"{arch}{share} {hidden}"
+    options = "".join(f", {name} {model[name]}" for name in MASK_OPTIONS if name in model) if model else ""
+    return f"{arch}{share} {hidden}{options}"

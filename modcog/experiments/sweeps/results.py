@@ -11,6 +11,7 @@ import pandas as pd
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import extension
+from modcog.experiments.sweeps.grid import arm_name
 from modcog.files import whole_file
 from modcog.tasks.names import parse
 from modcog.user_code import failures_as
@@ -28,7 +29,7 @@ THRESHOLDS = MILESTONES[:3]
 TRIALS_TO = tuple(f"trials_to_{percent}" for percent in MILESTONES)
 
 COLUMNS = [
-    "cell", "status", "error", "collection",
+    "cell", "status", "error", "collection", "rules", "arm",
     "arch", "hidden", "density", "seed", "steps", "batch_size", "learning_rate",  # a run's record has all settings
     "parameters", "synapses", "wiring_mean", "trials", "seconds", *TRIALS_TO, "task", "family", "extension",
     *(column for kind, one in MEASURES.items()
@@ -37,7 +38,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 NEEDED = tuple(name for name in COLUMNS if not name.startswith(tuple(list(MEASURES)[2:])) and name not in (
-    "trial_chance", "trial_ceiling", "trial_share",
+    "rules", "arm", "trial_chance", "trial_ceiling", "trial_share",
 ))  # fmt: skip
 """Columns that tables of earlier versions have, too."""
 
@@ -50,17 +51,22 @@ WHOLE = ("hidden", "seed", "steps", "batch_size", "parameters", "synapses", "tri
 def results(records: Iterable[Record]) -> pd.DataFrame:
     """Return a table with a row for each cell and task; an unfinished cell has one row, without a task.
 
-    Columns: ``cell``, ``status``, ``error``; ``collection`` and the main settings; ``parameters``,
-    ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training, ``trials_to_50`` (50, 75, 90, 95 % mean
-    decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``, ``extension``, and all
-    measures of the task (``decision_accuracy``, ``angular_error`` in degrees, …) with 95 % intervals (``decision_low``,
-    ``decision_high``), ``_chance``, ``_ceiling`` and ``_share``. Accuracies are from 0 to 1.
+    Columns: ``cell``, ``status``, ``error``; ``collection``, ``rules``, ``arm`` (the network) and the main settings;
+    ``parameters``, ``synapses``, ``wiring_mean``; ``trials`` and ``seconds`` of training; ``trials_to_50`` (50, 75, 90,
+    95 % mean decision accuracy on held-out trials; empty where it was not reached); ``task``, ``family``,
+    ``extension``, and all measures of the task (``decision_accuracy``, ``angular_error`` in degrees, …) with 95 %
+    intervals (``decision_low``, ``decision_high``), ``_chance``, ``_ceiling`` and ``_share``. Accuracies are from 0
+    to 1.
     """
     rows = []
     for record in records:
         cell, network, progress = record["cell"], record.get("network", {}), record.get("progress", {})
         run = {"cell": cell["name"], "status": record["status"], "error": record["error"]}
-        run |= {"collection": cell.get("tasks"), **cell["config"], **network}
+        config = cell["config"]
+        run |= {"collection": cell.get("tasks"), **config, **network}
+        if "arch" in config:  # not that of a network from elsewhere
+            run["rules"] = config["battery"].get("rules", "corrected")
+            run["arm"] = arm_name(config["arch"], config["density"], config["hidden"], config["model"])
         run |= {name: progress.get(name) for name in ("trials", "seconds")}
         run |= {f"trials_to_{percent}": at["trials"] for percent, at in progress.get("milestones", {}).items()}
         scores = record.get("scores") or {}

@@ -100,7 +100,7 @@ class CompiledKernel(Kernel):
         grad_states: Tensor | None,
     ) -> list[Tensor | None]:
         (states, rates), (x, _, _, weight_in, _, weight, weight_out, _) = kept, inputs
-        need_x, need_h0, _, need_in, need_bias, need_weight, need_out, need_bias_out = needed
+        need_x, need_h0, need_noise, need_in, need_bias, need_weight, need_out, need_bias_out = needed
         (steps, batch, channels), n, actions = x.shape, self.mask.n, len(weight_out)
         pieces, _, _, width = states.shape
         wires = self._wires_of(channels, actions)
@@ -132,6 +132,8 @@ class CompiledKernel(Kernel):
             found[0] = _joined(grad[:, :-1, :n], batch) @ weight_in
         if need_h0:
             found[1] = _joined(first_state[:, None], batch)[0].contiguous()
+        if need_noise:
+            found[2] = _joined(grad[:, :-1, :n], batch)
         if need_in or need_bias:
             of_inputs = self._correlate_all(later, grad, states[:, :-1, n:], n, channels + 1)
             found[3], found[4] = of_inputs[:, :-1], of_inputs[:, -1]

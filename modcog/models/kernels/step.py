@@ -103,7 +103,7 @@ class StepKernel(Kernel):
     ) -> list[Tensor | None]:
         states, rates = kept
         x, _, _, weight_in, _, weight, weight_out, _ = inputs
-        need_x, need_h0, _, need_in, need_bias, need_weight, need_out, need_bias_out = needed
+        need_x, need_h0, need_noise, need_in, need_bias, need_weight, need_out, need_bias_out = needed
         found: list[Tensor | None] = [None] * len(needed)
         before, after = states[:-1], states[1:]
         if grad_logits is not None:
@@ -134,6 +134,8 @@ class StepKernel(Kernel):
             found[0] = torch.matmul(delta, weight_in)
         if need_h0:
             found[1] = grad[0].contiguous()
+        if need_noise:
+            found[2] = delta
         if need_in:
             found[3] = _correlation(x, delta).t()
         if need_bias:

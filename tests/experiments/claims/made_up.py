@@ -9,7 +9,7 @@ import pandas as pd
 
 from modcog.evaluation.scores import extension
 from modcog.experiments.sweeps import Grid
-from modcog.experiments.sweeps.grid import Cell
+from modcog.experiments.sweeps.grid import Cell, arm_name
 from modcog.experiments.sweeps.results import COLUMNS
 from modcog.tasks.names import parse
 
@@ -27,6 +27,7 @@ def tables(grid: Grid, accuracy: Learner, speed: Speed = lambda cell: None) -> t
         config, reached = cell.config, speed(cell)
         shared = {
             "cell": cell.name, "status": "finished", "error": None, "collection": cell.tasks, "arch": config.arch,
+            "arm": arm_name(config.arch, config.density, config.hidden), "rules": "corrected",
             "hidden": config.hidden, "density": config.density, "seed": config.seed, "steps": config.steps,
             "trials": config.steps * config.batch_size, "seconds": 60.0, "synapses": 100, "parameters": 200,
             "trials_to_50": None if reached is None else reached / 2, "trials_to_75": reached,

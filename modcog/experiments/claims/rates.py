@@ -1,0 +1,52 @@
+"""Learning rates of networks, chosen by the runs of ``protocol.search``."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from modcog.errors import ModcogError
+from modcog.experiments.claims.protocol import FIRST_SCORE
+
+COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "score"]
+"""Columns of the table of a search."""
+
+
+def search_table(results: pd.DataFrame, recipe: str) -> pd.DataFrame:
+    """Return a row for each run of a search: its rules, recipe, arm, learning rate, seed and score.
+
+    The score is the mean of the recipe's first measure over tasks. A run that failed, for example because it diverged,
+    has 0.
+
+    Args:
+        results: table of results of the search.
+        recipe: a name in ``RECIPES``.
+    """
+    scored = results.assign(recipe=recipe, score=results[FIRST_SCORE[recipe]].fillna(0.0))
+    return scored.groupby(COLUMNS[:-1], sort=False, as_index=False)["score"].mean()
+
+
+def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:
+    """Return the learning rate of each arm whose mean score over seeds is the highest.
+
+    Args:
+        table: as ``search_table`` returns it.
+        rules: rules of the runs to choose by.
+        recipe: recipe of the runs to choose by.
+
+    Raises:
+        ModcogError: if the best rate of an arm is the lowest or the highest that was tried, so that one beyond may be
+            better, or if an arm was not tried with every rate and seed.
+    """
+    found, refused = {}, []
+    for arm, rows in table[(table["rules"] == rules) & (table["recipe"] == recipe)].groupby("arm", sort=False):
+        tried = rows.pivot_table(index="learning_rate", columns="seed", values="score")
+        if tried.isna().any(axis=None):
+            raise ModcogError(f"search: {arm} lacks a learning rate of a seed; run the search to its end")
+        found[str(arm)] = best = float(tried.mean(axis=1).idxmax())
+        if best in (tried.index.min(), tried.index.max()):
+            refused.append(f"{arm} ({best:g})")
+    if refused:
+        raise ModcogError(f"search: the best learning rate is at the edge of those tried for {', '.join(refused)}")
+    if not found:
+        raise ModcogError(f"search: the table has no run of recipe {recipe} under the rules {rules}")
+    return found

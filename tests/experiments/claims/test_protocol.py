@@ -1,0 +1,175 @@
+"""The protocol: what is trained differs in what it should, and learning rates are chosen inside what was tried."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pandas as pd
+import pytest
+import torch
+
+from modcog import ModcogError, UnknownNameError
+from modcog.experiments.claims import protocol
+from modcog.experiments.claims.protocol import (
+    DENSITIES,
+    JUDGED_SEEDS,
+    RATES,
+    RECIPES,
+    RULES,
+    arms,
+    judged,
+)
+from modcog.experiments.claims.rates import best_rates, search_table
+from modcog.experiments.sweeps import Grid
+from modcog.experiments.sweeps.results import results
+from modcog.experiments.sweeps.runner import sweep
+from modcog.models import build, masks, measure
+from modcog.models.graph import measure_graph
+from modcog.training.config import AUTHORS, TrainConfig
+from modcog.training.run import build_model
+
+CLAIMS = ("C1", "C2", "C3", "C4", "C5", "scale")
+ALL = list(itertools.product(CLAIMS, RULES, RECIPES))
+
+
+def networks(claim: str, recipe: str) -> dict[str, torch.nn.Module]:
+    """Return the network of each arm by the arm's name."""
+    from modcog.battery import Battery
+
+    cells = judged(claim, "corrected", recipe, seeds=[0]).cells("nowhere")
+    battery = Battery.from_config(cells[0].config.battery_settings())
+    names = [protocol.name_of(arm) for arm in arms(claim, recipe)]
+    return {name: build_model(cell.config, battery) for name, cell in zip(names, cells, strict=True)}
+
+
+@pytest.mark.parametrize(("claim", "rules", "recipe"), ALL)
+def test_grids_are_rules_by_recipes_and_differ_in_nothing_else(claim: str, rules: str, recipe: str) -> None:
+    cells = judged(claim, rules, recipe).cells("nowhere")
+    assert {cell.config.seed for cell in cells} == set(JUDGED_SEEDS)
+    assert len(cells) == 8 * len(arms(claim, recipe))
+    for cell in cells:
+        config = cell.config
+        assert config.battery_settings().rules == rules
+        assert (config.layout == "stream") == (recipe == "authors")
+        assert config.learning_rate == RECIPES[recipe]["learning_rate"]
+        assert config.eval_early
+    shared = [cell.config.model_dump(exclude={"arch", "hidden", "density", "model", "seed", "out"}) for cell in cells]
+    assert all(one == shared[0] for one in shared)
+    searched = protocol.search(claim, rules, recipe).cells("nowhere")
+    assert not {cell.config.seed for cell in searched} & set(JUDGED_SEEDS)
+    assert Counter(cell.config.learning_rate for cell in searched) == dict.fromkeys(RATES, 2 * len(arms(claim, recipe)))
+    assert not {cell.name for cell in searched} & {cell.name for cell in cells}
+
+
+def test_the_authors_recipe_is_that_of_the_presets() -> None:
+    preset = TrainConfig.of("authors-d2", battery={"rules": "published"}).model_dump(exclude={"model"})
+    (cell, *_) = judged("C3", "published", "authors").cells("nowhere")
+    assert cell.config.model_dump(exclude={"model", "density", "out", "threads"}) == {
+        name: value for name, value in preset.items() if name not in ("density", "out", "threads")
+    }
+    assert cell.config.model == AUTHORS["model"]
+    for d, density in zip((2, 3, 4), DENSITIES["authors"][2:5], strict=True):
+        by_density = masks.locality(256, density=density, torus=False)
+        assert by_density.fingerprint == masks.locality(256, radius=d - 0.1, torus=False).fingerprint
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_densities_go_up_to_the_dense_network(recipe: str) -> None:
+    found = {name: model.mask.density for name, model in networks("C3", recipe).items()}
+    assert len(found) == 9
+    assert list(found.values()) == sorted(found.values())
+    for wanted, density in zip((*DENSITIES[recipe], 1), found.values(), strict=True):
+        assert density == pytest.approx(wanted, abs=0.005)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_all_controls_have_the_synapses_of_the_lm_rnn(recipe: str) -> None:
+    found = networks("C4", recipe)
+    assert len(found) == 10
+    graphs = {name: measure_graph(model.mask) for name, model in found.items()}
+    assert len({graph.synapses for graph in graphs.values()}) == 1
+    with_self = {name: graph.self_connections for name, graph in graphs.items()}
+    assert sorted(with_self.values())[2:] == [256] * 8
+    assert sorted(with_self.values())[0] == 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_networks_of_c5_have_the_same_number_of_synapses(recipe: str) -> None:
+    counts = [model.mask.synapses for model in networks("C5", recipe).values()]
+    assert max(counts) / min(counts) < 1.08
+
+
+def test_pools_have_a_dense_network_of_as_many_units_and_one_of_as_many_parameters() -> None:
+    found = {name: measure(model).parameters for name, model in networks("C1", "modcog").items()}
+    dense = {int(name.split()[1]): count for name, count in found.items() if name.startswith("dense")}
+    for n in protocol.POOLS:
+        assert n in dense
+        nearest = min(dense.values(), key=lambda count: abs(count - found[f"autapse {n}"]))
+        assert nearest == pytest.approx(found[f"autapse {n}"], rel=0.05)
+
+
+def test_scale_goes_to_1024_units_and_every_network_has_neighbours() -> None:
+    for arm in arms("scale", "modcog"):
+        options = {} if arm["arch"] == "dense" else {"density": arm["density"]}
+        assert build(arm["arch"], 3, 2, hidden=arm["hidden"], **options).mask.degrees.min() > 1
+    assert {arm["hidden"] for arm in arms("scale", "modcog")} == {64, 128, 256, 512, 1024}
+
+
+def test_rates_go_to_their_arms() -> None:
+    rates = {protocol.name_of(arm): RATES[k % 6] for k, arm in enumerate(arms("C4", "modcog"))}
+    cells = judged("C4", "published", "modcog", rates, seeds=[0, 1]).cells("nowhere")
+    assert [cell.config.learning_rate for cell in cells][::2] == list(rates.values())
+    del rates["lm-rnn 8 % 256"]
+    with pytest.raises(ModcogError, match="no learning rate of lm-rnn 8 % 256"):
+        judged("C4", "published", "modcog", rates)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: arms("C6", "modcog"), "unknown claim 'C6'"),
+        (lambda: judged("C3", "publshed", "modcog"), "nearest: 'published'"),
+        (lambda: protocol.search("C3", "published", "author"), "nearest: 'authors'"),
+    ],
+)
+def test_unknown_names(call, said: str) -> None:
+    with pytest.raises(UnknownNameError, match=said):
+        call()
+
+
+def made_up(scores: dict[float, tuple[float, ...]], arm: str = "a") -> pd.DataFrame:
+    rows = [("published", "modcog", arm, rate, 100 + k, x) for rate, xs in scores.items() for k, x in enumerate(xs)]
+    return pd.DataFrame(rows, columns=["rules", "recipe", "arm", "learning_rate", "seed", "score"])
+
+
+def test_the_best_rate_is_that_of_the_highest_mean_and_never_at_an_edge() -> None:
+    inside = made_up({0.001: (0.1, 0.2), 0.002: (0.5, 0.1), 0.004: (0.3, 0.4), 0.008: (0.3, 0.1)})
+    assert best_rates(inside, "published", "modcog") == {"a": 0.004}
+    for rates in ((0.001, 0.002, 0.004), (0.004, 0.008)):
+        with pytest.raises(ModcogError, match=r"at the edge of those tried for a .0\.004."):
+            best_rates(inside[inside["learning_rate"].isin(rates)], "published", "modcog")
+    with pytest.raises(ModcogError, match="a lacks a learning rate of a seed"):
+        best_rates(inside[1:], "published", "modcog")
+    with pytest.raises(ModcogError, match="no run of recipe modcog under the rules corrected"):
+        best_rates(inside, "corrected", "modcog")
+    both = pd.concat([inside, made_up({0.1: (1.0,), 0.2: (0.0,)}, "b")])
+    with pytest.raises(ModcogError, match=r"for b .0\.1."):
+        best_rates(both, "published", "modcog")
+
+
+def test_a_search_is_run_and_tabled(tmp_path) -> None:
+    """Also with a run that diverges, which counts as 0."""
+    values = {
+        "tasks": ["go", "dm1"], "hidden": 9, "density": 0.6, "steps": 2, "batch_size": 8, "eval_every": 2,
+        "eval_trials": 1, "battery": {"rules": "published"}, "clip": 0, "warmup": 0,
+    }  # fmt: skip
+    options = {"arch": "small-world", "model.rewired": 0.5}
+    grid = Grid(settings=values, arms=(options,), axes={"learning_rate": [0.001, 1e30], "seed": [100]}, n_trials=4)
+    table = search_table(results(sweep(grid, tmp_path, progress=False).records), "modcog")
+    assert table[["rules", "recipe", "arm"]].drop_duplicates().to_numpy().tolist() == [
+        ["published", "modcog", "small-world 60 % 9, rewired 0.5"]
+    ]
+    assert table["learning_rate"].tolist() == [0.001, 1e30]
+    assert table["score"].iloc[1] == 0
+    assert 0 <= table["score"].iloc[0] <= 1
