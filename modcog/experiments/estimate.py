@@ -7,16 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 
 class Estimate(NamedTuple):
-    """A mean over n seeds and its 95 % interval; with one seed the interval is unbounded."""
+    """A mean over n seeds and its 95 % interval; with one seed the interval is unbounded.
+
+    ``p`` is that of a two-sided t test against 0, of a ratio against 1; NaN with one seed, or if all values are alike.
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    p: float = float("nan")
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Estimate:
@@ -29,12 +33,14 @@ class Estimate(NamedTuple):
         n, mean = len(x), float(x.mean())
         if n < 2:
             return cls(mean, -np.inf, np.inf, n)
-        half = float(stdtrit(n - 1, 0.975) * x.std() / np.sqrt(n))  # the quantile of Student's t
-        return cls(mean, mean - half, mean + half, n)
+        error = float(x.std() / np.sqrt(n))
+        half = float(stdtrit(n - 1, 0.975)) * error  # the quantile of Student's t
+        p = 2 * float(stdtr(n - 1, -abs(mean) / error)) if error else float("nan")
+        return cls(mean, mean - half, mean + half, n, p)
 
     @classmethod
     def of_ratio(cls, one: pd.Series, other: pd.Series) -> Estimate:
         """Return the geometric mean of ``one`` / ``other``, two series with the seed as index."""
         log = cls.of(np.log(one / other))
         mean, low, high = np.exp(log[:3]).tolist()
-        return cls(mean, low, high, log.n)
+        return cls(mean, low, high, log.n, log.p)
