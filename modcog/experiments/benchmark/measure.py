@@ -95,7 +95,7 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
     if known.empty:
         return None
     means = known.groupby("cell")[kind].mean()
-    mean, low, high, n = Estimate.of(means)
+    mean, low, high, n, _ = Estimate.of(means)
     if n == 1:
         ends = (known[f"{kind}_{end}"] - known[kind] for end in ("low", "high"))
         below, above = (float(np.linalg.norm(end)) / len(known) for end in ends)
