@@ -33,6 +33,8 @@ def test_keyword_comes_before_file_and_file_before_preset(tmp_path):
         ({"battery": {"tasks": ["go"]}}, "beside"),
         ({"preset": "quik"}, "nearest: 'quick'"),
         ({"data": "nowhere"}, "no such folder"),
+        ({"data": ("nowhere", 1)}, "data"),
+        ({"clip_absent": "maybe"}, "clip_absent"),
         ({"model": {"hidden": 3}}, "model: got 'hidden'"),
         ({"precision": "16-mixed"}, "precision"),
         ({"devices": 0}, "devices"),
