@@ -107,13 +107,13 @@ def play_all_tasks() -> str:
     import gymnasium as gym
     import numpy as np
 
-    import modcog
+    from modcog.battery import Battery
     from modcog.envs.registration import environment_id
 
     for task in names.TASKS:
         env = gym.make(environment_id(task))
         first, _ = env.reset(seed=0)
-        trial = modcog.Battery([task]).sample(1, seed=0)
+        trial = Battery([task]).sample(1, seed=0)
         seen, over = [first], False
         for label in trial.packed_labels:
             if not over:
@@ -128,9 +128,9 @@ def play_all_tasks() -> str:
 
 def make_batches() -> str:
     """Make ten training batches of the whole battery."""
-    import modcog
+    from modcog.battery import Battery
 
-    stream = modcog.Battery("modcog132", rule_input=True).stream(64, 350, seed=0)
+    stream = Battery("modcog132", rule_input=True).stream(64, 350, seed=0)
     next(stream)
     start = time.perf_counter()
     for _ in range(10):
