@@ -20,6 +20,7 @@ from pydantic import (
 
 from modcog.checks import LARGEST_STRENGTH, LONGEST_MS, is_list
 from modcog.errors import FixedError, ModcogError, shown, unknown
+from modcog.tables import Brief
 from modcog.validation import ReadOnlyDict, is_number, number, numbers, plain
 
 RULES = ("corrected", "published")
@@ -53,7 +54,7 @@ class SettingsKeywords(TypedDict, total=False):
     timing: Mapping[str, Any] | None
 
 
-class Settings(BaseModel):
+class Settings(Brief, BaseModel):
     """Settings of the trials; the defaults are the battery of Khona et al. 2023 with its errors corrected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

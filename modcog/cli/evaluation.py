@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.cli.options import as_json, jobs, say, seed, settings_options, trust
+from modcog.cli.options import as_json, jobs, seed, settings_options, trust
 from modcog.errors import ModcogError, shown
 from modcog.extras import require
 from modcog.tables import plain_table
@@ -65,7 +65,7 @@ def evaluate(
         try:
             known = _levels(battery.replace(tasks=list(scores.per_task())))
         except ModcogError as error:  # a task without an ideal observer
-            say(f"no ceiling: {error}", err=True)
+            click.echo(f"no ceiling: {error}", err=True)
     table = scores.table(known)
     if as_json:
         click.echo(json.dumps({name: asdict(score) for name, score in table.items()}, indent=2, ensure_ascii=False))
