@@ -126,6 +126,8 @@ class MaskedRNN(RecurrentNetwork):
         self.alpha = 1.0 if tau is None else dt / tau
         self.mask, self.activation, self.noise, self.kernel = mask, activation, noise, kernel
         self._kernels: dict[tuple[str, torch.device], Kernel] = {}
+        if kernel == "diagonal":  # a mask that it does not fit is refused here, not where the network is first called
+            kernels.DiagonalKernel(mask, activation, self.alpha)
         self._plain = PlainNetwork(mask, activation, self.alpha)
         device = torch.empty(0).device  # torch's default
         with torch.device("cpu"):  # the same weights for a seed, wherever they go

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from attempts import apart, attempt, bounded, examples
+from attempts import attempt, bounded, examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import GOOD_SETTINGS, ODD, PERIODS, TASK, durations, keywords
@@ -277,10 +277,6 @@ def test_vector_copies_are_single_environments(
 @examples(60)
 @given(st.sampled_from(["actions", "seed", "options", "set_attr"]), ODD)
 def test_odd_arguments_change_nothing_in_many_copies(call: str, odd: Any) -> None:
-    apart(lambda: _check_many_copies(call, odd))
-
-
-def _check_many_copies(call: str, odd: Any) -> None:
     vec, untouched = ModCogVectorEnv("dm1", 2), ModCogVectorEnv("dm1", 2)
     for one in (vec, untouched):
         one.reset(seed=4)

@@ -259,7 +259,7 @@ def test_without_a_compiler_another_kernel_steps_in_quietly(monkeypatch, recwarn
 
 def test_kernels_that_do_not_fit_are_refused():
     with pytest.raises(ModcogError, match="allowed for self-connections only"):
-        network("diagonal", masks.dense(3))(torch.zeros(1, 1, 3))
+        network("diagonal", masks.dense(3))
     with pytest.raises(UnknownNameError, match=r"unknown kernel 'densse' .nearest: 'dense'."):
         network("densse")
     with pytest.raises(ModcogError, match="allowed for float32 and float64 on a CPU"):
