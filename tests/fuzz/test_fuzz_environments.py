@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tempfile
 from typing import Any
 
 import gymnasium as gym
@@ -355,12 +356,16 @@ def bases(draw: st.DrawFn) -> Base:
         "duration": [0.0, 5.5],
     }
     conditions: list[Any] = []
+    odd_name = draw(
+        st.sampled_from([None] * 6 + ["con", "a/b", "", "Direction", "labels", "start", "\udcff", "x" * 300])
+    )
     for number, kind in enumerate(kinds):
         given_values = (
             draw(st.sampled_from([values[kind], values[kind], None, ODD])) if draw(st.booleans()) else values[kind]
         )
         given_values = draw(ODD) if given_values is ODD else given_values
-        conditions.append(Condition(f"{kind}{number}", kind, "made up", values=given_values))
+        name = f"{kind}{number}" if odd_name is None else odd_name
+        conditions.append(Condition(name, kind, "made up", values=given_values))
     if draw(st.integers(0, 9)) == 0:
         conditions.append(
             Joint((Condition("a", "flag"), Condition("b", "count")), draw(st.one_of(st.just([[0, 1], [1, 2]]), ODD)))
@@ -388,7 +393,7 @@ def bases(draw: st.DrawFn) -> Base:
                 t.fill(condition.name, np.zeros(t.n, int))
         return Outcome(found, [Stimulus(0, 1, right + off if off != "x" else off)])
 
-    fields = {"name": draw(st.sampled_from(["mine", "mine", "mine", "go", "mineseqr", "Mine", "", "a b", "ｍ"])),
+    fields = {"name": draw(st.sampled_from(["mine", "mine", "mine", "go", "mineseqr", "Mine", "", "a b", "ｍ", "con"])),
               "family": "mine", "summary": "made up", "periods": periods, "shows": ("stimulus",),
               "conditions": tuple(conditions), "draw": draw_trials,
               "timed": draw(st.sampled_from([None, "stimulus", "stimulus", "decision", "nowhere"])),
@@ -407,8 +412,9 @@ def _hashable(value: Any) -> bool:
 
 
 @examples(70)
-@given(bases())
-def test_an_own_base_task_works_or_is_refused(base: Base) -> None:
+@given(bases(), st.sampled_from(["npy", "hdf5", "zarr", "parquet"]))
+def test_an_own_base_task_works_or_is_refused(base: Base, form: str) -> None:
+    """In a data set, too, whose columns have the names of its conditions and periods."""
     before = modcog.TASKS, len(modcog.tasks.table.BASES)
     names, _ = attempt(lambda: modcog.add_base(base))
     try:
@@ -426,6 +432,11 @@ def test_an_own_base_task_works_or_is_refused(base: Base) -> None:
                 scores = modcog.evaluate(lambda x: x[..., 0] * 0, Battery([name]), 2)
                 assert 0 <= scores.decision_accuracy <= 1
                 pickle.loads(pickle.dumps(Battery([name])))
+        with tempfile.TemporaryDirectory() as place:
+            amounts = {"tasks": [names[0], "go"], "trials_per_task": 2, "splits": {"a": 1.0}, "format": form}
+            modcog.data.export(place, **amounts)
+            assert modcog.data.verify(place)
+            assert len(modcog.data.load(place)["a"][:]) == 4
     finally:
         if names is not None:
             modcog.remove_base(base.name)
