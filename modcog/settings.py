@@ -92,7 +92,7 @@ class Settings(Brief, BaseModel):
     def model_dump(self, *, mode: str = "python", **options: Any) -> dict[str, Any]:
         """Return the settings as a dict; in mode json without functions, see ``model_dump_json``."""
         if mode == "json":
-            self._check_storable()
+            self.check_storable()
         return super().model_dump(mode=mode, **options)
 
     def model_dump_json(self, **options: Any) -> str:
@@ -101,10 +101,15 @@ class Settings(Brief, BaseModel):
         Raises:
             ModcogError: if a duration is a function: whoever reads the file would not have it.
         """
-        self._check_storable()
+        self.check_storable()
         return super().model_dump_json(**options)
 
-    def _check_storable(self) -> None:
+    def check_storable(self) -> None:
+        """Refuse a duration that is a function.
+
+        Raises:
+            ModcogError: naming the period.
+        """
         for period, duration in self.timing.items():
             if callable(duration):
                 raise ModcogError(

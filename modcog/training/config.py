@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,12 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modcog.battery import BatteryConfig
+from modcog.checks import check_path, is_list
 from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
 from modcog.tables import Brief
 from modcog.tasks.names import resolve
 from modcog.user_code import check_trust
-from modcog.validation import read_settings, validated
+from modcog.validation import plain, read_settings, validated
 
 Whole = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -133,9 +136,14 @@ class TrainConfig(Brief, BaseModel):
     @model_validator(mode="after")
     def _check(self) -> TrainConfig:
         """Refuse a wrong battery, options that the run decides itself, and settings other than the data set's."""
+        for name in ("battery", "model"):
+            object.__setattr__(self, name, _as_in_json(getattr(self, name)))
         if "tasks" in self.battery:
             raise ModcogError("battery: 'tasks' is a setting of the run, beside 'battery'")
         ours = self.battery_settings()
+        ours.check_storable()  # the record of the run holds it
+        if "timing" in self.battery:  # in the form that JSON has: no infinite bound
+            self.battery["timing"] = _as_in_json(ours.timing)
         for name in RESERVED_OPTIONS & self.model.keys():
             raise ModcogError(f"model: got {name!r}, which other settings of the run decide")
         if self.data is not None:
@@ -181,10 +189,20 @@ class TrainConfig(Brief, BaseModel):
         return validated(cls, {**start, **stored, **values})
 
 
+def _as_in_json(value: Any, levels: int = 4) -> Any:
+    """Return a setting as JSON would give it back: Python's numbers, and lists, down to the values of a timing."""
+    if levels and isinstance(value, Mapping):
+        return {name: _as_in_json(item, levels - 1) for name, item in value.items()}
+    if levels and is_list(value):
+        return [_as_in_json(item, levels - 1) for item in value]
+    value = plain(value)
+    return float(value) if isinstance(value, Fraction) else value
+
+
 def _settings_of_data(data: Any) -> dict[str, Any]:
     """Return the settings of a run that a data set decides."""
     from modcog.data.manifest import Manifest
 
-    config = Manifest.read(Path(data)).config
+    config = Manifest.read(check_path("data", data)).config
     settings = config.battery_settings().settings.model_dump(exclude_defaults=True)
     return {"battery": settings, **config.model_dump(include={"tasks", "layout", "seq_len"}, exclude_none=True)}
