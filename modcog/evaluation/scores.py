@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import as_array
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.ceilings import Level
 from modcog.seeds import Purpose, Seed
@@ -255,7 +256,7 @@ def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray
         if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
             output = output.detach().cpu()
             output = output.float() if output.is_floating_point() and output.element_size() < 4 else output
-        values = np.asarray(output)
+        values = as_array(output, 3)
         if values.dtype.kind in "biuf":
             return values
         if (

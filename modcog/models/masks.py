@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from modcog.checks import check_count, is_list
+from modcog.checks import as_array, check_count
 from modcog.errors import ModcogError, shown
 from modcog.seeds import Purpose, Seed
 
@@ -256,12 +256,10 @@ def custom(matrix: Any, *, shape: Shape = None, torus: bool = True) -> Mask:
         ModcogError: if it is not a square matrix of finite numbers, or holds no connection.
     """
     sparse = scipy.sparse.issparse(matrix)
-    if isinstance(matrix, list | tuple) and any(
-        isinstance(one, list | tuple) for row in matrix if is_list(row) for one in row
-    ):
-        # NumPy would follow lists to any depth, and those that hold one list many times fill the memory.
-        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)")
-    values: Any = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)
+    try:
+        values: Any = matrix.tocsr(copy=True) if sparse else as_array(matrix, 2)
+    except ValueError:
+        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)") from None
     if values.ndim != 2 or values.shape[0] != values.shape[1] or values.shape[0] < 1:
         raise ModcogError(f"custom mask: got shape {values.shape}, must be a square matrix (n, n)")
     data = values.data if sparse else values
