@@ -75,7 +75,7 @@ def is_list(value: Any) -> bool:
 
 
 def as_array(value: Any, axes: int) -> NDArray[Any]:
-    """Return an array, or lists of numbers as an array.
+    """Return an array, or lists of numbers as an array of their shape.
 
     NumPy alone would follow lists to any depth, and those that hold one list many times, or a long range, fill the
     memory.

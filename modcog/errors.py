@@ -16,8 +16,8 @@ class ModcogError(ValueError):
     """Base of every error that modcog raises about what it was given."""
 
     def __str__(self) -> str:
-        """Return the message, printable: it may hold the name of a file that is not UTF-8, or an escape sequence."""
-        return printable(ValueError.__str__(self))  # not that of KeyError, which would show it in quotes
+        """Return the message on one printable line: it may hold the name of a file that is not UTF-8, or an escape."""
+        return one_line(ValueError.__str__(self))  # not that of KeyError, which would show it in quotes
 
 
 class UnknownNameError(ModcogError, KeyError):

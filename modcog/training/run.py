@@ -209,7 +209,11 @@ def load_model(folder: str | Path, trust: bool = False) -> torch.nn.Module:
 
 
 def load_run(folder: str | Path, trust: bool = False) -> tuple[torch.nn.Module, Progress]:
-    """Load the network of a run as ``load_model`` does, and the progress that its weights were saved at."""
+    """Load the network of a run as ``load_model`` does, and the progress that its weights were saved at.
+
+    Raises:
+        ModcogError: as ``load_model`` does.
+    """
     run = read_run(folder, trust)
     config, battery = run.config, Battery.from_config(run.config.battery_settings())
     check_size(config)
