@@ -110,7 +110,7 @@ def _check_fields(base: Base) -> None:
     for period in periods:
         _check_name("periods", period)
     _require(periods[-1:] == ["decision"], f"periods: {periods} must end with 'decision'")
-    _require(base.noise in NOISE, f"noise: got {base.noise!r}, must be one of {', '.join(map(repr, NOISE))}")
+    _require(base.noise in NOISE, f"noise: got {shown(base.noise)}, must be one of {', '.join(map(repr, NOISE))}")
     for field, named in (("shows", base.shows), ("timed", () if base.timed is None else (base.timed,))):
         for period in named:
             _require(period in periods, f"{field}: {period!r} is not one of the periods {periods}")

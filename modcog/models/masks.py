@@ -174,7 +174,7 @@ def locality(
     """
     sheet = _make_sheet(n, shape, torus)
     if (density is None) == (radius is None):
-        raise ModcogError(f"locality mask: got density={density!r} and radius={radius!r}; give exactly one of them")
+        raise ModcogError(f"locality mask: got density={shown(density)} and radius={shown(radius)}; give exactly one")
     offsets, squared, ends_pair = _sorted_offsets(sheet, self_connections)
     if radius is not None:
         count = int(np.searchsorted(squared, _check_positive("radius", radius) ** 2 * (1 + 1e-12), side="right"))
@@ -375,5 +375,5 @@ def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
         raise ModcogError(f"{field}: got {shown(value)}, must be a number above 0")
     if value > at_most:
-        raise ModcogError(f"{field}: got {value!r}, must be at most {at_most:.6g}")
+        raise ModcogError(f"{field}: got {shown(value)}, must be at most {at_most:.6g}")
     return float(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
@@ -136,14 +137,14 @@ class TrainConfig(Brief, BaseModel):
     @model_validator(mode="after")
     def _check(self) -> TrainConfig:
         """Refuse a wrong battery, options that the run decides itself, and settings other than the data set's."""
-        for name in ("battery", "model"):
-            object.__setattr__(self, name, _as_in_json(getattr(self, name)))
         if "tasks" in self.battery:
             raise ModcogError("battery: 'tasks' is a setting of the run, beside 'battery'")
         ours = self.battery_settings()
-        ours.check_storable()  # the record of the run holds it
-        if "timing" in self.battery:  # in the form that JSON has: no infinite bound
-            self.battery["timing"] = _as_in_json(ours.timing)
+        ours.check_storable()
+        # As the record of the run will hold them. Only the settings' own form of a timing has no infinite bound.
+        battery = {**self.battery, **({"timing": ours.timing} if "timing" in self.battery else {})}
+        for name, values in (("battery", battery), ("model", self.model)):
+            object.__setattr__(self, name, _as_in_json(name, values))
         for name in RESERVED_OPTIONS & self.model.keys():
             raise ModcogError(f"model: got {name!r}, which other settings of the run decide")
         if self.data is not None:
@@ -189,14 +190,21 @@ class TrainConfig(Brief, BaseModel):
         return validated(cls, {**start, **stored, **values})
 
 
-def _as_in_json(value: Any, levels: int = 4) -> Any:
-    """Return a setting as JSON would give it back: Python's numbers, and lists, down to the values of a timing."""
-    if levels and isinstance(value, Mapping):
-        return {name: _as_in_json(item, levels - 1) for name, item in value.items()}
+def _as_in_json(name: str, value: Any, levels: int = 4) -> Any:
+    """Return a setting as JSON gives it back: Python's own numbers, and lists, down to the values of a timing.
+
+    Raises:
+        ModcogError: for what JSON does not have, naming the setting.
+    """
+    if levels and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _as_in_json(f"{name}.{key}", item, levels - 1) for key, item in value.items()}
     if levels and is_list(value):
-        return [_as_in_json(item, levels - 1) for item in value]
+        return [_as_in_json(name, item, levels - 1) for item in value]
     value = plain(value)
-    return float(value) if isinstance(value, Fraction) else value
+    value = float(value) if isinstance(value, Fraction) else value
+    if (isinstance(value, float) and not math.isfinite(value)) or not isinstance(value, str | int | float | None):
+        raise ModcogError(f"{name}: got {shown(value)}, which the record of a run cannot hold")
+    return value
 
 
 def _settings_of_data(data: Any) -> dict[str, Any]:

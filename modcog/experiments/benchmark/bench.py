@@ -10,7 +10,7 @@ from typing import Any
 
 from modcog.battery import Battery
 from modcog.checks import check_count, check_jobs
-from modcog.errors import ModcogError, printable
+from modcog.errors import ModcogError, printable, shown
 from modcog.experiments.benchmark.measure import assemble
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
@@ -70,7 +70,7 @@ def run(
     """
     seeds, jobs = check_seeds(seeds), check_jobs(jobs)
     if "seed" in settings:
-        raise ModcogError(f"seed: got {settings['seed']!r}, but a benchmark trains from the seeds 0 to seeds − 1")
+        raise ModcogError(f"seed: got {shown(settings['seed'])}, but a benchmark trains from the seeds 0 to seeds − 1")
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
     grid = Grid.of({"settings": {**settings, "arch": arch}, "axes": {"seed": list(range(seeds))}, **scoring})
     folder = Path(out) / "runs"
