@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, shown
 
@@ -71,3 +72,23 @@ def is_list(value: Any) -> bool:
         return len(value) <= MOST_VALUES  # type: ignore[arg-type]
     except TypeError:  # an iterator, or an array without axes
         return False
+
+
+def as_array(value: Any, axes: int) -> NDArray[Any]:
+    """Return an array, or lists of numbers as an array of their shape.
+
+    NumPy alone would follow lists to any depth, and those that hold one list many times, or a long range, fill the
+    memory.
+
+    Raises:
+        ValueError: if lists have more than ``axes`` levels or different lengths, or a range more than ``MOST_VALUES``.
+    """
+    if not _is_shallow(value, axes):
+        raise ValueError(f"more than {axes} levels or {MOST_VALUES} values")
+    return np.asarray(value)
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if isinstance(value, range):
+        return len(value) <= MOST_VALUES
+    return not isinstance(value, list | tuple) or (levels > 0 and all(_is_shallow(item, levels - 1) for item in value))

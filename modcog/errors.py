@@ -15,14 +15,16 @@ LONGEST = 4000
 class ModcogError(ValueError):
     """Base of every error that modcog raises about what it was given."""
 
+    def __str__(self) -> str:
+        """Return the message on one printable line: it may hold the name of a file that is not UTF-8, or an escape."""
+        return one_line(ValueError.__str__(self))  # not that of KeyError, which would show it in quotes
+
 
 class UnknownNameError(ModcogError, KeyError):
     """A task, collection, rule set, option or format that does not exist.
 
     It is a ``KeyError`` too, so that code which looks a name up can catch either.
     """
-
-    __str__ = ValueError.__str__  # KeyError would show the message in quotes
 
 
 class UnknownKeywordError(UnknownNameError, TypeError):

@@ -180,9 +180,12 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all; its bytes are the same on every system."""
+    """Write a text file, whole or not at all; its bytes are the same on every system.
+
+    What UTF-8 does not have, as names of files may, becomes an escape that JSON reads back.
+    """
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

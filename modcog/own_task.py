@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.envs.registration import environment_id, register_task
 from modcog.errors import ModcogError, shown
+from modcog.files import is_reserved
 from modcog.settings import read_timing
 from modcog.tasks.base import NOISE, Base, Draw, Outcome, Stimulus
 from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import COLLECTIONS, variants
 from modcog.tasks.table import BASES, YANG19
 from modcog.trials.tables import RESERVED
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_NAME_RULE = "up to 64 small letters, digits and _, a letter first, and none that Windows reserves, such as con"
 
 
 def add_base(base: Base) -> tuple[str, ...]:
@@ -98,17 +102,15 @@ def _check_kinds(base: Base) -> None:
 def _check_fields(base: Base) -> None:
     """Refuse names that are taken, and fields that do not fit each other."""
     name, periods = base.name, list(base.periods)
-    _require(
-        re.fullmatch(r"[a-z][a-z0-9_]*(?<!int[rl])(?<!seq[rl])", name),
-        f"name: {name!r} is not a base task's name; use small letters, digits and _, "
-        "starting with a letter and not ending in intr, intl, seqr or seql",
-    )
+    _check_name("name", name)
+    ending = "not ending in intr, intl, seqr or seql"
+    _require(not re.search("(int|seq)[rl]$", name), f"name: {name!r} is not a base task's name; take one {ending}")
     _require(name not in BASES, f"name: there is a base task {name!r} already")
     _require(name not in COLLECTIONS, f"name: {name!r} is the name of a collection; take another")
-    for period in base.periods:
-        _require(isinstance(period, str), f"periods: got a period called {shown(period)}, names must be text")
+    for period in periods:
+        _check_name("periods", period)
     _require(periods[-1:] == ["decision"], f"periods: {periods} must end with 'decision'")
-    _require(base.noise in NOISE, f"noise: got {base.noise!r}, must be one of {', '.join(map(repr, NOISE))}")
+    _require(base.noise in NOISE, f"noise: got {shown(base.noise)}, must be one of {', '.join(map(repr, NOISE))}")
     for field, named in (("shows", base.shows), ("timed", () if base.timed is None else (base.timed,))):
         for period in named:
             _require(period in periods, f"{field}: {period!r} is not one of the periods {periods}")
@@ -118,11 +120,18 @@ def _check_fields(base: Base) -> None:
         _require(fine, f"conditions: got {shown(declared)}, must be a modcog.Condition or modcog.Joint")
     conditions = [condition.name for condition in flat(base.conditions)]
     for condition in conditions:
+        _check_name("conditions", condition)
         _require(conditions.count(condition) == 1, f"conditions: {condition!r} is declared more than once")
         _require(
             condition not in RESERVED and not condition.startswith((DURATION, STEPS)),
             f"conditions: {condition!r} is a name that the battery itself uses; take another",
         )
+
+
+def _check_name(field: str, name: Any) -> None:
+    """Refuse a name that could not be that of a column or a file everywhere."""
+    fine = isinstance(name, str) and _NAME.fullmatch(name) and not is_reserved(name)
+    _require(fine, f"{field}: {shown(name)} is no name; use {_NAME_RULE}")
 
 
 def _checked_draw(base: Base, t: Draw) -> Outcome:

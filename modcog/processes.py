@@ -8,8 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
@@ -44,7 +43,7 @@ def spread(
             for future in as_completed([executor.submit(call, item) for item in items]):
                 yield future.result()
     elif jobs > 1 and items:
-        _open_standard_streams()
+        open_standard_streams()
         from joblib import Parallel, delayed
 
         parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
@@ -52,14 +51,17 @@ def spread(
             with interrupts_blocked():
                 results = parallel(delayed(_call)(call, item, os.getpid()) for item in items)
             yield from results
-        except BrokenProcessPool:
+        except BrokenExecutor:
             raise ModcogError(f"a worker process was killed, perhaps for lack of memory; {advice}") from None
     else:
         yield from map(call, items)
 
 
-def _open_standard_streams() -> None:
-    """Open those of the standard streams that are closed: joblib fails without, and so do workers that inherit them."""
+def open_standard_streams() -> None:
+    """Open those of the standard streams that the shell has closed (``>&-``), which are None in Python.
+
+    Else the next file that is opened would get the number of one, here or in a worker, and joblib fails.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.set_inheritable(number, True)

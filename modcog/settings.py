@@ -20,6 +20,7 @@ from pydantic import (
 
 from modcog.checks import LARGEST_STRENGTH, LONGEST_MS, is_list
 from modcog.errors import FixedError, ModcogError, shown, unknown
+from modcog.tables import Brief
 from modcog.validation import ReadOnlyDict, is_number, number, numbers, plain
 
 RULES = ("corrected", "published")
@@ -53,7 +54,7 @@ class SettingsKeywords(TypedDict, total=False):
     timing: Mapping[str, Any] | None
 
 
-class Settings(BaseModel):
+class Settings(Brief, BaseModel):
     """Settings of the trials; the defaults are the battery of Khona et al. 2023 with its errors corrected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -91,7 +92,7 @@ class Settings(BaseModel):
     def model_dump(self, *, mode: str = "python", **options: Any) -> dict[str, Any]:
         """Return the settings as a dict; in mode json without functions, see ``model_dump_json``."""
         if mode == "json":
-            self._check_storable()
+            self.check_storable()
         return super().model_dump(mode=mode, **options)
 
     def model_dump_json(self, **options: Any) -> str:
@@ -100,10 +101,15 @@ class Settings(BaseModel):
         Raises:
             ModcogError: if a duration is a function: whoever reads the file would not have it.
         """
-        self._check_storable()
+        self.check_storable()
         return super().model_dump_json(**options)
 
-    def _check_storable(self) -> None:
+    def check_storable(self) -> None:
+        """Refuse a duration that is a function.
+
+        Raises:
+            ModcogError: naming the period.
+        """
         for period, duration in self.timing.items():
             if callable(duration):
                 raise ModcogError(

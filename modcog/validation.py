@@ -77,7 +77,8 @@ _PLAIN_WORDS = (
 
 def _sentence(detail: Any) -> str:
     """Return one of pydantic's findings as ``field: got …, must be …``."""
-    path = ".".join(str(part) for part in detail["loc"] if not (isinstance(part, str) and "[" in part))
+    parts = (part for part in detail["loc"] if not (isinstance(part, str) and "[" in part))
+    path = one_line(".".join(map(str, parts)), 200)
     cause = detail.get("ctx", {}).get("error")
     text = str(detail["msg"] if cause is None else cause)
     for pattern, words in _PLAIN_WORDS if cause is None else ():

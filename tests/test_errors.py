@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modcog.errors import LONGEST, ModcogError, UnknownNameError, nearest, one_line, printable, shown, unknown
+from modcog.errors import (
+    LONGEST,
+    FixedError,
+    ModcogError,
+    UnknownKeywordError,
+    UnknownNameError,
+    nearest,
+    one_line,
+    printable,
+    shown,
+    unknown,
+)
 
 
 def test_an_unknown_name_says_what_was_given_what_is_nearest_and_what_is_allowed() -> None:
@@ -24,6 +35,14 @@ def test_it_can_be_caught_as_any_of_three() -> None:
     assert isinstance(error, KeyError)
     assert isinstance(error, ValueError)
     assert isinstance(error, ModcogError)
+
+
+@pytest.mark.parametrize("kind", [ModcogError, UnknownNameError, UnknownKeywordError, FixedError])
+def test_its_message_can_be_printed_and_stored(kind: type[ModcogError]) -> None:
+    """It may name a file whose name is not UTF-8, or that wants to rule a terminal; pydantic, too, encodes it."""
+    message = str(kind("r\udcff\x1b[31m: no 'x'"))
+    assert message == "r\\udcff\\x1b[31m: no 'x'"
+    assert message.encode().isascii()
 
 
 def test_it_survives_the_way_to_another_process() -> None:

@@ -121,6 +121,12 @@ def test_json_is_readable_by_people_and_keeps_other_scripts(tmp_path: Path) -> N
     assert target.read_text(encoding="utf-8").endswith("}\n")
 
 
+def test_a_text_may_hold_what_utf8_does_not(tmp_path: Path) -> None:
+    """The name of a file may have any bytes."""
+    write_json(tmp_path / "x.json", {"out": "r\udcffé"})
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"out": "r\udcffé"}
+
+
 def test_numbers_that_json_has_not_become_null(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     write_json(target, {"mean": float("nan"), "ends": (-float("inf"), 1.5), "deep": [{"x": float("inf")}]})

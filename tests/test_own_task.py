@@ -17,10 +17,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import modcog
+from modcog.data.manifest import ARRAYS, OWN_COLUMNS
 from modcog.describe import describe
 from modcog.envs.registration import environment_id
 from modcog.evaluation import levels
 from modcog.tasks import names
+from modcog.trials.tables import RESERVED
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python(?: file=\S+)?\n(.*?)```", PAGE, re.DOTALL)
@@ -186,7 +188,7 @@ def declares(*conditions) -> dict:
     ("changes", "said"),
     [
         ({"name": "dms"}, "there is a base task 'dms' already"),
-        ({"name": "Look"}, "use small letters"),
+        ({"name": "Look"}, "use up to 64 small letters"),
         ({"name": "lookintr"}, "not ending in intr"),
         ({"periods": {"decision": 300, "fixation": 300}}, "must end with 'decision'"),
         ({"periods": {"fixation": "long", "delay": 300, "decision": 300}}, "fixation: got 'long', must be a number"),
@@ -296,7 +298,7 @@ print(sum("midpoint" in name for name in ids), len(ids))
         ("name", "modcog82", "name: 'modcog82' is the name of a collection"),
         ("family", 3, "family: got 3, must be text"),
         ("periods", ["fixation", "decision"], "periods: got .*, must be a dict"),
-        ("periods", {3: 300, "decision": 500}, "periods: got a period called 3, names must be text"),
+        ("periods", {3: 300, "decision": 500}, "periods: 3 is no name"),
         ("shows", "stim1", "shows: got 'stim1', must be a tuple of period names"),
         ("draw", 3, "draw: got 3, must be a function"),
         ("params", 3, "params: got 3, must be a dict"),
@@ -307,6 +309,28 @@ def test_a_field_of_the_wrong_kind_is_refused(midpoint, field, value, says) -> N
     with pytest.raises(modcog.ModcogError, match=says):
         modcog.add_base(replace(midpoint["midpoint"], **{"name": "other", field: value}))
     assert names.known_tasks() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["con", "NUL", "", "a/b", "../b", "Turn", "1st", "a b", "é", "\udcff", "a\0", "x" * 65]
+)
+@pytest.mark.parametrize("field", ["name", "periods", "conditions"])
+def test_a_name_that_cannot_stand_everywhere_is_refused(midpoint, field, name) -> None:
+    """It becomes that of a column, a folder of Zarr or an environment, also where case is ignored or Windows reads."""
+    own = midpoint["midpoint"]
+    value = {"name": name, "periods": {name: 300, **own.periods}, "conditions": (modcog.Condition(name, "flag"),)}
+    with pytest.raises(modcog.ModcogError, match=f"{field}: .* is no name; use up to 64 small letters"):
+        modcog.add_base(replace(own, **{"name": "other", field: value[field]}))
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_condition_does_not_take_the_place_of_a_column(midpoint, name) -> None:
+    with pytest.raises(modcog.ModcogError, match=f"'{name}' is a name that the battery itself uses"):
+        modcog.add_base(replace(midpoint["midpoint"], name="other", conditions=(modcog.Condition(name, "flag"),)))
+
+
+def test_what_data_sets_hold_beside_conditions_is_reserved() -> None:
+    assert {*ARRAYS, *OWN_COLUMNS} <= RESERVED
 
 
 def turn_aside(t: modcog.Draw) -> modcog.Outcome:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
+import modcog
 from modcog.tables import Brief, html_table, literal, markdown_table
 
 
@@ -45,6 +46,16 @@ class Wanted(Brief, BaseModel):
 )
 def test_an_object_is_one_short_line(given: object, said: str) -> None:
     assert repr(given) == said
+
+
+def test_large_objects_are_one_short_line(tmp_path: Path) -> None:
+    battery = modcog.Battery("modcog132", timing={"delay": ("uniform", (300, 900))})
+    data = modcog.data.export(tmp_path, tasks="modcog132", trials_per_task=10)
+    parts = (battery.tables, battery.tables.timing, battery.tables.groups[0])
+    for large in (battery.config, battery.settings, *parts, data.config, data.manifest):
+        assert len(repr(large)) < 700
+        assert repr(large).isprintable()
+    assert repr(battery.config) == "BatteryConfig(timing={'delay': ('uniform', (300.0, 900.0))}, tasks=<132 items>)"
 
 
 HOSTILE = [

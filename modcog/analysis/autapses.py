@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from modcog.analysis.states import Floats, Network, open_network
 from modcog.colours import BLUE, PALE, STYLE, VERMILLION
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.models.cells import MaskedRNN
 from modcog.models.kernels import DiagonalKernel
 from modcog.tables import Brief
@@ -82,7 +82,7 @@ def self_weights(network: Network, dt: float | None = None, *, trust: bool = Fal
         raise ModcogError(f"network: got {given}, must be an autapse network: each unit connected to itself only")
     dt = getattr(getattr(model, "config", None), "dt", None) if dt is None else dt
     if dt is None or not dt > 0:
-        raise ModcogError(f"dt: got {dt!r}, must be a number of ms above 0; networks from models.build know their own")
+        raise ModcogError(f"dt: got {shown(dt)}, must be ms above 0; networks from models.build know their own")
     weight = model.weight_recurrent.detach().cpu().numpy().astype(np.float64)
     return SelfWeights(weight, 1 - model.alpha + model.alpha * weight, float(dt), model.alpha)
 

@@ -31,6 +31,7 @@ import click
 from modcog import user_code
 from modcog.errors import ModcogError, one_line, printable, unknown
 from modcog.extras import explained
+from modcog.processes import open_standard_streams
 from modcog.version import __version__
 
 COMMANDS = {
@@ -182,14 +183,10 @@ def _report_thread(failure: threading.ExceptHookArgs) -> None:
 def _standard_streams() -> Iterator[None]:
     """Replace the standard streams, for the block, by streams that accept any text.
 
-    A pipe on Windows knows 256 characters only, and the minus sign is not among them. A stream that the shell has
-    closed (``>&-``) is None in Python, and the next file that is opened would get its number, here or in a worker.
+    A pipe on Windows knows 256 characters only, and the minus sign is not among them.
     """
     codecs.register_error("modcog", _in_ascii)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open to the end
-            os.set_inheritable(getattr(sys, name).fileno(), True)
+    open_standard_streams()
     found: Any = (sys.stdout, sys.stderr)
     for stream in found:
         if isinstance(stream, io.TextIOWrapper):

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 import click
 
-from modcog.cli.options import as_json, say
+from modcog.cli.options import as_json
 from modcog.extras import DISTRIBUTION, EXTRAS
 from modcog.tasks import names
 from modcog.user_code import error_text
@@ -44,7 +44,7 @@ def doctor(as_json: bool) -> int:
     for part in (*found.values(), tests):
         wide = max(map(len, part))
         for name, value in part.items():
-            say(f"{name:<{wide}}  {value}")
+            click.echo(f"{name:<{wide}}  {value}")
         click.echo()
     click.echo(f"{len(failed)} of {len(tests)} tests failed" if failed else "all tests passed")
     return bool(failed)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.cli.options import as_json, jobs, one_of, say, seed, settings_options, trust
+from modcog.cli.options import as_json, jobs, one_of, seed, settings_options, trust
 from modcog.errors import ModcogError, shown
 from modcog.evaluation import MEASURES, STRATEGIES, Level, Scores
 from modcog.evaluation.measures import TOLERANCE
@@ -103,7 +103,7 @@ def evaluate(
         try:
             known = _levels(battery.replace(tasks=list(scores.per_task())), tolerance=tolerance)
         except ModcogError as error:  # a task without an ideal observer
-            say(f"no ceiling: {error}", err=True)
+            click.echo(f"no ceiling: {error}", err=True)
     table = scores.table(known, floor=floor)
     if as_json:
         click.echo(json.dumps({name: score.as_dict() for name, score in table.items()}, indent=2, ensure_ascii=False))

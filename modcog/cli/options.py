@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modcog.checks import check_jobs
-from modcog.errors import ModcogError, printable, shown, unknown
+from modcog.errors import ModcogError, shown, unknown
 from modcog.extras import require
 from modcog.tasks import names
 from modcog.user_code import check_trust
@@ -72,11 +72,6 @@ def running(progress_default: bool | None = None) -> Decorator:
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 trust = click.option("--trust", is_flag=True, help="Import of MODULE:NAME that a file names; it can run any code.")
-
-
-def say(text: object, err: bool = False) -> None:
-    """Print text that may hold what others wrote, such as errors of networks and contents of files."""
-    click.echo(printable(str(text), keep="\n"), err=err)
 
 
 def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **renamed: str) -> Decorator:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.cli.options import PATH, one_of, progress, running, say, settings_options, trust
-from modcog.errors import ModcogError, unknown
+from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust
+from modcog.errors import ModcogError, printable, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
@@ -60,15 +60,15 @@ def train(
         if resume and checkpoints(out / CHECKPOINTS):
             raise ModcogError(f"--resume: {out} holds checkpoints without {RUN}, so that their settings are unknown")
         if resume:
-            say(f"There is no run in {out}; starting one.", err=True)
+            click.echo(f"There is no run in {printable(str(out))}; starting one.", err=True)
     run = train_network(config, resume=resume, progress_bar=progress)
     interrupted = run.status == "interrupted"
     together = distributed.is_available() and distributed.is_initialized()
     if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
-        say(summary(run))
+        click.echo(summary(run))
         if interrupted:
             again = ["modcog", "train", "--resume", *(["--trust"] if is_import_path(config.arch) else [])]
-            say(f"To resume: {shlex.join([*again, '--out', str(out)])}")
+            click.echo(f"To resume: {shlex.join([*again, '--out', str(out)])}")
     return 130 if interrupted else 0
 
 
@@ -117,8 +117,8 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
     done = run_sweep(Grid.of(grid, trust), out, **running)
     write_table(results(done.records), done.out / f"results.{table}")
     write_table(curves(done.records), done.out / f"curves.{table}")
-    say(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
-    say(out / f"results.{table}")
+    click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
+    click.echo(out / f"results.{table}")
     return 1 if done.failed else 0
 
 
@@ -180,11 +180,11 @@ def benchmark(
         battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
         report = score(import_object(network), battery, name=network, **options, **making)
     for seed in report.failed:
-        say(f"{seed.name}: {seed.error or seed.status}")
+        click.echo(f"{seed.name}: {seed.error or seed.status}")
     over = report.rows[0]
     share = f", {interval(over.share)} % of the way from chance to the ceiling" if over.share else ""
     click.echo(f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %")
-    say("\n".join([*report.notes, str(options["out"] / "report.html")]))
+    click.echo("\n".join([*report.notes, str(options["out"] / "report.html")]))
     return 1 if report.failed else 0
 
 
@@ -226,7 +226,7 @@ def validate(claim: str, preset: str, out: Path, tables: Path | None, **running:
         folder = folder_of(find(claim), preset, out)
     else:
         folder, verdict = tables, judge_again(find(claim), tables)
-    say(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
+    click.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
     for finding in verdict.findings:
-        say(f"  {finding}")
-    say(folder)
+        click.echo(f"  {finding}")
+    click.echo(folder)

@@ -60,7 +60,7 @@ class ExportConfig(BatteryConfig):
         own, takes = AMOUNTS[layout], " and ".join(AMOUNTS[layout])
         for name in (name for names in AMOUNTS.values() for name in names if name not in own):
             if values.get(name) is not None:
-                raise ModcogError(f"{name}: got {values[name]!r}, but layout {layout!r} takes {takes} instead")
+                raise ModcogError(f"{name}: got {shown(values[name])}, but layout {layout!r} takes {takes} instead")
         if layout == "stream" and values.get("padded"):
             raise ModcogError("padded: is for layout 'trials'; in layout 'stream' nothing is padded")
         return {**own, **{name: value for name, value in values.items() if value is not None or name not in own}}

@@ -28,7 +28,9 @@ from modcog.data.config import ExportConfig
 from modcog.data.formats import FORMATS, ShardForm, get_format
 from modcog.errors import ModcogError, shown, unknown
 from modcog.files import check_inside, look_below, read_regular
+from modcog.tables import Brief
 from modcog.tasks.condition import STEPS, Kind
+from modcog.validation import validated
 from modcog.version import __version__
 
 MANIFEST = "manifest.json"
@@ -69,7 +71,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 DType = Literal["float32", "float64", "int16", "int32", "int64"]
 
 
-class _Model(BaseModel):
+class _Model(Brief, BaseModel):
     # No conversions: "3", 3.0 and true are no counts.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -199,7 +201,7 @@ class Identity(_Model):
 
     def config_checked(self) -> ExportConfig:
         """Return the settings, checked again."""
-        return ExportConfig.of(**self.config)
+        return validated(ExportConfig, self.config)
 
     def difference(self, there: Identity) -> str:
         """Return the differences as ``name is … there and … here; …``, or an empty string."""

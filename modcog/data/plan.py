@@ -95,11 +95,7 @@ class Plan:
         return int(whole_steps(longest, self.battery.settings.dt).sum(axis=1).max())
 
     def data(self, shard: Shard) -> ShardData:
-        """Draw and paint a shard.
-
-        Raises:
-            ModcogError: if a user's base task has a condition with the name of a column.
-        """
+        """Draw and paint a shard."""
         trials, seq_len = self.trials(shard), self.seq_len
         columns: Columns = {"task": trials.task, "length": trials.lengths, "decision_start": trials.decision_start}
         columns = {name: column.astype(np.int32) for name, column in columns.items()}
@@ -114,9 +110,6 @@ class Plan:
             arrays = {name: pad(array, trials.lengths, fill[name], self.longest) for name, array in arrays.items()}
         else:
             columns["start"], array_offsets = trials.offsets[:-1], trials.offsets
-        for name in trials.conditions:
-            if name in OWN_COLUMNS or name in ARRAYS:
-                raise ModcogError(f"a condition is called {name!r}, which is the name of a column; rename it")
         return ShardData(arrays, columns | trials.conditions, array_offsets, column_offsets, trials.tasks)
 
     def meanings(self, names: Iterable[str]) -> dict[str, str]:

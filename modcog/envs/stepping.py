@@ -168,5 +168,8 @@ def read_env_options(options: Mapping[str, Any]) -> EnvOptions:
     """
     values = {name: value for name, value in options.items() if name != "rewards" or value is not None}
     if isinstance(rewards := values.get("rewards"), Mapping):
-        values["rewards"] = validated(Rewards, rewards)
+        try:
+            values["rewards"] = validated(Rewards, rewards)
+        except ModcogError as error:
+            raise type(error)(f"rewards: {error}") from None
     return validated(EnvOptions, values)

@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from modcog.battery import Battery
-from modcog.checks import check_count
+from modcog.checks import as_array, check_count
 from modcog.envs.fixed import FixedSettings, fixed
 from modcog.envs.stepping import OUTCOMES, EnvOptions, ending, read_options, step_demands
 from modcog.errors import ModcogError, UnknownNameError, shown
@@ -180,8 +180,8 @@ class ModCogVectorEnv(FixedSettings, _gymnasium_vector.VectorEnv):  # type: igno
         if not self._started:
             raise ModcogError("call reset() before step()")
         try:
-            actions = np.asarray(actions)
-        except ValueError:  # lists of unequal length
+            actions = as_array(actions, 1)
+        except ValueError:  # lists within the list
             raise ModcogError(f"actions: got {shown(actions)}, must be {self.num_envs} whole numbers") from None
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             given = f"{actions.dtype} of shape {actions.shape}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import as_array
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import TOLERANCE, check_tolerance, values_of
 from modcog.evaluation.scores import Scores
@@ -68,7 +69,7 @@ def numbers(output: Any, wanted: str = "must be an array of numbers") -> NDArray
         if hasattr(output, "detach"):  # a torch tensor, which may need a gradient or be on a GPU
             output = output.detach().cpu()
             output = output.float() if output.is_floating_point() and output.element_size() < 4 else output
-        values = np.asarray(output)
+        values = as_array(output, 3)
         if values.dtype.kind in "biuf":
             return values
         if values.dtype.kind == "V" and values.dtype.names is None:  # 16-bit floats of JAX and TensorFlow

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from modcog.checks import check_count
-from modcog.errors import ModcogError, unknown
+from modcog.errors import ModcogError, shown, unknown
 from modcog.models import masks
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.models.masks import Mask
@@ -70,7 +70,7 @@ class SparseConfig(MaskedConfig):
     def _one_of_two(cls, values: Any) -> Any:
         if isinstance(values, dict):
             if values.get("density") is not None and values.get("radius") is not None:
-                raise ModcogError(f"density: got {values['density']!r}, must not be given together with radius")
+                raise ModcogError(f"density: got {shown(values['density'])}, must not be given together with radius")
             if values.get("density") is None and values.get("radius") is None:
                 return {**values, "density": 0.1}
         return values

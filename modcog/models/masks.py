@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from modcog.checks import check_count, is_list
+from modcog.checks import as_array, check_count
 from modcog.errors import ModcogError, shown, unknown
 from modcog.seeds import Purpose, Seed
 
@@ -371,12 +371,10 @@ def custom(matrix: Any, *, shape: Shape = None, torus: bool = True) -> Mask:
         ModcogError: if it is not a square matrix of finite numbers, or holds no connection.
     """
     sparse = scipy.sparse.issparse(matrix)
-    if isinstance(matrix, list | tuple) and any(
-        isinstance(one, list | tuple) for row in matrix if is_list(row) for one in row
-    ):
-        # NumPy would follow lists to any depth, and those that hold one list many times fill the memory.
-        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)")
-    values: Any = matrix.tocsr(copy=True) if sparse else np.asarray(matrix)
+    try:
+        values: Any = matrix.tocsr(copy=True) if sparse else as_array(matrix, 2)
+    except ValueError:
+        raise ModcogError(f"custom mask: got {shown(matrix)}, must be a square matrix (n, n)") from None
     if values.ndim != 2 or values.shape[0] != values.shape[1] or values.shape[0] < 1:
         raise ModcogError(f"custom mask: got shape {values.shape}, must be a square matrix (n, n)")
     data = values.data if sparse else values
@@ -567,5 +565,5 @@ def _check_positive(field: str, value: Any, at_most: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
         raise ModcogError(f"{field}: got {shown(value)}, must be a number above 0")
     if value > at_most:
-        raise ModcogError(f"{field}: got {value!r}, must be at most {at_most:.6g}")
+        raise ModcogError(f"{field}: got {shown(value)}, must be at most {at_most:.6g}")
     return float(value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modcog.checks import LARGEST_STRENGTH, LONGEST_MS
+from modcog.checks import LARGEST_STRENGTH, LONGEST_MS, as_array
 from modcog.errors import ModcogError, shown
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _table(declared: Condition | Joint, values: ArrayLike, columns: int) -> NDAr
     """Return the values of a declaration as (k, columns), whole numbers where all its conditions are whole."""
     names = ", ".join(declared.names)
     try:
-        table = np.asarray(values)
+        table = as_array(values, 2)
         table = table.reshape(len(table), -1)
     except (TypeError, ValueError):
         raise ModcogError(f"{names}: values: got {shown(values)}, must be a list of numbers") from None

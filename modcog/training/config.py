@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,12 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modcog.battery import BatteryConfig
+from modcog.checks import check_path, is_list
 from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
 from modcog.tables import Brief
 from modcog.tasks.names import resolve
 from modcog.user_code import check_trust
-from modcog.validation import read_settings, validated
+from modcog.validation import plain, read_settings, validated
 
 Whole = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -162,6 +166,11 @@ class TrainConfig(Brief, BaseModel):
         if "tasks" in self.battery:
             raise ModcogError("battery: 'tasks' is a setting of the run, beside 'battery'")
         ours = self.battery_settings()
+        ours.check_storable()
+        # As the record of the run will hold them. Only the settings' own form of a timing has no infinite bound.
+        battery = {**self.battery, **({"timing": ours.timing} if "timing" in self.battery else {})}
+        for name, values in (("battery", battery), ("model", self.model)):
+            object.__setattr__(self, name, _as_in_json(name, values))
         for name in RESERVED_OPTIONS & self.model.keys():
             raise ModcogError(f"model: got {name!r}, which other settings of the run decide")
         if self.data is not None:
@@ -207,10 +216,27 @@ class TrainConfig(Brief, BaseModel):
         return validated(cls, {**start, **stored, **values})
 
 
+def _as_in_json(name: str, value: Any, levels: int = 4) -> Any:
+    """Return a setting as JSON gives it back: Python's own numbers, and lists, down to the values of a timing.
+
+    Raises:
+        ModcogError: for what JSON does not have, naming the setting.
+    """
+    if levels and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _as_in_json(f"{name}.{key}", item, levels - 1) for key, item in value.items()}
+    if levels and is_list(value):
+        return [_as_in_json(name, item, levels - 1) for item in value]
+    value = plain(value)
+    value = float(value) if isinstance(value, Fraction) else value
+    if (isinstance(value, float) and not math.isfinite(value)) or not isinstance(value, str | int | float | None):
+        raise ModcogError(f"{name}: got {shown(value)}, which the record of a run cannot hold")
+    return value
+
+
 def _settings_of_data(data: Any) -> dict[str, Any]:
     """Return the settings of a run that a data set decides."""
     from modcog.data.manifest import Manifest
 
-    config = Manifest.read(Path(data)).config
+    config = Manifest.read(check_path("data", data)).config
     settings = config.battery_settings().settings.model_dump(exclude_defaults=True)
     return {"battery": settings, **config.model_dump(include={"tasks", "layout", "seq_len"}, exclude_none=True)}

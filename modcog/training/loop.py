@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
@@ -69,6 +70,9 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
     except (RuntimeError, ValueError, MisconfigurationException) as error:
         asked = ", ".join(f"{name} {value!r}" for name, value in devices.items())
         raise ModcogError(f"{asked}: {error}") from None
+    most = max(os.cpu_count() or 1, 2)  # else a stranger's run, resumed, could start a thousand processes
+    if fabric.device.type == "cpu" and config.devices != "auto" and config.devices > most:
+        raise ModcogError(f"devices: got {config.devices}, must be at most {most} on the CPU of this machine")
     fabric.launch()
     check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from modcog.tables import Brief
 from modcog.validation import validated
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -83,7 +84,7 @@ class LastScores(BaseModel):
     trial_accuracy_per_task: Accuracies
 
 
-class Record(BaseModel):
+class Record(Brief, BaseModel):
     """Content of ``run.json``; names that only a newer version knows are left out."""
 
     status: Status

@@ -17,7 +17,7 @@ import torch
 from modcog.battery import Battery
 from modcog.errors import ModcogError, shown
 from modcog.files import locked, write_json
-from modcog.models import ARCHITECTURES, build
+from modcog.models import ARCHITECTURES, build, configure
 from modcog.tables import Brief
 from modcog.training import checkpoint
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
@@ -81,17 +81,18 @@ def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
     Raises:
         ModcogError: for wrong options, or if it does not fit in memory.
     """
-    options = dict(config.model)
-    if config.density is not None:
-        options["density"] = config.density
-    architecture = ARCHITECTURES.get(config.arch)
+    options, architecture = _options(config), ARCHITECTURES.get(config.arch)
     if architecture and "dt" in architecture.model_fields:
         options.setdefault("dt", battery.settings.dt)
-    options |= {"hidden": config.hidden, "seed": config.seed}
     try:
         return build(config.arch, battery.n_channels, battery.n_actions, **options)
     except (MemoryError, RuntimeError) as error:  # torch's word for a lack of memory
         raise ModcogError(f"hidden: {config.arch} with {config.hidden} units: {error_text(error)}") from None
+
+
+def _options(config: TrainConfig) -> dict[str, Any]:
+    density = {} if config.density is None else {"density": config.density}
+    return {**config.model, **density, "hidden": config.hidden, "seed": config.seed}
 
 
 def write_run(config: TrainConfig, status: Status, progress: Progress, scores: dict[str, Any]) -> Run:
@@ -128,6 +129,7 @@ def read_run(folder: str | Path, trust: bool = False) -> Run:
     run = Run(Path(folder), record.status, record.model_dump())
     try:
         config = run.config
+        configure(config.arch, **_options(config))
     except ModcogError as error:
         theirs = record.versions.get("modcog", __version__)
         note = "" if theirs == __version__ else f" (modcog {theirs} wrote it, this is {__version__})"
@@ -207,11 +209,18 @@ def load_model(folder: str | Path, trust: bool = False) -> torch.nn.Module:
 
 
 def load_run(folder: str | Path, trust: bool = False) -> tuple[torch.nn.Module, Progress]:
-    """Load the network of a run as ``load_model`` does, and the progress that its weights were saved at."""
+    """Load the network of a run as ``load_model`` does, and the progress that its weights were saved at.
+
+    Raises:
+        ModcogError: as ``load_model`` does.
+    """
     run = read_run(folder, trust)
     config, battery = run.config, Battery.from_config(run.config.battery_settings())
     check_size(config)
-    model = build_model(config, battery)
+    try:
+        model = build_model(config, battery)
+    except ModcogError as error:
+        raise ModcogError(f"{run.folder / RUN}: {error}") from error
 
     def read(path: Path) -> Progress:
         checkpoint.load_weights(path, model)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.checks import as_array
 from modcog.errors import ModcogError, shown, unknown
 from modcog.seeds import Part, Seed
 from modcog.trials import draw, paint
@@ -98,10 +99,7 @@ class TrialSource:
             ModcogError: if a condition does not exist, is out of range or contradicts another, or no trial has these.
         """
         rng = self.seed.rng(Part.SINGLE, index)
-        columns = {name: np.atleast_1d(np.asarray(value)) for name, value in given.items()}
-        for name, column in columns.items():
-            if column.shape != (1,) or column.dtype.kind not in "biuf":
-                raise ModcogError(f"{name}: got {shown(given[name])}, must be one number")
+        columns = {name: _one_number(name, value) for name, value in given.items()}
         derived = [one for one in self.tables.conditions if one.derived and one.name in given]
         for one in derived:
             one.check(columns[one.name], self.tables.settings.dim_ring)
@@ -154,6 +152,17 @@ class TrialSource:
             block = self.block(index)
             yield block[: n - start]
             start, index = start + len(block), index + 1
+
+
+def _one_number(name: str, value: Any) -> NDArray[Any]:
+    """Return the value of a condition, (1,)."""
+    try:
+        column = np.atleast_1d(as_array(value, 1))
+    except ValueError:
+        column = np.empty(0)
+    if column.shape != (1,) or column.dtype.kind not in "biuf":
+        raise ModcogError(f"{name}: got {shown(value)}, must be one number")
+    return column
 
 
 def _few(values: set[float]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from modcog.errors import ModcogError, unknown
 from modcog.settings import Settings, Timing
+from modcog.tables import Brief
 from modcog.tasks.base import Base
 from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import TaskSpec, parse
@@ -32,7 +33,12 @@ TARGET = Condition("target", "direction", "direction asked for, before the inter
 RESPOND = Condition("respond", "flag", "1: respond; 0: hold fixation through the decision", derived=True)
 INTERVAL_MS = Condition("interval_ms", "duration", "the T of the interval extension, ms", derived=True)
 
-RESERVED = (TARGET.name, RESPOND.name, INTERVAL_MS.name)
+RESERVED = {
+    *(TARGET.name, RESPOND.name, INTERVAL_MS.name),
+    *("observations", "labels", "task", "length", "start", "sequence", "decision_start"),  # beside it in a data set
+    *("steps", "trials"),  # beside it where a data set is read
+    *("ground_truth", "p", "probs", "self"),  # beside it where a trial is asked for
+}
 """Names that a user's base task cannot give to a condition."""
 
 
@@ -53,8 +59,8 @@ class Choices:
         return found
 
 
-@dataclass(frozen=True)
-class Group:
+@dataclass(frozen=True, repr=False)
+class Group(Brief):
     """The tasks that share a draw function and the names of their conditions, so that they are drawn together.
 
     Attributes:
@@ -68,8 +74,8 @@ class Group:
     params: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Tables:
+@dataclass(frozen=True, repr=False)
+class Tables(Brief):
     """A battery compiled; unless noted, attributes are arrays over its tasks, (K,) or (K, …).
 
     Attributes:

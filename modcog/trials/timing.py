@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from modcog.checks import LONGEST_MS, LONGEST_TRIAL
 from modcog.errors import ModcogError, shown
 from modcog.settings import Timing, generator_argument
+from modcog.tables import Brief
 from modcog.user_code import failures_as
 from modcog.validation import is_number, plain
 
@@ -88,8 +89,8 @@ class Function:
         return np.array(drawn, float)
 
 
-@dataclass(frozen=True)
-class TimingTable:
+@dataclass(frozen=True, repr=False)
+class TimingTable(Brief):
     """The timing of every period of every task, as arrays over (task, slot).
 
     A duration is low + u · span with u uniform on [0, 1); or, where ``scale`` > 0, exponential with that mean, from low

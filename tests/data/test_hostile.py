@@ -100,6 +100,14 @@ HOSTILE_PATHS = [
 ]  # fmt: skip
 
 
+def test_a_manifest_leads_to_no_other_settings(copy: Callable[..., Path], tmp_path: Path) -> None:
+    """``ExportConfig.of`` takes a file, for those who call it."""
+    (tmp_path / "theirs.toml").write_text("sigma = 3")
+    folder = copy()
+    sign(folder, set_value("identity", "config", "file", value=str(tmp_path / "theirs.toml")))
+    is_refused(lambda: load(folder).config, "unknown setting 'file'")
+
+
 @pytest.mark.parametrize("path", HOSTILE_PATHS)
 def test_a_path_that_leads_elsewhere_is_none(path: str) -> None:
     for hostile in (path, f"train/{path}"):
@@ -643,7 +651,11 @@ def write_parquet(folder: Path, change: Callable[[Any], Any]) -> None:
     sign(folder)
 
 
-def test_a_parquet_file_that_repeats_a_value_for_ever_is_refused_before_it_is_read(copy: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("said", [True, False])
+def test_a_parquet_file_that_repeats_a_value_for_ever_is_refused_before_it_is_read(
+    copy: Callable[..., Path], said: bool
+) -> None:
+    """Its pages are looked at, too: the metadata need not tell the truth about them."""
     import pyarrow as pa
 
     def lists(table: Any) -> Any:
@@ -655,8 +667,29 @@ def test_a_parquet_file_that_repeats_a_value_for_ever_is_refused_before_it_is_re
 
     folder = copy("parquet")
     write_parquet(folder, lists)
-    assert shard_path(folder, "parquet").stat().st_size < 10**6
+    path = shard_path(folder, "parquet")
+    if not said:
+        _say_less(path)
+        sign(folder)
+    assert path.stat().st_size < 10**6
     is_refused_everywhere(folder, "labels has other contents than the manifest says", resumed=None)
+
+
+def _say_less(path: Path) -> None:
+    """Let the metadata of a Parquet file say that the labels have one value, in as many bytes as before."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_metadata(path)
+    index = about.schema.to_arrow_schema().get_field_index("labels")
+    labels = about.row_group(0).column(index)
+    start = path.stat().st_size - 8 - about.serialized_size
+    content = path.read_bytes()
+    number, old = labels.num_values << 1, b""
+    while number:
+        old, number = old + bytes([number & 127 | (128 if number > 127 else 0)]), number >> 7
+    assert old in content[start:]
+    path.write_bytes(content[:start] + content[start:].replace(old, b"\x82" + b"\x80" * (len(old) - 2) + b"\x00"))
+    assert pq.read_metadata(path).row_group(0).column(index).num_values == 1
 
 
 @pytest.mark.parametrize("wrong", ["null task", "unknown task", "null labels", "more rows", "text"])

@@ -138,7 +138,7 @@ def test_abort_rewards_and_the_length_of_episodes_change_from_the_next_step_on()
         (lambda env: setattr(env, "abort", "no"), "abort: got 'no', must be true or false"),
         (lambda env: setattr(env, "trials_per_episode", 0), "trials_per_episode: got 0"),
         (lambda env: setattr(env, "rewards", 5), "rewards: got 5, must be"),
-        (lambda env: setattr(env, "rewards", {"corect": 1}), "unknown setting 'corect'"),
+        (lambda env: setattr(env, "rewards", {"corect": 1}), "rewards: unknown setting 'corect'"),
         (lambda env: env.rewards.update(corect=1), "unknown setting 'corect'"),
         (lambda env: env.rewards.__setitem__("fail", "no"), "fail: got 'no', must be a number"),
         (lambda env: env.rewards.__setitem__("fail", float("nan")), "fail: got nan"),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attempts import HELPER
 from hypothesis import HealthCheck, Phase, settings
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))  # for the networks in plain torch
@@ -30,6 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "fuzz", derandomize=minutes is None, deadline=None, database=None, phases=phases, suppress_health_check=slow
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _helper() -> Iterator[None]:
+    """End the process that makes calls for the tests when they end."""
+    yield
+    HELPER.stop()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Use one thread: others would wait for cores, and could not start where memory is bounded."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -183,7 +183,7 @@ ODD_FIELDS = st.one_of(
         [-5, 0, 10**12, 10**30, "../../etc/passwd", "/etc/passwd", "/dev/zero", "..", "", "O", "|O", "object"]
     ),
     st.sampled_from(
-        [[], {}, None, "hostile_marker:make", "os:system", 1e308, float("nan"), True, "a\x1b[31m\nb", [[]]]
+        [[], {}, None, "\udcff", "hostile_marker:make", "os:system", 1e308, float("nan"), True, "a\x1b[31m\nb", [[]]]
     ),
     st.sampled_from(
         ["<i8", "float64", "zarr", "hdf5", "parquet", "stream", 1, 2, 0.5, "train", "go", [10**9], [-1, 3]]

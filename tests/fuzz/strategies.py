@@ -84,6 +84,7 @@ ODD_TEXT = st.one_of(
             "",
             " ",
             "\x00",
+            "\udcff",
             "\x1b[31m",
             "a\nb",
             "�",

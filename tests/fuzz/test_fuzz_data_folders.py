@@ -81,7 +81,7 @@ def others(made: dict[str, Path]) -> dict[str, bytes]:
 
 def is_whole(folder: Path) -> tuple[bool, str]:
     """Tell if ``verify`` finds nothing, and what it says."""
-    report, message = attempt(lambda: apart(lambda: modcog.data.verify(folder, jobs=1)))
+    report, message = attempt(lambda: apart(modcog.data.verify, folder))
     for problem in report.problems if report is not None else ():
         assert str(problem).isprintable(), str(problem)
     said = message or "; ".join(map(str, report.problems if report is not None else ()))
@@ -100,7 +100,7 @@ def test_a_damaged_data_set_is_found_out(made: Any, held: Any, others: Any, kind
         damage(folder)
         after = snapshot(folder, (PICTURE,))
         whole, said = is_whole(folder)
-        found, message = attempt(lambda: apart(lambda: contents(folder)))
+        found, message = attempt(lambda: apart(contents, folder))
         if after == before:
             assert whole, (what, said)
         if whole:
@@ -123,7 +123,7 @@ def test_a_manifest_that_wants_to_be_believed_does_no_harm(made: Any, kind: str,
         shutil.copytree(made[kind], folder)
         resign(folder, changed)
         whole, _said = is_whole(folder)
-        found, _message = attempt(lambda: apart(lambda: contents(folder)))
+        found, _message = attempt(lambda: apart(contents, folder))
         outside = "passwd" in json.dumps(changed) or "/dev/zero" in json.dumps(changed)
         if outside and "passwd" in json.dumps(changed.get("splits", "") if isinstance(changed, dict) else ""):
             assert not whole and found is None, "a path leads out of the data set"
@@ -197,7 +197,7 @@ def test_a_hostile_shard_is_refused_by_name(made: Any, here: Path, kind: str, ho
     _write_hostile(kind, folder / shard, how)
     resign(folder, manifest)
     is_whole(folder)
-    found, message = attempt(lambda: apart(lambda: contents(folder)))
+    found, message = attempt(lambda: apart(contents, folder))
     assert found is None
     assert Path(shard).name in message
 

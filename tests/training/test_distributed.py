@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from modcog import Battery
+from modcog import Battery, ModcogError
+from modcog.training import train
 from modcog.training.batches import make_batches
 from modcog.training.checkpoint import latest
 from modcog.training.loop import loss
@@ -19,6 +21,13 @@ import sys
 from modcog.training import TrainConfig, train
 train(TrainConfig.model_validate_json(sys.argv[1]))
 """
+
+
+def test_a_processor_is_not_asked_for_more_processes_than_it_has_cores(small, monkeypatch):
+    """A run of somebody else, resumed, could ask for any number."""
+    monkeypatch.setattr("lightning_fabric.Fabric.launch", pytest.fail)
+    with pytest.raises(ModcogError, match="devices: got 1024, must be at most"):
+        train(small(devices=1024, accelerator="cpu"))
 
 
 def test_two_processes_average_their_gradients(small, tmp_path):

@@ -6,9 +6,10 @@ Meant for pandas, polars and Hugging Face datasets; whoever reads single trials 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -77,16 +78,13 @@ class _Columns(Mapping[str, Any]):
             groups = [about.row_group(i) for i in range(about.num_row_groups)]
             for column, (name, (shape, dtype)) in enumerate(form.arrays.items()):
                 # Parquet writes a value that repeats only once, and can keep a column in another file.
-                chunks = [group.column(column) for group in groups]
-                values, size = math.prod(shape), sum(chunk.total_uncompressed_size for chunk in chunks)
-                most = values * max(dtype.itemsize, _LONGEST_NAME * (name == "task"))
-                counted = sum(chunk.num_values for chunk in chunks)
-                if (
-                    any(chunk.file_path for chunk in chunks)
-                    or counted > values + form.items
-                    or size > 2 * most + _SPARE
-                ):
-                    raise ModcogError(f"{path}: {name} has other contents than the manifest says")
+                chunks, values = [group.column(column) for group in groups], math.prod(shape)
+                most = 2 * values * max(dtype.itemsize, _LONGEST_NAME * (name == "task")) + _SPARE
+                said = [(chunk.num_values, chunk.total_uncompressed_size) for chunk in chunks]
+                for counts in (said, [page for chunk in chunks for page in _pages(path, chunk)]):
+                    counted, size = (sum(column) for column in zip(*counts, strict=True))
+                    if any(chunk.file_path for chunk in chunks) or counted > values + form.items or size > most:
+                        raise ModcogError(f"{path}: {name} has other contents than the manifest says")
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._read:
@@ -101,6 +99,58 @@ class _Columns(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._form.arrays)
+
+
+# The pages decide how much is unpacked, and a few bytes of one can stand for a billion values, whatever the column's
+# metadata say. pyarrow does not show them; each has a header in the compact protocol of Thrift.
+def _pages(path: Path, chunk: Any) -> Iterator[tuple[int, int]]:
+    """Yield the number of values and the unpacked bytes of every page of a column chunk."""
+    start = min(chunk.dictionary_page_offset or chunk.data_page_offset, chunk.data_page_offset)
+    with path.open("rb") as file:
+        file.seek(start)
+        while file.tell() < start + chunk.total_compressed_size:
+            header = _header(file)
+            unpacked, packed = header[2,], header[3,]
+            if unpacked < 0 or packed < 0:
+                raise ModcogError(f"{path} holds a page of less than no bytes")
+            values = header.get((5, 1), 0) + header.get((8, 1), 0)
+            yield values, unpacked
+            file.seek(packed, os.SEEK_CUR)
+
+
+def _header(file: BinaryIO) -> dict[tuple[int, ...], int]:
+    """Read the header of a page: its numbers by the ids of their fields, those in a struct after that of the struct."""
+
+    def unsigned() -> int:
+        found = 0
+        for shift in range(0, 64, 7):
+            byte = file.read(1)[0]
+            found |= (byte & 127) << shift
+            if byte < 128:
+                return found
+        raise ModcogError(f"{file.name} holds a page with a number of more than 64 bits")
+
+    def signed() -> int:
+        number = unsigned()
+        return number >> 1 ^ -(number & 1)
+
+    found: dict[tuple[int, ...], int] = {}
+    ids = [0]
+    while ids:
+        step, kind = divmod(file.read(1)[0], 16)
+        if kind == 0:  # the end of a struct
+            ids.pop()
+            continue
+        ids[-1] = ids[-1] + step if step else signed()
+        if kind in (4, 5, 6):
+            found[tuple(ids)] = signed()
+        elif kind == 8:  # bytes
+            file.seek(unsigned(), os.SEEK_CUR)
+        elif kind == 12:  # a struct
+            ids.append(0)
+        elif kind not in (1, 2):  # true and false
+            raise ModcogError(f"{file.name} holds a page with a field of the unknown kind {kind}")
+    return found
 
 
 def _type(found: pa.DataType) -> pa.DataType:

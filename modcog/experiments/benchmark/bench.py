@@ -10,7 +10,7 @@ from typing import Any
 
 from modcog.battery import Battery
 from modcog.checks import check_count, check_jobs
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, printable, shown
 from modcog.experiments.benchmark.measure import assemble
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
@@ -18,7 +18,7 @@ from modcog.experiments.sweeps import Grid, sweep
 from modcog.experiments.sweeps.grid import PLACEMENT, arm_name, collection_name
 from modcog.experiments.sweeps.results import Record
 from modcog.experiments.sweeps.runner import finished_record, score_network, score_run
-from modcog.files import whole_file
+from modcog.files import write_text
 from modcog.training.config import TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
 from modcog.user_code import accepted_options, failures_as, is_factory, is_import_path, required_options
@@ -70,7 +70,7 @@ def run(
     """
     seeds, jobs = check_seeds(seeds), check_jobs(jobs)
     if "seed" in settings:
-        raise ModcogError(f"seed: got {settings['seed']!r}, but a benchmark trains from the seeds 0 to seeds − 1")
+        raise ModcogError(f"seed: got {shown(settings['seed'])}, but a benchmark trains from the seeds 0 to seeds − 1")
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
     grid = Grid.of({"settings": {**settings, "arch": arch}, "axes": {"seed": list(range(seeds))}, **scoring})
     folder = Path(out) / "runs"
@@ -238,7 +238,7 @@ def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:
     """Return the command line of ``modcog``, or the call in Python where another program is running."""
     program, words = Path(sys.argv[0]), sys.argv[1:]
     if program.stem == "modcog" or program.parts[-2:] == ("modcog", "__main__.py"):
-        return shlex.join(["modcog", *words])
+        return printable(shlex.join(["modcog", *words]))
     given = "".join(f", {name}={value!r}" for name, value in options.items())
     return f"modcog.experiments.benchmark.{function}({arguments}{given})"
 
@@ -246,6 +246,5 @@ def _command(function: str, arguments: str, options: Mapping[str, Any]) -> str:
 def _write(report: Report, out: Path) -> Report:
     texts = {"html": html(report), "md": markdown(report), "json": report.model_dump_json(indent=2) + "\n"}
     for ending, text in texts.items():
-        with whole_file(out / f"report.{ending}") as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(out / f"report.{ending}", text)
     return report

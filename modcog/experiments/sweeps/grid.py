@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from modcog.checks import is_list
+from modcog.checks import check_path, is_list
 from modcog.errors import ModcogError, shown, unknown
 from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
@@ -80,7 +80,7 @@ class Grid(Brief, BaseModel):
         Raises:
             ModcogError: if the settings of a run are wrong, naming them.
         """
-        found = {}
+        found, out = {}, check_path("out", out)
         for arm, *point in itertools.product(self.arms, *self.axes.values()):
             values = _nested({"threads": 1}, self.settings, arm, dict(zip(self.axes, point, strict=True)))
             try:
@@ -98,7 +98,7 @@ class Grid(Brief, BaseModel):
             network = re.sub(r"[^\w.-]", ".", config.arch)[:80]
             parts = (network, f"h{config.hidden}", density, tasks, f"s{config.seed}", digest)
             name = "-".join(filter(None, parts))
-            config = config.model_copy(update={"out": Path(out) / name})
+            config = config.model_copy(update={"out": out / name})
             found[name] = Cell(name, tasks, config, self.n_trials, self.score_seed)
         return list(found.values())
 

@@ -114,6 +114,14 @@ def test_a_wrong_description_is_refused_in_one_line(values: dict, said: str) -> 
     assert "\n" not in str(caught.value)
 
 
+def test_a_long_name_and_a_folder_that_is_none_are_refused_in_a_short_line() -> None:
+    with pytest.raises(ModcogError, match=r"axes\.x+…: got 3") as caught:
+        Grid.of({"axes": {"x" * 10**5: 3}})
+    assert len(str(caught.value)) < 400
+    with pytest.raises(ModcogError, match="out: got 3, must be the path"):
+        Grid.of({"settings": {"tasks": ["go"]}}).cells(3)  # type: ignore[arg-type]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModcogError, match=r"cannot read .*none\.toml: No such file"):
         Grid.of(tmp_path / "none.toml")
