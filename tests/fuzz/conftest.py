@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose the number of examples before the tests are read, since it stands in their decorators."""
     minutes = config.getoption("--fuzz-minutes", None)
     os.environ["MODCOG_FUZZ_MINUTES"] = str(minutes or 1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # see _one_thread
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     slow += [HealthCheck.function_scoped_fixture]  # a folder and a file that no example changes
     # To make a failing example small takes minutes, which only those who have them to spare should wait.
@@ -43,7 +44,7 @@ def _helper() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    """Use one thread: others would wait for cores, and could not start where memory is bounded."""
+    """Use one thread: where memory is bounded, no other can start, and OpenMP then ends the whole process."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
