@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from numpy.testing import assert_array_equal
 from small_data import LAYOUTS, small
 
 import modcog
-from modcog.data import export
 from modcog.data.config import ExportConfig
 from modcog.data.plan import Plan
-from modcog.tasks.go import CONDITIONS, draw
 
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
@@ -65,18 +62,6 @@ def test_every_shard_has_every_task() -> None:
     for shard in plan.shards[:-1]:
         counts = np.bincount(plan.trials(shard).task, minlength=20)
         assert counts.max() - counts.min() <= 1
-
-
-def test_a_condition_must_not_be_called_as_a_column(tmp_path: Path) -> None:
-    conditions = (*CONDITIONS, modcog.Condition("length", "count", values=(1, 2)))
-    periods = {"fixation": 300, "stimulus": 300, "decision": 300}
-    wave = modcog.Base("wave", "go", "Wave back.", periods, ("stimulus",), conditions, draw, params={"anti": False})
-    modcog.add_base(wave)
-    try:
-        with pytest.raises(modcog.ModcogError, match="a condition is called 'length'"):
-            export(tmp_path, tasks=["wave"], trials_per_task=10)
-    finally:
-        modcog.remove_base("wave")
 
 
 @pytest.mark.parametrize(
