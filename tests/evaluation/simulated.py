@@ -23,3 +23,8 @@ def simulate(observer: IdealObserver, n_trials: int, seed: int = 0) -> Simulated
         *observer.expected(trials, observer.prior(trials)), *observer.expected(trials, observer.posterior(trials))
     ])  # fmt: skip
     return Simulated(*values.mean(axis=1).tolist(), float(values[2:].std(axis=1).max() / np.sqrt(n_trials)))
+
+
+def records(table):
+    """Return the rows of a table of scores, which is a data frame where pandas is installed."""
+    return table if isinstance(table, np.ndarray) else table.to_records(index=False)

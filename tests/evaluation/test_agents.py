@@ -11,6 +11,7 @@ from modcog import Battery, ModcogError, evaluate, evaluate_agent
 from modcog.envs.env import ModCogEnv
 from modcog.envs.vector import ModCogVectorEnv
 from modcog.seeds import Purpose, Seed
+from tests.evaluation.simulated import records
 
 TASKS = ["go", "dlygointr", "dm1", "dms", "dmsseqr", "dlyantiseql"]
 
@@ -134,8 +135,7 @@ def test_reaction_times():
     scores = evaluate_agent(Waits(), "rtgo", 70, dt=50, timing={"decision": 300})
     wait = np.arange(70) % 7
     np.testing.assert_array_equal(scores.conditions["reaction_time_ms"], np.where(wait < 6, 50 * wait, np.nan))
-    times = np.asarray(scores.by("modality", kind="reaction_time_ms").to_records(index=False))
-    for row in times:
+    for row in records(scores.by("modality", kind="reaction_time_ms")):
         own = scores.conditions["reaction_time_ms"][scores.conditions["modality"] == row["modality"]]
         assert row["value"] == pytest.approx(np.nanmean(own))
         assert row["low"] < row["value"] < row["high"]

@@ -7,6 +7,7 @@ import modcog
 from modcog import Battery, ModcogError, UnknownNameError
 from modcog.evaluation import MEASURES, evaluate, score
 from modcog.settings import RULES
+from tests.evaluation.simulated import records
 
 TASKS = ["go", "dlygointr", "goseql", "dm1", "dlydm2seqr", "dms", "dnmcintrseqr"]
 
@@ -171,7 +172,7 @@ def test_intervals_by_condition_are_as_wide_as_the_binomial_says():
     trials = Battery(["go"]).sample(800, seed=7)
     actions = np.maximum(trials.labels, 0)
     actions[::2] = 0
-    for row in score(actions, trials).by("modality").to_dict("records"):
+    for row in records(score(actions, trials).by("modality")):
         assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(row["n"]), rel=0.15)
         assert row["low"] < row["value"] < row["high"]
 
