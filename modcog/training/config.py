@@ -156,7 +156,7 @@ class TrainConfig(Brief, BaseModel):
     @classmethod
     def _from_data(cls, values: Any) -> Any:
         """Fill in the settings of the data set where none are given."""
-        if not isinstance(values, dict) or not isinstance(values.get("data"), str | Path):
+        if not isinstance(values, dict) or values.get("data") is None:
             return values
         return {**_settings_of_data(values["data"]), **values}
 
