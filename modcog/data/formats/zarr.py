@@ -11,10 +11,11 @@ from typing import Any
 
 from modcog.data.formats import ShardData, ShardForm, StoredArray, readable
 from modcog.errors import ModcogError, shown
+from modcog.extras import MissingExtraError
 from modcog.files import look_below, read_regular
 
 if sys.version_info < (3, 11):  # the extra installs nothing there: zarr 3 is for later ones
-    raise ModcogError("format 'zarr' needs Python 3.11 or later")
+    raise MissingExtraError("format 'zarr' needs Python 3.11 or later")
 
 import numcodecs
 import zarr
