@@ -302,4 +302,5 @@ def test_a_path_to_anything_is_refused_in_one_line(here: Path, n: int) -> None:
 
 
 def test_commands_are_all_tried() -> None:
-    assert {*LIGHT, "train", "sweep", "benchmark", "validate"} == set(COMMANDS)
+    takes_nothing = "doctor"
+    assert {*LIGHT, "train", "sweep", "benchmark", "validate", takes_nothing} == set(COMMANDS)
