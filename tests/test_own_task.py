@@ -23,14 +23,10 @@ from modcog.envs.registration import environment_id
 from modcog.evaluation import levels
 from modcog.tasks import names
 from modcog.trials.tables import RESERVED
+from tests.gymnasiums import MODE, PLUGINS, portable
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own-task.md").read_text(encoding="utf-8")
-PLUGINS = gym.__version__.startswith("0.")
-MODE = "custom" if PLUGINS else "vector_entry_point"
-BLOCKS = [
-    text.replace('vectorization_mode="custom"', f"vectorization_mode={MODE!r}")
-    for text in re.findall(r"```python(?: file=\S+)?\n(.*?)```", PAGE, re.DOTALL)
-]
+BLOCKS = [portable(text) for text in re.findall(r"```python(?: file=\S+)?\n(.*?)```", PAGE, re.DOTALL)]
 
 
 @pytest.fixture(scope="module")
