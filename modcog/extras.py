@@ -41,15 +41,25 @@ def require(extra: str, feature: str) -> None:
     Raises:
         MissingExtraError: it names the missing packages and the command that installs them.
     """
-    if missing := [module for module in EXTRAS[extra] if find_spec(module) is None]:
+    if missing := missing_modules(extra):
         raise missing_extra(extra, feature, *missing)
+
+
+def missing_modules(extra: str) -> list[str]:
+    """Return the modules of an extra that are not installed; nothing is imported."""
+    return [module for module in EXTRAS[extra] if find_spec(module) is None]
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"'
 
 
 def missing_extra(extra: str, feature: str, *modules: str) -> MissingExtraError:
     """Build the error of a feature that cannot import ``modules``."""
     packages = ", ".join(module.replace("_", "-") for module in modules)
     plural = "s" if len(modules) > 1 else ""
-    return MissingExtraError(f'{feature} needs the package{plural} {packages}: pip install "{DISTRIBUTION}[{extra}]"')
+    return MissingExtraError(f"{feature} needs the package{plural} {packages}: {install_command(extra)}")
 
 
 def explained(error: ImportError, feature: str) -> ImportError:

@@ -74,9 +74,9 @@ def by_condition(
         scores: from ``modcog.evaluate``.
         condition: a column of ``trials.conditions``.
         task: the tasks that count; None: all that have the condition.
-        kind: a measure, or ``"reaction_time_ms"``, as in ``Scores.by``.
+        kind: a measure, or another condition such as ``"reaction_time_ms"``, as in ``Scores.by``.
         bins: edges of bins or their number, as in ``Scores.by``.
-        levels: draw the ideal observer's curve too, and the levels of the strategies below it as lines.
+        levels: of a measure, draw the ideal observer's curve too, and the levels of the strategies below it as lines.
         fit: draw the psychometric function of the last step too, which needs psignifit.
 
     Raises:
@@ -84,7 +84,8 @@ def by_condition(
         ModcogError: if levels are to be drawn of a task that has no ideal observer.
     """
     table = scores.by(condition, task=task, kind=kind, bins=bins)
-    label, unit = _axis_of(kind)
+    measure = scores.measure(kind)
+    label, unit = measure.label, measure.unit
     x, scale = np.asarray(table[condition]), 100 if unit == "%" else 1
     value, low, high = (scale * np.asarray(table[name]) for name in ("value", "low", "high"))
     with matplotlib.rc_context(STYLE):
@@ -99,26 +100,17 @@ def by_condition(
             fine = np.linspace(0, np.abs(x).max(), 200)
             note = f"fit: threshold {curve.threshold:.2g}, slope {curve.slope:.2g}"
             axis.plot(fine, 100 * curve(fine), color=BLUE, linewidth=1, label=note)
-        if levels and unit != "ms":
+        if levels and kind not in scores.conditions:
             ideal = scores.ideal().by(condition, task=task, kind=kind, bins=bins)
             axis.plot(ideal[condition], scale * ideal["value"], color=BLACK, linewidth=1, label="ideal observer")
             for (name, level), colour in zip(_below(scores, condition, task, kind).items(), PALETTE[1:], strict=False):
                 axis.axhline(scale * level, color=colour, linewidth=1, linestyle=(0, (4, 2)), label=name)
         axis.set_xlabel(condition.replace("_ms", " (ms)").replace("_", " "))
-        axis.set_ylabel(f"{label} ({unit})")
+        axis.set_ylabel(f"{label} ({unit})" if unit else label)
         if unit == "%":
             axis.set_ylim(-3, 103)
         figure.legend(loc="outside right upper")
     return figure
-
-
-def _axis_of(kind: str) -> tuple[str, str]:
-    """Return the name of a measure or a time and its unit."""
-    if kind.endswith("_ms"):
-        return kind.removesuffix("_ms").replace("_", " "), "ms"
-    if kind in ("angular_error", "unanswered"):
-        return kind.replace("_", " "), "°" if kind == "angular_error" else "%"
-    return f"{kind.replace('_', '-')} accuracy", "%"
 
 
 def _below(scores: Any, condition: str, task: str | Sequence[str] | None, kind: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What differs between gymnasium 0.29 and 1.x where tests run the code of pages."""
+"""Differences between gymnasium 0.29 and 1.x that tests have to know."""
 
 from __future__ import annotations
 

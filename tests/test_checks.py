@@ -14,21 +14,7 @@ from modcog.envs.env import ModCogEnv
 from modcog.envs.vector import ModCogVectorEnv
 from modcog.models import masks
 from modcog.settings import Settings
-
-
-def looped() -> list[Any]:
-    found: list[Any] = [1]
-    found.append(found)
-    return found
-
-
-def doubled(depth: int = 40) -> list[Any]:
-    """A list of few lists whose array would have 2⁴¹ numbers."""
-    found: list[Any] = [1, 2]
-    for _ in range(depth):
-        found = [found, found]
-    return found
-
+from tests.hostile import doubled, looped
 
 BAD: dict[str, Any] = {"loop": looped(), "doubled": doubled(), "range": range(10**12), "ragged": [[1], [1, 2]]}
 

@@ -159,6 +159,22 @@ def test_scores_by_condition_show_the_network_the_ideal_observer_and_the_strateg
     assert labels_of(by_condition(scored, "interval_ms", levels=False)) == ["network"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("last_step", "last-step accuracy (%)"), ("angular_error", "angular error (°)"),
+        ("unanswered", "unanswered (%)"), ("duration_stimulus", "duration stimulus"), ("interval_ms", "interval (ms)"),
+    ],
+)  # fmt: skip
+def test_the_axis_says_what_is_drawn_and_in_which_unit(scored, kind, label):
+    figure = by_condition(scored, "target", kind=kind, bins=2, levels=kind in scored.conditions)
+    assert figure.axes[0].get_ylabel() == label
+    assert labels_of(figure) == ["network"]  # a condition has no levels
+    if kind == "duration_stimulus":
+        points = figure.axes[0].containers[0].lines[0]
+        np.testing.assert_array_equal(points.get_ydata(), [500, 500])  # in ms, not in percent
+
+
 def test_a_psychometric_function_is_drawn_through_the_last_step(scored):
     pytest.importorskip("psignifit")
     figure = by_condition(scored, "coherence", kind="last_step", levels=False, fit=True)

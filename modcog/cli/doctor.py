@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import click
 
 from modcog.cli.options import as_json
-from modcog.extras import DISTRIBUTION, EXTRAS
+from modcog.extras import EXTRAS, install_command, missing_modules
 from modcog.tasks import names
 from modcog.user_code import error_text
 from modcog.version import __version__
@@ -67,10 +67,9 @@ def version(package: str) -> str:
 def extras() -> dict[str, str]:
     """Return for each extra if it is installed, or how to install it."""
     lines = {}
-    for extra, modules in EXTRAS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        hint = f'without {", ".join(missing)}: pip install "{DISTRIBUTION}[{extra}]"'
-        lines[f"[{extra}]"] = hint if missing else "installed"
+    for extra in EXTRAS:
+        missing = missing_modules(extra)
+        lines[f"[{extra}]"] = f"without {', '.join(missing)}: {install_command(extra)}" if missing else "installed"
     return lines
 
 
@@ -140,7 +139,7 @@ def make_batches() -> str:
 
 def compare_kernels() -> str:
     """Compare the compiled kernel with plain products, on a small network."""
-    if any(find_spec(module) is None for module in EXTRAS["train"]):
+    if missing_modules("train"):
         return "skipped, [train] is not installed"
     import torch
 

@@ -135,9 +135,8 @@ class _Agent:
         self._call, self._reset = policy.predict if model else policy, getattr(policy, "reset", None)
         self._normalized = getattr(policy, "get_vec_normalize_env", lambda: None)()  # how a model saw its training
         offered = {"state": None, "episode_start": None, "deterministic": deterministic}
-        described = (
-            self._call if model else getattr(policy, "forward", policy)
-        )  # a torch module's own call says nothing
+        # The signature of a torch module's own call says nothing.
+        described = self._call if model else getattr(policy, "forward", policy)
         self._options = accepted_options(described, offered)
         self._by_place = len(required_options(described)) == 2 and "state" not in self._options
         self._state: Any = None

@@ -19,7 +19,7 @@ class Measure:
     Attributes:
         column: name of its mean in tables and records.
         label: name in print.
-        unit: that values are printed in: ``"%"`` of a share from 0 to 1, or ``"°"``.
+        unit: that values are printed in: ``"%"`` of a share from 0 to 1, ``"°"``, or a condition's own.
     """
 
     column: str

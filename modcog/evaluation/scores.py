@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.errors import ModcogError, shown, unknown
 from modcog.evaluation.ceilings import SMALLEST_RANGE, Level, levels
-from modcog.evaluation.measures import MEASURES, TOLERANCE, values_of
+from modcog.evaluation.measures import MEASURES, TOLERANCE, Measure, values_of
 from modcog.evaluation.observer import IdealObserver
 from modcog.evaluation.psychometric import Psychometric, fit_psychometric
 from modcog.evaluation.strategies import FLOORS, STRATEGIES
@@ -220,6 +220,17 @@ class Scores(Measured):
         counts = np.isin(self.task, [self.tasks.index(name) for name in chosen])
         return float(value[counts].sum() / count[counts].sum())
 
+    def measure(self, kind: str) -> Measure:
+        """Return label and unit of a measure, or of a condition in place of one, whose values are times if in ms.
+
+        Raises:
+            UnknownNameError: if there is neither of this name.
+        """
+        if kind not in self.conditions:
+            return MEASURES[known_measure(kind)]
+        time = kind.endswith("_ms")
+        return Measure(kind, kind.removesuffix("_ms").replace("_", " "), "ms" if time else "")
+
     def sums(self, kind: str) -> tuple[Floats, Floats]:
         """Return what each trial adds to the sum of a measure, (n,), and to the number of values behind it, (n,)."""
         if kind == "pooled":
@@ -297,8 +308,7 @@ class Scores(Measured):
             UnknownNameError: if there is no such condition, task or measure.
             ModcogError: if none is named, the bins are wrong, or no trial is left.
         """
-        if kind not in self.conditions:
-            known_measure(kind)
+        self.measure(kind)
         if not conditions:
             raise ModcogError(f"by: got no condition, must name at least one of {', '.join(self.conditions)}")
         trial = self._select(conditions, task)

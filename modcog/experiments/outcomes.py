@@ -7,11 +7,13 @@ same seed see the same trials, so arms are compared pair by pair.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
+from scipy.integrate import trapezoid
 
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
@@ -46,8 +48,9 @@ def outcomes(results: pd.DataFrame, curves: pd.DataFrame, kind: str = "decision"
         ModcogError: if a run has no learning curve.
     """
     column = MEASURES[kind].column
-    groups = results[results["task"].notna()].groupby("cell", sort=False)
-    cells = groups.first()
+    finished = results[results["task"].notna()]
+    groups = finished.groupby("cell", sort=False)
+    cells = finished.drop_duplicates("cell").set_index("cell")
     cells["at_end"] = groups[column].mean()
     cells["lowest"] = groups[column].min()
     ceiling = groups[f"{kind}_ceiling"].mean()
@@ -55,12 +58,13 @@ def outcomes(results: pd.DataFrame, curves: pd.DataFrame, kind: str = "decision"
     own = dict(iter(curves.groupby("cell", sort=False)))
     if lacking := [name for name in cells.index if name not in own]:
         raise ModcogError(f"{lacking[0]}: the table of learning curves has no row of this run")
-    for name in cells.index:
-        curve = own[name].sort_values("step")
-        cells.loc[name, "area"] = mean_over_log_updates(curve["step"], curve[column])
-        for percent in LEVELS:
-            reached = first_crossing(curve["trials"], curve[column], percent / 100 * ceiling[name])
-            cells.loc[name, f"trials_to_{percent}"] = reached
+    sorted_curves = {name: own[name].sort_values("step") for name in cells.index}
+    cells["area"] = [mean_over_log_updates(curve["step"], curve[column]) for curve in sorted_curves.values()]
+    for percent in LEVELS:
+        cells[f"trials_to_{percent}"] = [
+            first_crossing(curve["trials"], curve[column], percent / 100 * ceiling[name])
+            for name, curve in sorted_curves.items()
+        ]
     return cells
 
 
@@ -76,7 +80,7 @@ def mean_over_log_updates(step: Sequence[int] | pd.Series, value: Sequence[float
         return float("nan")
     grid = np.log(np.concatenate([[FIRST_UPDATE], x[later]]))
     values = np.concatenate([[np.interp(FIRST_UPDATE, x, y)], y[later]])
-    return float(np.trapezoid(values, grid) / np.ptp(grid))
+    return float(trapezoid(values, grid) / np.ptp(grid))
 
 
 def first_crossing(x: Sequence[float] | pd.Series, y: Sequence[float] | pd.Series, level: float) -> float:
@@ -103,8 +107,8 @@ class Survival(NamedTuple):
         n: number of runs.
     """
 
-    trials: Any
-    not_yet: Any
+    trials: NDArray[np.float64]
+    not_yet: NDArray[np.float64]
     restricted: float
     reached: int
     n: int
@@ -141,18 +145,28 @@ class Comparison(NamedTuple):
     reached: dict[int, tuple[int, int]]
 
 
+def paired(cells: pd.DataFrame, one: str, other: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs of two arms of a table of outcomes that has a column ``arm``, with the seed as index.
+
+    Raises:
+        ModcogError: if one of them has no runs, or a run of theirs has no partner of the same seed.
+    """
+    ones, others = (cells[cells["arm"] == arm].set_index("seed").sort_index() for arm in (one, other))
+    if not len(ones) or not ones.index.equals(others.index) or ones.index.has_duplicates:
+        seeds = [", ".join(map(str, rows.index)) or "none" for rows in (ones, others)]
+        raise ModcogError(
+            f"{one} has the seeds {seeds[0]}, {other} has {seeds[1]}; they must be the same, one run each"
+        )
+    return ones, others
+
+
 def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
     """Compare two arms of a table of outcomes that has a column ``arm``.
 
     Raises:
         ModcogError: if one of them has no runs, or a run of theirs has no partner of the same seed.
     """
-    ones, others = (cells[cells["arm"] == arm].set_index("seed").sort_index() for arm in (one, other))
-    if not len(ones) or not ones.index.equals(others.index):
-        seeds = [", ".join(map(str, rows.index)) or "none" for rows in (ones, others)]
-        raise ModcogError(
-            f"{one} has the seeds {seeds[0]}, {other} has {seeds[1]}; they must be the same, one run each"
-        )
+    ones, others = paired(cells, one, other)
     trials: dict[int, Estimate] = {}
     reached: dict[int, tuple[int, int]] = {}
     for percent in LEVELS:

@@ -53,7 +53,7 @@ AUTHORS: dict[str, Any] = {
     "eval_every": 1_000,
     "eval_early": True,
 }
-"""How Khona trained (the first author's notebook of 2021), but for the density; how often it is evaluated is ours."""
+"""Recipe of the first author's notebook of 2021, but for the density; the times of evaluation are ours."""
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -22,6 +22,9 @@ N_TRIALS = 400_000
 MOST_ERROR = 0.0002
 """Largest standard error of a stored ceiling: 0.02 points."""
 
+MARGIN = 0.95
+"""Share of it that is aimed at."""
+
 CERTAIN = 20_000
 """Trials of match tasks, whose noise nobody can mistake: their standard error is 0 from far fewer."""
 
@@ -53,10 +56,11 @@ def refined(
     found: dict[str, Level], rules: str, n_trials: int, seed: int, jobs: int, progress: Progress | None
 ) -> dict[str, Level]:
     """Return the levels of those tasks whose standard error is too large, from as many trials as they need."""
-    largest = {task: level.error for task, level in found.items() if level.error > 0.97 * MOST_ERROR}
+    errors = {task: round(level.error, DIGITS) for task, level in found.items()}  # as stored, so that anybody gets n
+    largest = {task: error for task, error in errors.items() if error > MARGIN * MOST_ERROR}
     if not largest:
         return {}
-    n = int(n_trials * (max(largest.values()) / (0.95 * MOST_ERROR)) ** 2)
+    n = int(n_trials * (max(largest.values()) / (MARGIN * MOST_ERROR)) ** 2)
     return levels(Battery(list(largest), rules=rules), n, seed, jobs, progress)
 
 

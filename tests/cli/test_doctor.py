@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from modcog import extras
 from modcog.cli import doctor, main
 
 
@@ -33,6 +34,7 @@ def test_a_fault_is_found_and_reported_in_one_line(
 
 
 def test_what_is_missing_is_said_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "EXTRAS", {"hdf5": ("no_such_module",)})
+    for module in (doctor, extras):
+        monkeypatch.setattr(module, "EXTRAS", {"hdf5": ("no_such_module",)})
     assert doctor.extras() == {"[hdf5]": 'without no_such_module: pip install "modcog-battery[hdf5]"'}
     assert doctor.version("no-such-package") == "not installed"

@@ -16,6 +16,7 @@ from modcog.envs.env import ModCogEnv
 from modcog.envs.stepping import LiveRewards
 from modcog.envs.vector import ModCogVectorEnv
 from modcog.errors import FixedError
+from tests.gymnasiums import MODE, PLUGINS
 
 SETTINGS = {
     "dt": 50, "dim_ring": 8, "rules": "published", "omega": 0.02, "interval": (100.0, 300.0), "coherences": (0.1, 0.5),
@@ -86,7 +87,7 @@ def test_tasks_without_coherences_have_no_cohs():
         env.cohs = [0.1]
 
 
-@pytest.mark.skipif(gym.__version__.startswith("0."), reason="gymnasium 0.29 writes to the outermost wrapper")
+@pytest.mark.skipif(PLUGINS, reason="gymnasium 0.29 writes to the outermost wrapper")
 def test_gymnasium_writes_through_its_wrappers_to_be_refused():
     env = gym.make("modcog/dm1-v0")
     with pytest.raises(FixedError):
@@ -178,8 +179,7 @@ def test_cohs_are_taken_by_every_environment(make):
 def test_cohs_pass_gymnasiums_doors():
     assert gym.make("modcog/go-v0", cohs=[0.2]).unwrapped.task == "go"
     assert gym.make("modcog/dm1-v0", cohs=[0.2]).unwrapped.cohs == [0.2]
-    mode = "custom" if gym.__version__.startswith("0.") else "vector_entry_point"
-    assert gym.make_vec("modcog/dm1-v0", num_envs=2, vectorization_mode=mode, cohs=[0.2]).unwrapped.cohs == [0.2]
+    assert gym.make_vec("modcog/dm1-v0", num_envs=2, vectorization_mode=MODE, cohs=[0.2]).unwrapped.cohs == [0.2]
 
 
 def test_unknown_keywords_are_type_errors_everywhere():

@@ -13,6 +13,7 @@ from stable_baselines3.common.env_checker import check_env as check_baselines
 
 from modcog import TASKS
 from modcog.envs.registration import environment_id, register_envs
+from tests.gymnasiums import MODE, PLUGINS
 
 IDS = {f"modcog/{task}-v0" for task in TASKS}
 LIST = "print(*sorted(i for i in gymnasium.registry if 'modcog' in i))"
@@ -23,10 +24,6 @@ def output(code):
     done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-PLUGINS = gym.__version__.startswith("0.")
-"""Gymnasium 1.x does not look for plugins."""
 
 
 @pytest.mark.parametrize(
@@ -43,8 +40,7 @@ def test_132_ids_whatever_is_imported(imports):
 
 
 def test_an_id_can_name_the_module_to_import():
-    mode = "custom" if PLUGINS else "vector_entry_point"
-    made = f"gymnasium.make_vec('modcog:modcog/go-v0', num_envs=2, vectorization_mode='{mode}')"
+    made = f"gymnasium.make_vec('modcog:modcog/go-v0', num_envs=2, vectorization_mode='{MODE}')"
     assert output(f"import gymnasium; print({made}.unwrapped.task)") == "go\n"
 
 

@@ -20,6 +20,7 @@ from modcog.envs import vector
 from modcog.envs.env import ModCogEnv
 from modcog.envs.vector import SAME_STEP, ModCogVectorEnv, Pool
 from modcog.trials import source
+from tests.gymnasiums import MODE
 
 if SAME_STEP:
     from gymnasium.experimental.vector import SyncVectorEnv, VectorEnv
@@ -27,8 +28,6 @@ if SAME_STEP:
 else:
     from gymnasium.vector import SyncVectorEnv, VectorEnv
     from gymnasium.wrappers.vector import RecordEpisodeStatistics
-
-MODE = "custom" if SAME_STEP else "vector_entry_point"
 
 
 def single_copies(n, task, max_episode_steps=None, **keywords):

@@ -12,6 +12,7 @@ from modcog.envs.env import ModCogEnv
 from modcog.envs.vector import ModCogVectorEnv
 from modcog.seeds import Purpose, Seed
 from tests.evaluation.simulated import records
+from tests.gymnasiums import MODE
 
 TASKS = ["go", "dlygointr", "dm1", "dms", "dmsseqr", "dlyantiseql"]
 
@@ -147,13 +148,12 @@ def test_reaction_times():
 def test_every_way_to_name_a_task_gives_the_same():
     wanted = evaluate(whole, Battery(["dm1"], dt=50), 20)
     with_env = {"trials_per_episode": None, "dt": 50}
-    mode = "custom" if gym.__version__.startswith("0.") else "vector_entry_point"
     tasks = [
         ("dm1", {"dt": 50}), ("modcog/dm1-v0", {"dt": 50}), ("modcog:modcog/dm1-v0", {"dt": 50}),
         (["dm1"], {"dt": 50}), (["modcog/dm1-v0"], {"dt": 50}), (Battery(["dm1"], dt=50), {}),
         (ModCogEnv("dm1", **with_env), {}), (ModCogVectorEnv("dm1", 8, **with_env), {}),
         (gym.make("modcog/dm1-v0", dt=50, max_episode_steps=3), {}),
-        (gym.make_vec("modcog/dm1-v0", num_envs=2, vectorization_mode=mode, dt=50), {}),
+        (gym.make_vec("modcog/dm1-v0", num_envs=2, vectorization_mode=MODE, dt=50), {}),
     ]  # fmt: skip
     for task, settings in tasks:
         assert_same_scores(evaluate_agent(leaky, task, 20, early_end=False, **settings), wanted)

@@ -133,6 +133,8 @@ def test_arms_are_compared_seed_by_seed() -> None:
     assert found.reached == {50: (3, 3), 75: (0, 0), 90: (0, 0)}
     assert found.trials[50].mean == pytest.approx(1)
     assert list(found.trials) == [50]  # no run reached the others
+    with pytest.raises(ModcogError, match="one run each"):
+        outcomes.compare(pd.concat([cells, cells]), "a", "b")
     with pytest.raises(ModcogError, match="a has the seeds 0, 1, 2, b has 1, 2"):
         outcomes.compare(cells[(cells["arm"] == "a") | (cells["seed"] > 0)], "a", "b")
 
@@ -157,5 +159,7 @@ def test_outcomes_of_a_run() -> None:
     assert row["area"] == pytest.approx(0.6)
     assert row["trials_to_50"] == pytest.approx(200 + 200 * 0.05 / 0.4)
     assert np.isnan(row["trials_to_90"])
+    stored = results.assign(trials_to_50=pd.array([100, 100, None], "Int64"))  # of held-out trials, in whole numbers
+    assert outcomes.outcomes(stored, curves)["trials_to_50"].tolist() == pytest.approx([row["trials_to_50"]])
     with pytest.raises(ModcogError, match="no row of this run"):
         outcomes.outcomes(results, curves[curves["cell"] == "z"])

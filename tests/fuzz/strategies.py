@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from modcog.tasks.names import COLLECTIONS, TASKS
+from tests.hostile import doubled, looped
 
 
 def endless_text() -> Iterator[str]:
@@ -47,21 +48,6 @@ class Incomparable:
 
     def __eq__(self, other: object) -> bool:
         raise TypeError("not comparable")
-
-
-def looped() -> list[Any]:
-    """A list that contains itself."""
-    found: list[Any] = [1]
-    found.append(found)
-    return found
-
-
-def bomb(depth: int = 40) -> list[Any]:
-    """A list of few lists whose text would have 2⁴⁰ numbers."""
-    found: list[Any] = [1, 2]
-    for _ in range(depth):
-        found = [found, found]
-    return found
 
 
 def deep(depth: int = 5_000) -> list[Any]:
@@ -120,7 +106,7 @@ ODD_NUMBERS = st.one_of(
     st.sampled_from([Decimal("0.1"), Decimal("NaN"), Fraction(1, 3), 1j, True, False, np.datetime64("NaT")]),
 )
 
-HOSTILE = {"unshowable": Unshowable, "bomb": bomb, "deep": deep, "endless": endless, "endless text": endless_text}
+HOSTILE = {"unshowable": Unshowable, "bomb": doubled, "deep": deep, "endless": endless, "endless text": endless_text}
 """Makers of values whose text cannot be made: a report of a random example would hang on them."""
 
 _MADE: list[Callable[[], Any]] = [
