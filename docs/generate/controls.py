@@ -10,6 +10,10 @@ UNITS, DENSITY = 256, 0.08
 _LM = masks.locality(UNITS, density=DENSITY)
 
 _HEAD = f"""\
+---
+hide: [toc]
+---
+
 # Controls
 
 An LM-RNN differs from a dense network in many things at once. To find which of them counts, compare it with a network
@@ -20,7 +24,8 @@ allows {_LM.density:.1%}; the table was measured on it (seed 0) by
 """
 
 _TAIL = """
-Degree is the number of inputs of a unit, its self-connection included; the mean number of outputs is the same.
+The degrees of a unit are its numbers of inputs and outputs, its self-connection included; the mean of both is that of
+synapses a unit.
 Reciprocity is the share of connections between different units whose reverse exists. Clustering is the share of
 possible triangles that exist. Path length is the mean number of connections from one unit to another. Wiring is the
 mean distance between connected units, in units of the sheet's spacing.
@@ -71,16 +76,14 @@ CONTROLS: dict[str, tuple[masks.Mask, str]] = {
         "the graph of Erdős and Rényi. It differs from the LM-RNN in three things: the inputs, their numbers and the "
         "self-connections.",
     ),
-    "`dense`": (masks.dense(UNITS), "differs in one thing: all connections exist."),
+    "`dense`": (masks.dense(UNITS), "all connections exist: more synapses and inputs, and no locality."),
 }
 """Mask and description of each control by its name and options."""
 
 _COLUMNS = {
     "synapses": lambda g: f"{g.synapses:,}",
     "self-connections": lambda g: f"{g.self_connections}",
-    "degree, mean": lambda g: f"{g.degree:.1f}",
-    "in-degree, sd": lambda g: f"{g.in_degree_sd:.1f}",
-    "out-degree, sd": lambda g: f"{g.out_degree_sd:.1f}",
+    "sd of degrees, in / out": lambda g: f"{g.in_degree_sd:.1f} / {g.out_degree_sd:.1f}",
     "reciprocity": lambda g: f"{g.reciprocity:.2f}",
     "clustering": lambda g: f"{g.clustering:.2f}",
     "path length": lambda g: f"{g.path_length:.2f}",

@@ -1,4 +1,4 @@
-"""How fast the environments are: a trial, a step, many copies at once, and getting started.
+"""Speed of the environments: a trial, a step, many copies at once, and getting started.
 
 Run with ``python tests/benchmarks/environments.py``. Whatever is compared is timed in turn, and medians are given.
 """

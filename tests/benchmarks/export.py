@@ -1,4 +1,4 @@
-"""How fast data sets are written, beside generating the same trials and writing the same arrays with ``np.save``.
+"""Speed of writing data sets, beside generating the same trials and writing the same arrays with ``np.save``.
 
 Run with ``python tests/benchmarks/export.py``. Every run is a process of its own, timed after its imports; the kinds
 take turns. Ours counts the start of its worker processes, the hashes, the picture, and bringing every file to the disk;

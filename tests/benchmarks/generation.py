@@ -1,4 +1,4 @@
-"""How fast training batches are made: against neurogym on its own 20 tasks, and against the floor.
+"""Speed of making training batches, against neurogym on its own 20 tasks, and against the floor.
 
 Run with ``python tests/benchmarks/generation.py``. The floor is what no generator of the same batch can go below:
 writing the observations and labels once, plus drawing the normal numbers of their noise with the same generator.

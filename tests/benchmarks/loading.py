@@ -1,4 +1,4 @@
-"""Whether loaders keep a training loop fed, and how a stored data set loads beside ``neurogym.Dataset``.
+"""Supply of a training loop by loaders, and the loading of a stored data set beside ``neurogym.Dataset``.
 
 Run with ``python tests/benchmarks/loading.py``. The loop uses a batch (350, 64, 115) every 20 ms; it sleeps in
 between, as it would wait for a GPU. The epochs read the same number of steps of the same 82 tasks with rule input.

@@ -1,4 +1,4 @@
-"""How fast the reference networks are: forward and backward of the whole network, beside torch's own.
+"""Speed of the reference networks: forward and backward of the whole network, beside torch's own.
 
 Usage: ``python tests/benchmarks/networks.py [section ...]``; without a section, all of them.
 
@@ -42,7 +42,7 @@ class TorchRNN(nn.Module):
 
 
 def forward_backward(model: nn.Module, x: Tensor, grad: Tensor) -> None:
-    """What is timed: logits from observations, and all gradients from the gradient by the logits."""
+    """Compute logits from observations, and all gradients from the gradient by the logits: the work that is timed."""
     model.zero_grad(set_to_none=True)
     model(x).backward(grad)
 

@@ -68,7 +68,7 @@ class Game:
     # --- players: each returns scores; one is picked for each score where they differ ---
 
     def blind(self) -> list[Ints]:
-        """What other trials of the same T ask for most often at each step."""
+        """Answer what other trials of the same T ask for most often at each step."""
         other = self.battery.sample(60_000, seed=2)
         times, labels, course = self._times(other), self.labels(other), np.zeros((len(self.trials), self.steps), int)
         for ms in np.unique(self.time):
@@ -87,7 +87,7 @@ class Game:
         return self.ideal()
 
     def no_memory(self) -> list[Ints]:
-        """What other trials that look the same now ask for most often, at whatever step; or at the last."""
+        """Answer what other trials that look the same now ask for most often, at whatever step; or at the last."""
         other = self.battery.sample(60_000, seed=2)
         labels, now, then = self.labels(other), self._look(self.trials), self._look(other)
         courses = []

@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: medians, pairs and a table."""
+"""Parts that the benchmark scripts share: medians, pairs and a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training step costs, how much of it is data, and how far the quick preset gets in a minute.
+"""Cost of a training step, the share of it that is data, and the progress of the quick preset in a minute.
 
     python tests/benchmarks/training.py [--minute]
 
