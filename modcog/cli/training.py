@@ -194,39 +194,59 @@ def _check_effect(settings: dict[str, Any], used: tuple[str, ...], reason: str) 
 
 
 @click.command
-@click.argument("claim", help="C1, C2, C3, C4 or C5.")
-@click.option("--preset", default="full", metavar="small|full", help="full, as published, or small, for minutes.")
+@click.argument("claim", help="C1, C2, C3, C4, C5 or scale.")
+@click.option("--preset", default="full", metavar="small|full", help="small: a look, in minutes; full: core hours.")
+@click.option("--rules", metavar="published|corrected", help="Rules of the trials.  [default: both]")
+@click.option("--recipe", metavar="authors|modcog", help="Recipe of training.  [default: both]")
+@click.option(
+    "--search/--no-search",
+    default=None,
+    help="Learning rate of each network chosen by runs of their own.  [default: with the full preset]",
+)
 @click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
 @click.option("--tables", type=PATH, metavar="DIR", help="Folder of finished tables, to be judged without training.")
 @running()
-def validate(claim: str, preset: str, out: Path, tables: Path | None, **running: Any) -> None:
+def validate(
+    claim: str, preset: str, tables: Path | None, jobs: int, dask: str | None, progress: bool | None, **options: Any
+) -> None:
     """Test a claim of the Mod-Cog paper.
 
     Claims:
-      C1  A pool of autapses solves the 20 base tasks.
-      C2  Autapses fail on interval and sequence tasks where an LM-RNN does not.
-      C3  An LM-RNN trains in fewer trials than a dense network; a density is best.
-      C4  Locality, not sparsity alone.
-      C5  As many synapses instead of as many units.
+      C1     A pool of autapses solves the 20 base tasks.
+      C2     Autapses fail on interval and sequence tasks where an LM-RNN does not.
+      C3     An LM-RNN learns faster than a dense network; a density is best.
+      C4     Locality, not sparsity alone.
+      C5     As many synapses instead of as many units.
+      scale  The best density as networks grow.
 
-    DIR/CLAIM gets results.csv, curves.csv, figure.png, verdict.json and README.md (DIR/CLAIM-small with the small
-    preset); the runs are in DIR/runs, which the claims share. Repeat the command to resume; finished runs are kept.
+    A claim has parts, each with a verdict for each set of rules and each recipe. The time that training takes is said
+    beforehand, roughly. DIR/CLAIM gets tables, figure.png, verdict.json and README.md (DIR/CLAIM-small with the small
+    preset), DIR/README.md the table of verdicts; the runs are in DIR/runs, which the claims share. Repeat the command
+    to resume; finished runs are kept.
 
     Examples:
       modcog validate C1 --preset small --jobs 2
-      modcog validate C3 --jobs 2 --out runs/claims
+      modcog validate C3 --rules published --recipe authors --jobs 2
       modcog validate C3 --tables docs/results/C3
     """
     require("train", "modcog validate")
+    from modcog.experiments.claims import plan
     from modcog.experiments.claims import validate as run_claim
+    from modcog.experiments.claims.pages import verdict_text
     from modcog.experiments.claims.validation import find, folder_of, judge_again
 
     if tables is None:
-        verdict = run_claim(claim, preset, out, **running)
-        folder = folder_of(find(claim), preset, out)
+        needed = plan(claim, preset, **options)
+        hours = needed.hours if needed.hours >= 1 else 60 * needed.hours
+        click.echo(
+            f"{find(claim).name}, {preset} preset: {needed.judged} runs to judge by and {needed.searched} that choose "
+            f"learning rates are left, about {max(1, hours):.0f} core {'hours' if needed.hours >= 1 else 'minutes'}"
+            + ("; a small preset is for a look, its verdicts say little" if preset == "small" else ""),
+            err=True,
+        )
+        verdict = run_claim(claim, preset, jobs=jobs, dask=dask, progress=progress, **options)
+        folder = folder_of(find(claim), preset, options["out"])
     else:
         folder, verdict = tables, judge_again(find(claim), tables)
-    click.echo(f"{find(claim).name}: {verdict.answer}. {verdict.because}")
-    for finding in verdict.findings:
-        click.echo(f"  {finding}")
+    click.echo(verdict_text(find(claim), verdict))
     click.echo(folder)

@@ -2,74 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from modcog.colours import PALETTE
-from modcog.experiments.claims.claim import Claim, Finding, Verdict, per_cell
+from modcog.errors import ModcogError
+from modcog.experiments.claims.claim import LESS_IS_BETTER, MARGIN, Claim, Contrast, Part, Runs, Shown
 from modcog.experiments.claims.figures import draw_seeds, log_axis, percent_axis
-from modcog.experiments.claims.protocol import SEEDS
-from modcog.experiments.estimate import Estimate
-from modcog.experiments.sweeps import Grid
-
-SETTINGS = {
-    "tasks": "yang19", "arch": "autapse", "learning_rate": 0.003, "batch_size": 64, "eval_every": 250,
-    "eval_trials": 50,
-}  # fmt: skip
 
 SOLVED, LOWEST = 0.95, 0.80
-"""Least mean decision accuracy of a pool that solves the tasks, and least mean over seeds of its lowest task."""
+"""Least share of the ceiling of a pool that solves the tasks, and that on the task where it is lowest."""
+
+ALIKE = 0.05
+"""Largest relative difference of two networks' parameters that count as as many."""
 
 
-def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
-    """Look for the smallest pool that solves the tasks."""
-    findings, solving, perhaps = [], [], []
-    for hidden, rows in results.groupby("hidden"):
-        accuracy = Estimate.of(rows.groupby("seed")["decision_accuracy"].mean())
-        tasks = rows.groupby("task")["decision_accuracy"]
-        task = tasks.mean().idxmin()
-        lowest = Estimate.of(tasks.get_group(task))
-        findings.append(Finding(f"{hidden} autapses, mean decision accuracy", accuracy))
-        findings.append(Finding(f"{hidden} autapses, lowest task ({task})", lowest))
-        if accuracy.low > SOLVED and lowest.mean >= LOWEST:
-            solving.append(hidden)
-        if accuracy.high > SOLVED and lowest.high >= LOWEST:
-            perhaps.append(hidden)
-    if solving:
-        because = f"The smallest pool that solves the 20 tasks has {solving[0]} units."
-        return Verdict("holds", because, tuple(findings))
-    because = f"No pool's accuracy is significantly above {SOLVED:.0%} with every task above {LOWEST:.0%}."
-    return Verdict("cannot tell" if perhaps else "does not hold", because, tuple(findings))
+def shares(runs: Runs) -> pd.DataFrame:
+    """Return the share of the ceiling of each pool and seed: mean over tasks, and the lowest task.
+
+    Raises:
+        ModcogError: if the measure is an error, which has no such share.
+    """
+    if runs.kind in LESS_IS_BETTER:
+        raise ModcogError("errors have no share of the ceiling")
+    rows = runs.results[runs.results["arch"] == "autapse"]
+    share = rows.assign(share=rows[runs.column] / rows[f"{runs.kind}_ceiling"])
+    return share.groupby(["hidden", "seed"])["share"].agg(["mean", "min"])
 
 
-def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Draw accuracy against pool size: the mean and the lowest task."""
-    drawing = Figure(figsize=(6, 4), layout="constrained")
-    axes = drawing.subplots()
-    cells = per_cell(results)
-    draw_seeds(axes, cells, "hidden", "accuracy", PALETTE[0], "mean over 20 tasks")
-    draw_seeds(axes, cells, "hidden", "lowest", PALETTE[1], "lowest task")
-    ceiling = results.groupby("task")["decision_ceiling"].first()
+def solved(runs: Runs) -> list[Contrast]:
+    """Compare the mean share of each pool with what solves the tasks."""
+    pools = shares(runs).groupby(level="hidden")["mean"]
+    return [Contrast.of(f"{n} autapses, share of the ceiling", of.droplevel(0), SOLVED, "%") for n, of in pools]
+
+
+def no_task_left_out(runs: Runs) -> list[Contrast]:
+    """Compare the share on each pool's lowest task with the least that is asked for."""
+    pools = shares(runs).groupby(level="hidden")["min"]
+    return [Contrast.of(f"{n} autapses, share on the lowest task", of.droplevel(0), LOWEST, "%") for n, of in pools]
+
+
+def pairs(runs: Runs, what: str, tolerance: float) -> list[tuple[str, str]]:
+    """Return each pool with the dense network that is nearest to it in ``what``, if one is near enough.
+
+    Raises:
+        ModcogError: if no pool has one.
+    """
+    dense = runs.arms("dense")
+    found = []
+    for pool in runs.arms("autapse"):
+        wanted = runs.value(pool, what)
+        nearest = min(dense, key=lambda arm: abs(runs.value(arm, what) - wanted))
+        if abs(runs.value(nearest, what) - wanted) <= tolerance * wanted:
+            found.append((pool, nearest))
+    if not found:
+        raise ModcogError(f"the tables have no dense network with as many {what}")
+    return found
+
+
+def against_dense(runs: Runs, what: str, tolerance: float, label: str) -> list[Contrast]:
+    """Compare pools with dense networks, by the mean over the sizes of pools."""
+    gaps = [runs.of(pool, "at_end") - runs.of(dense, "at_end") for pool, dense in pairs(runs, what, tolerance)]
+    null = -MARGIN if runs.unit == "points" else 0.0
+    mean = pd.concat(gaps, axis=1).mean(axis=1, skipna=False)
+    return [Contrast.of(f"autapses against dense networks of {label}, mean over sizes", mean, null, runs.unit)]
+
+
+def each_size(runs: Runs, what: str, tolerance: float) -> list[Shown]:
+    """Return the difference at each size."""
+    return [runs.finding(pool, dense) for pool, dense in pairs(runs, what, tolerance)]
+
+
+def draw(panels: Sequence[Axes], runs: Runs) -> None:
+    """Draw accuracy against pool size: the mean and the lowest task; and that of dense networks."""
+    (axes,) = panels
+    for colour, arch in zip(PALETTE, ("autapse", "dense"), strict=False):
+        rows = runs.cells[runs.cells["arch"] == arch]
+        if len(rows):
+            draw_seeds(axes, rows, "hidden", "at_end", colour, f"{arch}, mean over tasks")
+    pools = runs.cells[runs.cells["arch"] == "autapse"]
+    draw_seeds(axes, pools, "hidden", "lowest", PALETTE[2], "autapse, lowest task")
+    ceiling = runs.results.groupby("task")[f"{runs.kind}_ceiling"].first()
     axes.axhline(ceiling.mean(), color="black", linestyle=":", label="ideal observer, mean")
-    axes.axhline(ceiling.min(), color="grey", linestyle=":", label="ideal observer, lowest task")
-    log_axis(axes, cells["hidden"], "autapses in the pool")
-    percent_axis(axes)
+    log_axis(axes, pools["hidden"], "units")
+    percent_axis(axes, "accuracy at the end")
     axes.legend(frameon=False, loc="lower right")
-    return drawing
 
 
 C1 = Claim(
     name="C1",
     title="A pool of autapses solves the 20 base tasks",
-    says="Units that are connected to themselves alone, tens to hundreds of them, learn all 20 tasks of Yang et al.",
-    test=f"It holds if the mean decision accuracy of some pool is significantly above {SOLVED:.0%} and no task's mean "
-    f"over seeds is below {LOWEST:.0%}.",
-    presets={
-        "small": Grid(settings={**SETTINGS, "steps": 600}, axes={"hidden": [16, 64, 256], "seed": [0, 1]}),
-        "full": Grid(
-            settings={**SETTINGS, "steps": 6_000}, axes={"hidden": [16, 32, 64, 128, 256, 512], "seed": SEEDS}
-        ),
-    },
-    verdict=verdict,
-    figure=figure,
-)
+    says="Units that are connected to themselves alone learn all 20 tasks of Yang et al. (2019).",
+    parts=(
+        Part("C1a", "Some pool of autapses solves the tasks on average.",
+             f"The share of the ideal observer's accuracy, mean over tasks, is above {100 * SOLVED:g} % for some pool.",
+             solved, holds_if="any"),
+        Part("C1b", "Some pool leaves no task out.",
+             f"On the task where a pool is lowest, its share is above {100 * LOWEST:g} % for some pool.",
+             no_task_left_out, holds_if="any"),
+        Part("C1c", "Autapses do as well as a dense network of as many units.",
+             f"The difference, mean over sizes, is above −{100 * MARGIN:g} points.",
+             lambda runs: against_dense(runs, "hidden", 0, "as many units"),
+             beside=lambda runs: each_size(runs, "hidden", 0)),
+        Part("C1d", "Autapses do as well as a dense network of as many parameters.",
+             f"The difference, mean over sizes, is above −{100 * MARGIN:g} points.",
+             lambda runs: against_dense(runs, "parameters", ALIKE, "as many parameters"),
+             beside=lambda runs: each_size(runs, "parameters", ALIKE)),
+    ),
+    panels=("accuracy at the end",),
+    draw=draw,
+)  # fmt: skip

@@ -2,91 +2,167 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from modcog.battery import Battery
 from modcog.colours import EXTENSIONS
-from modcog.experiments.claims.claim import Claim, Finding, Verdict
+from modcog.errors import ModcogError
+from modcog.evaluation.ceilings import SMALLEST_RANGE, levels
+from modcog.evaluation.strategies import STRATEGIES
+from modcog.experiments.claims.claim import LESS_IS_BETTER, Claim, Contrast, Finding, Part, Runs, Shown
 from modcog.experiments.claims.figures import draw_extensions, percent_axis
-from modcog.experiments.claims.protocol import ALL_TASKS, LOCAL, network, presets
 from modcog.experiments.estimate import Estimate
 
 FAILS = 0.5
 """Share of the way from chance to the ceiling below which a network fails on a task."""
 
+DOES_WELL = 0.75
+"""Share above which it does well on a group of tasks."""
 
-def verdict(results: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
-    """Compare accuracies by extension, and count the tasks on which the autapses fail and the LM-RNN does not."""
-    extended = results["extension"] != "none"
-    groups = {"base tasks": ~extended}
-    groups |= {f"{name} tasks": results["extension"] == name for name in ("interval", "sequence", "interval-sequence")}
-    groups["extended tasks"] = extended
-    findings = []
-    for name, chosen in groups.items():
-        if chosen.any():
-            means = results[chosen].groupby(["arch", "seed"])["decision_accuracy"].mean()
-            overall = Estimate.of(means["lm-rnn"] - means["autapse"])
-            findings.append(Finding(f"LM-RNN − autapses, {name}", overall, "points"))
-    share = results[extended].pivot_table(index=["arch", "seed"], columns="task", values="decision_share", sort=False)
-    learned = share.loc["lm-rnn"] >= FAILS
-    failing = (learned & (share.loc["autapse"] < FAILS)).sum(axis=1) / learned.sum(axis=1)
-    only = Estimate.of(failing)  # undefined, so left out, for a seed whose LM-RNN fails on all tasks
-    findings += [
-        Finding("extended tasks on which the LM-RNN does not fail", Estimate.of(learned.mean(axis=1))),
-        Finding("of these, tasks on which the autapses fail", only),
-    ]
-    gaps = task_gaps(results[extended])
-    better = sum(gap.low > 0 for gap in gaps.values())
-    rest = f"the autapses fail on {only.mean:.0%} of those on which it does not" if only.n else "it fails on them all"
-    because = (
-        f"Over the extended tasks the LM-RNN is {100 * overall.mean:.1f} points better, and significantly "
-        f"better on {better} of {len(gaps)} taken one by one; {rest}."
-    )
-    if overall.high <= 0 or (overall.low > 0 and only.high < 0.5):
-        return Verdict("does not hold", because, tuple(findings))
-    return Verdict("holds" if overall.low > 0 and only.low > 0.5 else "cannot tell", because, tuple(findings))
+EXTENDED = ("interval", "sequence", "interval-sequence")
 
 
-def task_gaps(results: pd.DataFrame) -> dict[str, Estimate]:
-    """Return the accuracy of the LM-RNN less that of the autapses for each task."""
-    wide = results.pivot_table(index=["arch", "seed"], columns="task", values="decision_accuracy", sort=False)
-    gaps = wide.loc["lm-rnn"] - wide.loc["autapse"]
-    return {task: Estimate.of(gaps[task]) for task in gaps}
+def gap(runs: Runs, rows: pd.DataFrame, what: str) -> Contrast:
+    """Return how far the LM-RNN is above the autapses on some tasks.
+
+    Raises:
+        ModcogError: if one of them has no run.
+    """
+    means = rows.groupby(["arch", "seed"])[runs.column].mean()
+    if missing := [arch for arch in ("lm-rnn", "autapse") if arch not in means.index]:
+        raise ModcogError(f"the tables have no run of {missing[0]} on {what}")
+    sign = -1 if runs.kind in LESS_IS_BETTER else 1
+    return Contrast.of(f"LM-RNN against autapses, {what}", sign * (means["lm-rnn"] - means["autapse"]), unit=runs.unit)
 
 
-def figure(results: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+def overall(runs: Runs) -> list[Contrast]:
+    """Compare the two over all extended tasks."""
+    return [gap(runs, runs.results[runs.results["extension"] != "none"], "extended tasks")]
+
+
+def by_extension(runs: Runs) -> list[Contrast]:
+    """Compare the two on the tasks of each extension."""
+    present = [name for name in EXTENDED if (runs.results["extension"] == name).any()]
+    return [gap(runs, runs.results[runs.results["extension"] == name], f"{name} tasks") for name in present]
+
+
+def failures(runs: Runs) -> list[Contrast]:
+    """Count the tasks on which autapses fail among those on which the LM-RNN does not.
+
+    Raises:
+        ModcogError: if the measure is an error, or the LM-RNN fails on all.
+    """
+    if runs.kind in LESS_IS_BETTER:
+        raise ModcogError("failing is defined by accuracies")
+    learned, failed = learned_and_failed(runs)
+    if not learned.any(axis=None):
+        raise ModcogError("the LM-RNN fails on all extended tasks, too")
+    of_these = (learned & failed).sum(axis=1) / learned.sum(axis=1)  # undefined for a seed that learned nothing
+    return [Contrast.of("tasks on which autapses fail, of those on which the LM-RNN does not", of_these, 0.5, "%")]
+
+
+def learned_and_failed(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return for each seed and extended task if the LM-RNN does not fail, and if the autapses do.
+
+    Raises:
+        ModcogError: if the tables have no shares.
+    """
+    rows = runs.results[runs.results["extension"] != "none"]
+    share = rows.pivot_table(index=["arch", "seed"], columns="task", values=f"{runs.kind}_share", sort=False)
+    if share.empty:
+        raise ModcogError("the tables have no shares of the way from chance to the ceiling")
+    return share.loc["lm-rnn"] >= FAILS, share.loc["autapse"] < FAILS
+
+
+def learned(runs: Runs) -> list[Shown]:
+    """Return the share of the extended tasks that the LM-RNN does not fail on."""
+    return [Finding("extended tasks on which the LM-RNN does not fail",
+                    Estimate.of(learned_and_failed(runs)[0].mean(axis=1)))]  # fmt: skip
+
+
+def groups(runs: Runs) -> dict[str, pd.DataFrame]:
+    """Return the rows of each family and extension, by name."""
+    found = runs.results.groupby(["extension", "family"], sort=False)
+    return {f"{family} × {'base' if extension == 'none' else extension}": rows for (extension, family), rows in found}
+
+
+def against_strategies(runs: Runs) -> list[list[str]]:
+    """Return the accuracy of both by family and extension, with the levels of players who lack one thing each."""
+    battery = Battery(sorted(runs.results["task"].unique()), rules=runs.rules)  # type: ignore[arg-type]
+    known = levels(battery)
+    rows = [["tasks", "autapses", "LM-RNN", *STRATEGIES, "autapses are not above"]]
+    for name, of in groups(runs).items():
+        means = of.groupby(["arch", "seed"])[runs.column].mean()
+        own, local = (Estimate.of(means[arch]) for arch in ("autapse", "lm-rnn"))
+        values = {player: _mean(known[task].values[player].get(runs.kind) for task in of["task"].unique())
+                  for player in STRATEGIES}  # fmt: skip
+        lacking = [player for player in STRATEGIES[:-1] if values["ideal"] - values[player] > SMALLEST_RANGE]
+        not_above = ", ".join(player for player in lacking if own.low <= values[player])
+        ranges = (f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]" for one in (own, local))
+        rows.append([name, *ranges, *(f"{100 * value:.1f}" for value in values.values()), not_above or "none of them"])
+    return rows
+
+
+def _mean(values: object) -> float:
+    return float(pd.Series(list(values), dtype=float).mean())  # type: ignore[call-overload]
+
+
+def done_well(runs: Runs) -> list[Shown]:
+    """Name the groups of extended tasks that the autapses do well on."""
+    found = []
+    for name, rows in groups(runs).items():
+        own = rows[(rows["arch"] == "autapse") & (rows["extension"] != "none")]
+        share = Estimate.of(own.groupby("seed")[f"{runs.kind}_share"].mean())
+        if share.mean >= DOES_WELL:
+            score = Estimate.of(own.groupby("seed")[runs.column].mean())
+            found.append(
+                f"{name}: {100 * score.mean:.1f} %, {100 * share.mean:.0f} % of the way from chance to the ceiling"
+            )
+    if not found:
+        return [
+            f"There is no group of extended tasks on which autapses do well (above {100 * DOES_WELL:g} % of the way)."
+        ]
+    return [f"Autapses do well on {one}." for one in found]
+
+
+def draw(panels: Sequence[Axes], runs: Runs) -> None:
     """Draw LM-RNN against autapses, task by task and by extension."""
-    drawing = Figure(figsize=(11, 4.8), layout="constrained")
-    left, right = drawing.subplots(1, 2)
-    means = results.groupby(["arch", "task", "extension"], sort=False)["decision_accuracy"].mean()
+    left, right = panels
+    means = runs.results.groupby(["arch", "task", "extension"], sort=False)[runs.column].mean()
     for extension, colour in EXTENSIONS.items():
-        if (results["extension"] == extension).any():
+        if (runs.results["extension"] == extension).any():
             x, y = (means[arch].xs(extension, level="extension") for arch in ("autapse", "lm-rnn"))
             left.scatter(x, y[x.index], color=colour, s=20, label=extension)
     left.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     left.set_xlim(0, 1.02)
     left.xaxis.set_major_formatter(PercentFormatter(1))
-    left.set_xlabel("decision accuracy of the autapses")
-    percent_axis(left, "decision accuracy of the LM-RNN")
+    left.set_xlabel("autapses")
+    percent_axis(left, "LM-RNN")
     left.legend(title="extension", frameon=False, loc="lower right")
-    draw_extensions(right, results, ("lm-rnn", "autapse"))
+    draw_extensions(right, runs.results, ("lm-rnn", "autapse"), runs.column)
     right.legend(frameon=False)
-    return drawing
 
 
 C2 = Claim(
     name="C2",
     title="Autapses fail where an LM-RNN of the same size does not",
-    says="On the interval and sequence tasks a pool of autapses fails, and an LM-RNN with as many units does not.",
-    test="A network fails on a task if its accuracy is nearer to chance than to the ceiling. The claim holds if the "
-    "LM-RNN is significantly better over the extended tasks, and the autapses fail on significantly more than half of "
-    "those on which it does not.",
-    presets=presets(
-        [network("lm-rnn", 64, LOCAL), network("autapse", 64)],
-        [network("lm-rnn", 256, LOCAL), network("autapse", 256)],
-        ALL_TASKS,
+    says="On interval and sequence tasks a pool of autapses fails, and an LM-RNN with as many units does not.",
+    parts=(
+        Part("C2a", "An LM-RNN is better than autapses over the extended tasks.",
+             "It ends higher, mean over the extended tasks.",
+             overall, beside=done_well, table=against_strategies),
+        Part("C2b", "Autapses fail where an LM-RNN does not.",
+             "A network fails on a task if it is nearer to chance than to the ceiling. Autapses fail on more than half "
+             "of the extended tasks on which the LM-RNN does not.",
+             failures, beside=learned),
+        Part("C2c", "An LM-RNN is better on each kind of extension.",
+             "It ends higher on interval, on sequence, and on interval-sequence tasks.", by_extension),
     ),
-    verdict=verdict,
-    figure=figure,
-)
+    panels=("accuracy at the end, task by task", "by extension"),
+    draw=draw,
+    pair=lambda runs: (runs.arm("lm-rnn"), runs.arm("autapse")),
+)  # fmt: skip

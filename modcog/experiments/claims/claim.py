@@ -1,148 +1,434 @@
-"""The parts of a claim: how it is tested, what the test says, and the comparisons that tests rest on."""
+"""The parts of a claim, the runs that they are judged by, and the rulings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from pydantic import BaseModel
 
+from modcog.errors import ModcogError
+from modcog.evaluation.measures import MEASURES
+from modcog.experiments import outcomes
 from modcog.experiments.estimate import Estimate
-from modcog.experiments.sweeps import Grid
-from modcog.experiments.sweeps.grid import arm_name
-from modcog.experiments.sweeps.results import MILESTONES, THRESHOLDS
 from modcog.tables import Brief
 
 Answer = Literal["holds", "does not hold", "cannot tell"]
 
-UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "ratio": (1, 2, " ×")}
+SIGNIFICANT = 0.05
+"""Largest p value of a significant comparison, after Holm's correction for all that decide about a claim."""
+
+LESS_IS_BETTER = ("angular_error", "unanswered")
+"""Measures whose sign is turned, so that more is better in all."""
+
+MARGIN = 0.02
+"""Difference of accuracies up to which one network does as well as another."""
+
+UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "°": (1, 1, " °"), "ratio": (1, 2, " ×"), "": (1, 2, "")}
 """Factor, decimals and text of each unit."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure that a verdict rests on.
+    """An estimate in words; the unit is one of ``UNITS``: ``"%"`` of a share, ``"points"`` of a difference of two."""
 
-    The unit is ``"%"`` if the estimate is a share, ``"points"`` if it is a difference of shares, or ``"ratio"``.
+    what: str
+    estimate: Estimate
+    unit: str = "%"
+
+    def __str__(self) -> str:
+        seeds = f"{self.estimate.n} seed{'s' if self.estimate.n != 1 else ''}"
+        return f"{self.what}: {show(self.estimate, self.unit)} ({seeds})"
+
+
+def show(estimate: Estimate, unit: str) -> str:
+    """Return a mean with its interval."""
+    factor, decimals, text = UNITS[unit]
+    bounds = (0, 1) if unit == "%" else (None, None)  # Student's interval has none, a share has two
+    mean, low, high = (f"{factor * value:.{decimals}f}" for value in np.clip(estimate[:3], *bounds))
+    return f"{mean}{text} [{low}, {high}]"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A comparison that decides: for the claim if the mean is significantly above ``null``, against it if below.
+
+    Attributes:
+        what: it compares.
+        estimate: of the difference, with its interval.
+        p: of a two-sided test against ``null``.
+        null: the difference that neither speaks for the claim nor against it.
+        unit: as in ``Finding``.
     """
 
     what: str
     estimate: Estimate
-    unit: Literal["%", "points", "ratio"] = "%"
+    p: float
+    null: float = 0.0
+    unit: str = "points"
 
-    def __str__(self) -> str:
-        factor, decimals, text = UNITS[self.unit]
-        bounds = (0, 1) if self.unit == "%" else (None, None)  # Student's interval has none, a share has two
-        values = np.clip(self.estimate[:3], *bounds)
-        mean, low, high = (f"{factor * value:.{decimals}f}" for value in values)
-        ends = f"{low}, {high}"
-        if self.unit == "ratio" and self.estimate.n > 1:  # see ``compare``
-            if values[1] == 0:
-                mean, ends = f"≤ {mean}", f"≤ {high}"
-            elif values[2] == np.inf:
-                mean, ends = f"≥ {mean}", f"≥ {low}"
-        return f"{self.what}: {mean}{text} [{ends}] ({self.estimate.n} seed{'s' if self.estimate.n != 1 else ''})"
+    @classmethod
+    def of(cls, what: str, values: pd.Series, null: float = 0.0, unit: str = "points") -> Contrast:
+        """Return the contrast of a value for each seed; of values that are all alike, the p value of the sign test."""
+        found, p = Estimate.of(values), Estimate.of(values - null).p
+        if np.isnan(p) and found.n > 1 and found.mean != null:
+            p = 2.0 ** (1 - found.n)
+        return cls(what, found, p, null, unit)
+
+    def speaks(self, adjusted: float) -> int:
+        """Return 1 if it speaks for the claim, −1 if against it, 0 if neither, by its p value after correction."""
+        return int(np.sign(self.estimate.mean - self.null)) if adjusted < SIGNIFICANT else 0
 
 
-@dataclass(frozen=True, repr=False)
-class Verdict(Brief):
-    """The outcome of a test: the answer, the reason in a sentence or two, and the figures."""
+@dataclass(frozen=True)
+class Runs:
+    """Runs of a claim under one set of rules and one recipe, seen by one measure.
 
-    answer: Answer
-    because: str
-    findings: tuple[Finding, ...]
+    Attributes:
+        rules: set of rules.
+        recipe: name of the recipe.
+        kind: name of the measure (``MEASURES``).
+        results: a row for each run and task.
+        curves: a row for each evaluation of each run.
+    """
+
+    rules: str
+    recipe: str
+    kind: str
+    results: pd.DataFrame
+    curves: pd.DataFrame
+
+    @property
+    def column(self) -> str:
+        """Column of the measure in both tables."""
+        return MEASURES[self.kind].column
+
+    @property
+    def unit(self) -> str:
+        """Unit of a difference."""
+        return "points" if MEASURES[self.kind].unit == "%" else "°"
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Outcomes of each run, sorted by architecture, units and density (``outcomes.outcomes``)."""
+        cells = outcomes.outcomes(self.results, self.curves, self.kind)
+        if self.kind in LESS_IS_BETTER:
+            cells[["at_end", "area"]] *= -1
+        cells["density"] = cells["density"].fillna(cells["synapses"] / cells["hidden"].astype(float) ** 2)
+        order = cells["arch"].map({name: k for k, name in enumerate(cells["arch"].unique())})
+        return cells.assign(order=order).sort_values(["order", "hidden", "density", "arm", "seed"])
+
+    @cached_property
+    def _by_arm(self) -> dict[str, pd.DataFrame]:
+        return {str(arm): rows.set_index("seed") for arm, rows in self.cells.groupby("arm", sort=False)}
+
+    def arms(self, arch: str) -> list[str]:
+        """Return the networks of an architecture, by number of units and density.
+
+        Raises:
+            ModcogError: if there is none.
+        """
+        found = list(self.cells.loc[self.cells["arch"] == arch, "arm"].unique())
+        if not found:
+            raise ModcogError(f"the tables have no run of {arch}")
+        return found
+
+    def arm(self, arch: str, *options: str) -> str:
+        """Return the network of an architecture with some options of its mask.
+
+        Raises:
+            ModcogError: if there is none, or more than one.
+        """
+        found = [name for name in self.arms(arch) if name.split(", ")[1:] == list(options)]
+        if not found:
+            raise ModcogError(f"the tables have no run of {', '.join((arch, *options))}")
+        if len(found) > 1:
+            raise ModcogError(f"the tables have {len(found)} networks that could be meant: {', '.join(found)}")
+        return found[0]
+
+    def of(self, arm: str, outcome: str) -> pd.Series:
+        """Return an outcome of a network, with the seed as index."""
+        return self._by_arm[arm][outcome]
+
+    def value(self, arm: str, column: str) -> float:
+        """Return what all runs of a network have in a column."""
+        return float(self.of(arm, column).iloc[0])
+
+    def contrast(self, one: str, other: str, outcome: str = "at_end") -> Contrast:
+        """Return how far a network is above another, paired by seed.
+
+        Raises:
+            ModcogError: if one of them has no runs, or a run has no partner of the same seed.
+        """
+        ones, others = outcomes.paired(self.cells, one, other)
+        gaps = ones[outcome] - others[outcome]
+        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, unit=self.unit)
+
+    def finding(self, one: str, other: str, outcome: str = "at_end") -> Finding:
+        """Return the same as a finding, which decides nothing."""
+        found = self.contrast(one, other, outcome)
+        return Finding(found.what, found.estimate, found.unit)
+
+    def picked(self, candidates: Sequence[str], other: str, outcome: str) -> Contrast:
+        """Return how far the best candidate is above another network, picked and judged on different seeds.
+
+        Raises:
+            ModcogError: if there are fewer than four seeds, or networks differ in theirs.
+        """
+        if not candidates:
+            raise ModcogError("the tables have no density between the sparsest and the dense network")
+        found = outcomes.pick_and_judge(self.cells, candidates, other, outcome)
+        best = " and ".join(dict.fromkeys(found.picked))
+        return Contrast.of(f"picked {best} against {other}, {OUTCOMES[outcome]}", found.gaps, unit=self.unit)
+
+    def at_end(self, arms: Iterable[str]) -> list[Finding]:
+        """Return the scores of networks after training."""
+        unit = "%" if self.unit == "points" else self.unit
+        label = MEASURES[self.kind].label
+        return [Finding(f"{arm}, {label} at the end", Estimate.of(self.of(arm, "at_end")), unit) for arm in arms]
+
+    def ratios(self, pairs: Iterable[tuple[str, str]]) -> list[Finding | str]:
+        """Return ratios of trials to each level that enough runs reached, and in words where too few did."""
+        found: list[Finding | str] = []
+        for one, other in pairs:
+            compared = outcomes.compare(self.cells, one, other)
+            for percent, reached in compared.reached.items():
+                runs = compared.at_end.n
+                who = f"{one} against {other}, trials to {percent} % of the ceiling"
+                by = f"reached by {reached[0]} and {reached[1]} of {runs} runs"
+                if percent in compared.trials:
+                    found.append(Finding(f"{who} ({by})", compared.trials[percent], "ratio"))
+                else:
+                    found.append(f"{who}: {by}, too few for a ratio")
+        return found
+
+    def seen_by(self, kind: str) -> Runs:
+        """Return the same runs seen by another measure."""
+        return Runs(self.rules, self.recipe, kind, self.results, self.curves)
+
+    def other_kinds(self) -> list[str]:
+        """Return the other measures that the tables have."""
+        return [
+            kind
+            for kind, measure in MEASURES.items()
+            if kind != self.kind
+            and measure.column in self.curves
+            and self.results[measure.column].notna().any()
+            and self.curves[measure.column].notna().any()
+        ]
+
+
+OUTCOMES = {"at_end": "at the end", "area": "mean over log updates"}
+"""Outcomes in words."""
+
+Shown = Finding | str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a claim, which gets a verdict of its own.
+
+    Attributes:
+        name: C3a …
+        says: what is claimed.
+        test: when it holds, in words.
+        contrasts: from the runs to the comparisons that decide; a ``ModcogError`` leaves the part open, and says why.
+        holds_if: ``"all"``: every comparison must speak for it, and one against it is enough to fail. ``"any"``: one is
+            enough, and all must speak against it to fail.
+        beside: from the runs to what is reported with it.
+        table: from the runs to the rows of a table that is reported with it, the head first.
+    """
+
+    name: str
+    says: str
+    test: str
+    contrasts: Callable[[Runs], list[Contrast]]
+    holds_if: Literal["all", "any"] = "all"
+    beside: Callable[[Runs], Sequence[Shown]] = lambda runs: ()
+    table: Callable[[Runs], list[list[str]]] = lambda runs: []
 
 
 @dataclass(frozen=True, repr=False)
 class Claim(Brief):
-    """A claim of Khona, Chandra, Ma and Fiete (2023) and its test.
+    """A claim of Khona, Chandra, Ma and Fiete (2023) and its parts.
 
     Attributes:
-        name: C1 … C5.
+        name: C1 … C5, or scale.
         title: a few words.
         says: the claim.
-        test: the condition under which it holds.
-        presets: ``small`` for a look in minutes, ``full`` for the figures that the docs quote.
-        verdict: from the tables of results and of learning curves to the verdict.
-        figure: from the same tables to a figure.
+        parts: each with its test.
+        panels: titles of the panels of its figure.
+        draw: from axes, one for each panel, and runs to the drawing.
+        pair: from the runs to the two networks whose difference is followed across rules.
     """
 
     name: str
     title: str
     says: str
-    test: str
-    presets: dict[str, Grid]
-    verdict: Callable[[pd.DataFrame, pd.DataFrame], Verdict]
-    figure: Callable[[pd.DataFrame, pd.DataFrame], Figure]
+    parts: tuple[Part, ...]
+    panels: tuple[str, ...]
+    draw: Callable[[Sequence[Any], Runs], None]
+    pair: Callable[[Runs], tuple[str, str]] | None = None
 
 
-def per_cell(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each finished cell: its settings, and ``accuracy`` and ``lowest`` over its tasks.
-
-    ``arm`` is its name without the seed. ``reached_…`` tells whether a milestone was reached, and ``trials_to_…`` are
-    the trials of the whole run where it was not.
-    """
-    groups = results[results["task"].notna()].groupby("cell", sort=False)
-    cells = groups.first()
-    cells["accuracy"] = groups["decision_accuracy"].mean()
-    cells["lowest"] = groups["decision_accuracy"].min()
-    for percent in MILESTONES:
-        reached = cells[f"trials_to_{percent}"].notna()
-        cells[f"reached_{percent}"] = reached
-        cells[f"trials_to_{percent}"] = cells[f"trials_to_{percent}"].where(reached, cells["trials"])
-    if "arm" not in cells:  # a table of an earlier version
-        cells["arm"] = [arm_name(row.arch, row.density, row.hidden) for row in cells.itertuples()]
-    return cells
+NOT_JUDGED = "Not judged"
+"""How the reason begins if a part's runs are missing, or too few."""
 
 
-class Comparison(NamedTuple):
-    """Arm ``one`` against arm ``other``: the gap, and a ratio of trials for each threshold that a run reached.
+class Ruling(Brief, BaseModel):
+    """The verdict on a part under one set of rules and one recipe.
 
-    ``gap`` is the final accuracy of ``one`` less that of ``other``. ``speed`` is the ratio at the highest of these
-    thresholds, the trials of ``one`` as a multiple of those of ``other``; None if there is none.
+    Attributes:
+        part: its name.
+        answer: the verdict.
+        because: the reason, in a sentence.
+        deciding: comparisons that decided, in words, p values included.
+        beside: what is reported with them.
+        table: rows of a table, the head first.
+        others: rows of the table of the same comparisons by the other measures, the head first.
+        numbers: the deciding comparisons as numbers.
     """
 
-    findings: list[Finding]
-    gap: Estimate
-    speed: Estimate | None
+    part: str
+    answer: Answer
+    because: str
+    deciding: list[str] = []
+    beside: list[str] = []
+    table: list[list[str]] = []
+    others: list[list[str]] = []
+    numbers: list[dict[str, Any]] = []
 
-    @property
-    def answer(self) -> Answer:
-        """The verdict on ``one`` ending significantly higher, and needing significantly fewer trials."""
-        if self.gap.high <= 0 or (self.speed and self.speed.low >= 1):
-            return "does not hold"
-        return "holds" if self.gap.low > 0 and self.speed and self.speed.high < 1 else "cannot tell"
+    def brief(self) -> str:
+        """Return the answer, or that the part was not judged, for tables of verdicts."""
+        return "not judged" if self.because.startswith(NOT_JUDGED) else self.answer
 
 
-def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
-    """Compare two arms of ``per_cell``, paired by seed.
+class Setting(Brief, BaseModel):
+    """The verdicts on the parts of a claim under one set of rules and one recipe, and what they must be read with."""
 
-    A run that did not reach a threshold counts with all its trials. Where that happens to ``other``, the ratios are
-    upper bounds and their interval has no lower end; where to ``one``, lower bounds. Seeds of which neither run reached
-    it are left out.
+    rules: str
+    recipe: str
+    caveats: list[str]
+    rulings: list[Ruling]
+
+
+class Across(Brief, BaseModel):
+    """The lead of one network over another under both sets of rules, by the errors of the tasks."""
+
+    recipe: str
+    pair: tuple[str, str]
+    conclusion: str
+    rows: list[list[str]]
+
+
+class Verdict(Brief, BaseModel):
+    """The content of ``verdict.json``: parts × rules × recipes.
+
+    Attributes:
+        claim: its name.
+        says: the claim.
+        settings: verdicts under each set of rules and recipe.
+        across: comparisons of the sets of rules, of each recipe that was used under both.
+        notes: what else the verdict must be read with, from ``notes.txt``.
+        command: that made the tables.
     """
-    ones, others = (cells[cells["arm"] == arm].set_index("seed") for arm in (one, other))
-    gap = Estimate.of(ones["accuracy"] - others["accuracy"])
-    findings = [Finding(f"{one} against {other}, decision accuracy at the end", gap, "points")]
-    for percent in THRESHOLDS:
-        reached, trials = f"reached_{percent}", f"trials_to_{percent}"
-        known = ones[reached] | others[reached]
-        if known.any():
-            speed = Estimate.of_ratio(ones.loc[known, trials], others.loc[known, trials])
-            speed = speed._replace(
-                low=speed.low if others.loc[known, reached].all() else 0.0,
-                high=speed.high if ones.loc[known, reached].all() else np.inf,
-            )
-            counts = [f"{int(rows[reached].sum())} of {len(rows)}" for rows in (ones, others)]
-            some = not (ones[reached].all() and others[reached].all())
-            note = f" (reached by {' and '.join(counts)} runs)" if some else ""
-            findings.append(Finding(f"{one} against {other}, trials to {percent} %{note}", speed, "ratio"))
-    return Comparison(findings, gap, findings[-1].estimate if len(findings) > 1 else None)
+
+    claim: str
+    says: str
+    settings: list[Setting]
+    across: list[Across] = []
+    notes: str = ""
+    command: str
+
+    def answers(self) -> dict[tuple[str, str, str], Answer]:
+        """Return the verdict by part, rules and recipe."""
+        return {(one.part, s.rules, s.recipe): one.answer for s in self.settings for one in s.rulings}
 
 
-def final_accuracy(cells: pd.DataFrame, arm: str) -> Finding:
-    """Return the accuracy of an arm at the end of training."""
-    return Finding(f"{arm}, decision accuracy at the end", Estimate.of(cells.loc[cells["arm"] == arm, "accuracy"]))
+def decide(claim: Claim, runs: Runs) -> list[Ruling]:
+    """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979)."""
+    _ = runs.cells  # damaged tables are an error, no reason to leave a part open
+    found: list[list[Contrast] | ModcogError] = []
+    for part in claim.parts:
+        try:
+            found.append(part.contrasts(runs))
+        except ModcogError as error:
+            found.append(error)
+    p = [contrast.p for contrasts in found if isinstance(contrasts, list) for contrast in contrasts]
+    adjusted = iter(outcomes.holm(p))
+    others = [runs.seen_by(kind) for kind in runs.other_kinds()]
+    rulings = []
+    for part, contrasts in zip(claim.parts, found, strict=True):
+        if isinstance(contrasts, ModcogError):
+            because = f"{NOT_JUDGED}: {contrasts}."
+            rulings.append(Ruling(part=part.name, answer="cannot tell", because=because, beside=_beside(part, runs)))
+        else:
+            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts]))
+    return rulings
+
+
+def _beside(part: Part, runs: Runs) -> list[str]:
+    try:
+        return [str(one) for one in part.beside(runs)]
+    except ModcogError:  # the reason why the part cannot be judged, either
+        return []
+
+
+def _rule(part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast], adjusted: list[float]) -> Ruling:
+    speaks = [one.speaks(p) for one, p in zip(contrasts, adjusted, strict=True)]
+    for_it, against = speaks.count(1), speaks.count(-1)
+    enough = for_it == len(speaks) if part.holds_if == "all" else for_it > 0
+    refuted = against > 0 if part.holds_if == "all" else against == len(speaks)
+    answer: Answer = "holds" if enough else "does not hold" if refuted else "cannot tell"
+    numbers = [
+        {"what": one.what, "unit": one.unit, "null": one.null}
+        | {k: v if np.isfinite(v) else None for k, v in (one.estimate._asdict() | {"p": one.p, "adjusted": p}).items()}
+        for one, p in zip(contrasts, adjusted, strict=True)
+    ]
+    deciding = [
+        f"{Finding(one.what, one.estimate, one.unit)}{_against(one)}, p = {_p(p)}"
+        for one, p in zip(contrasts, adjusted, strict=True)
+    ]
+    because = f"{for_it} of {len(speaks)} comparisons speak for it significantly, {against} against it"
+    if answer == "holds" and part.holds_if == "any":
+        because += f"; the first is {contrasts[speaks.index(1)].what}"
+    if len(contrasts) == 1:
+        because = deciding[0]
+    return Ruling(
+        part=part.name,
+        answer=answer,
+        because=f"{because}.",
+        deciding=deciding,
+        beside=_beside(part, runs),
+        table=part.table(runs),
+        others=_by_others(part, others, contrasts),
+        numbers=numbers,
+    )
+
+
+def _against(contrast: Contrast) -> str:
+    factor, _, text = UNITS[contrast.unit]
+    return f" against {factor * contrast.null:g}{text}" if contrast.null else ""
+
+
+def _p(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.2g}"
+
+
+def _by_others(part: Part, others: list[Runs], contrasts: list[Contrast]) -> list[list[str]]:
+    """Return the table of the comparisons by other measures."""
+    columns = {}
+    for runs in others:
+        try:
+            found = part.contrasts(runs)
+        except ModcogError:  # a measure that this part cannot be judged by
+            continue
+        columns[MEASURES[runs.kind].label] = [show(one.estimate, one.unit) for one in found]
+    if not columns:
+        return []
+    rows = zip(*columns.values(), strict=True)
+    return [["comparison", *columns], *([one.what, *row] for one, row in zip(contrasts, rows, strict=True))]

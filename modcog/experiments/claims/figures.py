@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from modcog.colours import EXTENSIONS, PALETTE
+from modcog.experiments.outcomes import survival
+
+COLOURS = [*PALETTE, "#7B3F00", "#B8B800"]
+"""Colours of up to ten networks."""
 
 
 def percent_axis(axes: Axes, label: str = "decision accuracy") -> None:
@@ -19,23 +24,30 @@ def percent_axis(axes: Axes, label: str = "decision accuracy") -> None:
     light_frame(axes)
 
 
+def score_axis(axes: Axes, unit: str) -> None:
+    """Give ``axes`` a y axis in the unit of a measure, as long as its values need."""
+    if unit == "points":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    light_frame(axes)
+
+
 def light_frame(axes: Axes) -> None:
     """Give ``axes`` a light grid and no frame at the top and on the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_curves(axes: Axes, cells: pd.DataFrame, curves: pd.DataFrame, by: str = "arm") -> None:
+def draw_curves(axes: Axes, cells: pd.DataFrame, curves: pd.DataFrame, column: str) -> None:
     """Draw accuracy against trials: for each arm the mean over seeds, and a band from the lowest to the highest."""
-    labelled = curves.merge(cells[[by]], left_on="cell", right_index=True)
-    for colour, (name, group) in zip(PALETTE, labelled.groupby(by, sort=False), strict=False):
-        points = group.groupby("trials")["decision_accuracy"].agg(["mean", "min", "max"])
+    labelled = curves.merge(cells[["arm"]], left_on="cell", right_index=True)
+    for colour, name in zip(COLOURS, cells["arm"].unique(), strict=False):
+        points = labelled[labelled["arm"] == name].groupby("trials")[column].agg(["mean", "min", "max"])
         axes.plot(points.index, points["mean"], color=colour, label=name)
         axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel("trials of training")
-    percent_axis(axes)
-    axes.legend(frameon=False)
+    percent_axis(axes, "accuracy")
+    axes.legend(frameon=False, fontsize=7)
 
 
 def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, label: str) -> None:
@@ -45,9 +57,35 @@ def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, lab
     axes.scatter(frame[x], frame[y], color=colour, s=18, zorder=3)
 
 
-def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> None:
+def draw_ends(axes: Axes, cells: pd.DataFrame, unit: str) -> None:
+    """Draw the accuracy of each arm at the end: a dot for each seed, a line for the mean."""
+    names = list(cells["arm"].unique())[::-1]
+    for place, name in enumerate(names):
+        values = cells.loc[cells["arm"] == name, "at_end"]
+        axes.scatter(values, np.full(len(values), place), color=PALETTE[0], s=14)
+        axes.plot([values.mean()] * 2, [place - 0.3, place + 0.3], color="black")
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    if unit == "points":
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    light_frame(axes)
+
+
+def draw_survival(axes: Axes, cells: pd.DataFrame, percent: int) -> None:
+    """Draw the share of each arm's runs that have not reached a percentage of the ceiling, against trials."""
+    for colour, name in zip(COLOURS, cells["arm"].unique(), strict=False):
+        runs = cells[cells["arm"] == name]
+        found = survival(runs[f"trials_to_{percent}"].astype(float), runs["trials"].astype(float))
+        ends = np.concatenate([[0.0], found.trials])
+        axes.step(ends, np.concatenate([[1.0], found.not_yet]), where="post", color=colour, label=name)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel("trials of training")
+    percent_axis(axes, "runs")
+    axes.legend(frameon=False, fontsize=7)
+
+
+def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str], column: str) -> None:
     """Draw accuracy by extension: for each architecture a bar for the mean over seeds, and a dot for each seed."""
-    seeds = results.groupby(["extension", "arch", "cell"])["decision_accuracy"].mean()
+    seeds = results.groupby(["extension", "arch", "cell"])[column].mean()
     present = [name for name in EXTENSIONS if name in seeds.index]
     means = seeds.groupby(level=["extension", "arch"]).mean().unstack().loc[present, list(archs)]
     means.plot.bar(ax=axes, width=0.76, color=PALETTE[: len(archs)], rot=0, xlabel="", legend=False)
@@ -55,13 +93,13 @@ def draw_extensions(axes: Axes, results: pd.DataFrame, archs: Sequence[str]) -> 
         for extension, bar in zip(present, bars, strict=True):
             values = seeds[extension, arch]
             axes.scatter([bar.get_x() + bar.get_width() / 2] * len(values), values, color="black", s=10, zorder=3)
-    percent_axis(axes)
+    percent_axis(axes, "accuracy")
 
 
 def log_axis(axes: Axes, values: pd.Series, label: str, factor: float = 1) -> None:
     """Give ``axes`` a logarithmic x axis with a tick at each of ``values``, written as multiples of ``factor``."""
     axes.set_xscale("log")
     ticks = sorted(values.unique())
-    axes.set_xticks(ticks, [f"{factor * tick:g}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{factor * tick:.3g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel(label)

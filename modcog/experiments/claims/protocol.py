@@ -1,8 +1,7 @@
 """Training runs for each claim, as data: rules × recipes × networks, and the search for their learning rates.
 
-``judged`` and ``search`` make the grids. The presets of the claims are of an earlier protocol, with one learning rate
-for all networks: of 0.001, 0.002, 0.004 and 0.008 the one that was best for the dense network after 2,500 updates on
-132 tasks (seed 0); LM-RNNs and autapses do about as well with it as with 0.008. The page on results has the figures.
+``judged`` and ``search`` make the grids, of two presets: ``full``, which takes core hours, and ``small``, networks of a
+quarter of the units, eight tasks and two seeds, for a look.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import Any
 
+import numpy as np
+
 from modcog.errors import ModcogError, unknown
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.grid import arm_name
 from modcog.models import masks
-from modcog.training.config import AUTHORS
+from modcog.training.config import AUTHORS, TrainConfig
 
 SEEDS = [0, 1, 2]
 
@@ -26,15 +27,6 @@ FULL: dict[str, Any] = {**COMMON, "tasks": "modcog82", "steps": 8_000, "eval_eve
 
 ALL_TASKS: dict[str, Any] = {**COMMON, "tasks": "modcog132", "steps": 16_000, "eval_every": 250}
 """132 tasks, 1,024,000 trials: five minutes for an LM-RNN of 256 units on one core."""
-
-SMALL: dict[str, Any] = {
-    **FULL,
-    "tasks": ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1seqr"],
-    "warmup": 100,
-    "steps": 1_200,
-    "eval_every": 100,
-}
-"""Eight tasks, 76,800 trials: seconds for a network of 64 units."""
 
 LOCAL = 0.08
 """Density of the LM-RNN where a claim names one network."""
@@ -48,16 +40,6 @@ def network(arch: str, hidden: int, density: float | None = None) -> dict[str, A
     return {"arch": arch, "hidden": hidden, **({} if density is None else {"density": density})}
 
 
-def presets(
-    small: list[dict[str, Any]], full: list[dict[str, Any]], settings: dict[str, Any] = FULL
-) -> dict[str, Grid]:
-    """Return the grids of a claim from the arms of each; ``settings`` are those of the full one."""
-    return {
-        "small": Grid(settings=SMALL, arms=tuple(small), axes={"seed": SEEDS[:2]}),
-        "full": Grid(settings=settings, arms=tuple(full), axes={"seed": SEEDS}),
-    }
-
-
 Arm = dict[str, Any]
 """Settings of a network, in which its runs differ from those of the other networks of a claim."""
 
@@ -65,11 +47,54 @@ RULES: dict[str, dict[str, Any]] = {rules: {"battery": {"rules": rules}} for rul
 
 RECIPES: dict[str, dict[str, Any]] = {"authors": AUTHORS, "modcog": {**FULL, "eval_early": True}}
 
-FIRST_SCORE = {"authors": "last_step_accuracy", "modcog": "decision_accuracy"}
-"""Measure by which networks of each recipe are compared first."""
+EARLIER = "earlier"
+"""Recipe of stored tables that were made before there were two recipes."""
 
-JUDGED_SEEDS, SEARCH_SEEDS = tuple(range(8)), (100, 101)
-"""Seeds of the runs that a claim is judged by, and of those that choose the learning rate of each network."""
+FIRST_SCORE = {"authors": "last_step", "modcog": "decision", EARLIER: "decision"}
+"""Measure that decides under each recipe."""
+
+RULES_SAY = {
+    "published": "Published rules: the trials of the authors' code, its errors P1 to P10 included.",
+    "corrected": "Corrected rules: not the trials of the authors' code, whose errors are corrected.",
+}
+
+RECIPES_SAY = {
+    "authors": "Recipe of the first author's notebook of 2021, from before Mod-Cog (the paper's may differ): streams "
+    "of 4 × 100 steps, an open sheet, recurrent weights that start as 0.5 · identity, Adam at a constant rate, all "
+    "steps alike in the loss. The accuracy at the last step decides.",
+    "modcog": "Recipe of this package: batches of 64 trials, a torus, recurrent weights that start as the identity, "
+    "Adam with warm-up and a cosine, decision steps five times in the loss. Decision accuracy decides.",
+    EARLIER: "Earlier protocol of this package: its recipe with one learning rate for all networks of a claim, three "
+    "seeds, and fewer networks. Decision accuracy decides.",
+}
+
+PRESETS = ("small", "full")
+
+SEEDS_OF = {"small": (0, 1), "full": tuple(range(8))}
+"""Seeds of the runs that a claim is judged by."""
+
+SCALE_SEEDS = (0, 1, 2, 3)
+"""Those of the full preset of ``"scale"``, whose largest networks take hours."""
+
+SEARCH_SEEDS = (100, 101)
+"""Seeds of the runs that choose the learning rate of each network."""
+
+_EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1seqr"]
+
+SMALL: dict[str, dict[str, Any]] = {
+    "authors": {"tasks": _EIGHT, "steps": 3_000, "eval_every": 250},
+    "modcog": {"tasks": _EIGHT, "steps": 1_200, "eval_every": 100, "warmup": 100},
+}
+"""Settings of small runs."""
+
+SECONDS = {
+    "authors": {64: (0.003, 0.004), 256: (0.008, 0.010), 512: (0.015, 0.024), 1024: (0.036, 0.08)},
+    "modcog": {64: (0.003, 0.004), 256: (0.007, 0.017), 512: (0.015, 0.053), 1024: (0.042, 0.2)},
+}
+"""Seconds of an update on one core of an AMD EPYC for networks of some sizes: sparse ones, and dense ones."""
+
+EVALUATION = 0.4
+"""Seconds of an evaluation on 20 trials of each of 82 tasks; a run is scored on ten times as many."""
 
 RATES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
 """Learning rates that are searched."""
@@ -83,10 +108,13 @@ DENSITIES = {
 LOCALS = {"authors": 0.0836, "modcog": LOCAL}
 """Density of the LM-RNN where a claim names one network."""
 
-POOLS = (16, 32, 64, 128, 256, 512)
+POOLS = {"small": (16, 64, 256), "full": (16, 32, 64, 128, 256, 512)}
 """Numbers of autapses in C1."""
 
-UNITS = (64, 128, 256, 512, 1024)
+SIZES = {"small": 64, "full": 256}
+"""Number of units of a network, but in C1 and C5."""
+
+UNITS = {"small": (64, 128), "full": (64, 128, 256, 512, 1024)}
 """Numbers of units over which the best density is followed."""
 
 TASKS: dict[str, dict[str, Any]] = {"C1": {"tasks": "yang19", "eval_trials": 50}, "C2": {"tasks": "modcog132"}}
@@ -96,49 +124,59 @@ BUDGETS: dict[tuple[str, str], dict[str, Any]] = {("C2", "modcog"): {"steps": 16
 """Settings of claims that need more updates than the recipe has."""
 
 
-def arms(claim: str, recipe: str) -> list[Arm]:
+def arms(claim: str, recipe: str, preset: str = "full") -> list[Arm]:
     """Return the networks of a claim, C1 to C5, or of ``"scale"``.
 
     Raises:
-        UnknownNameError: if there is no such claim or recipe.
+        UnknownNameError: if there is no such claim, recipe or preset.
     """
-    if recipe not in RECIPES:
-        raise unknown("recipe", recipe, RECIPES)
-    local = LOCALS[recipe]
-    near = masks.locality(256, density=local, torus=RECIPES[recipe]["model"].get("torus", True))
+    for kind, name, known in (("recipe", recipe, RECIPES), ("preset", preset, PRESETS)):
+        if name not in known:
+            raise unknown(kind, name, known)
+    local, n, pools = LOCALS[recipe], SIZES[preset], POOLS[preset]
     match claim:
         case "C1":
             n_inputs, n_outputs = 33 + 20, 17
             rest = n_inputs + n_outputs + 1  # parameters of a unit but for its recurrent weights
-            as_large = {n: (isqrt(rest**2 + 4 * n * (rest + 1)) - rest + 1) // 2 for n in POOLS}
-            dense = dict.fromkeys([*POOLS, *as_large.values()])
-            return [*(network("autapse", n) for n in POOLS), *(network("dense", n) for n in sorted(dense))]
+            as_large = {pool: (isqrt(rest**2 + 4 * pool * (rest + 1)) - rest + 1) // 2 for pool in pools}
+            dense = dict.fromkeys([*pools, *as_large.values()])
+            return [
+                *(network("autapse", pool) for pool in pools),
+                *(network("dense", units) for units in sorted(dense)),
+            ]
         case "C2":
-            return [network("lm-rnn", 256, local), network("autapse", 256)]
+            return [network("lm-rnn", n, local), network("autapse", n)]
         case "C3":
-            return [*(network("lm-rnn", 256, density) for density in DENSITIES[recipe]), network("dense", 256)]
+            return _of_size(n, DENSITIES[recipe])
         case "C4":
-            return _controls(local, near.density)
+            return _controls(n, local, _near(n, local, recipe).density)
         case "C5":
-            local_ones = [network("lm-rnn", n, local * 256**2 / n**2) for n in (128, 256, 512)]
-            return [*local_ones, network("dense", round(near.synapses**0.5))]
+            middle = max(n, 128)  # with fewer units a sheet has no room for the smallest of the three
+            local_ones = [network("lm-rnn", m, local * middle**2 / m**2) for m in (middle // 2, middle, 2 * middle)]
+            return [*local_ones, network("dense", round(_near(middle, local, recipe).synapses ** 0.5))]
         case "scale":
-            return [arm for n in UNITS for arm in _of_size(n, DENSITIES[recipe])]
+            few = DENSITIES[recipe][:6:2]  # 1, 4 and 16 %, where a run takes long
+            return [arm for m in UNITS[preset] for arm in _of_size(m, few if m > 256 else DENSITIES[recipe])]
     raise unknown("claim", claim, ["C1", "C2", "C3", "C4", "C5", "scale"])
 
 
-def _controls(density: float, exact: float) -> list[Arm]:
+def _near(n: int, density: float, recipe: str) -> masks.Mask:
+    """Return the mask of an LM-RNN."""
+    return masks.locality(n, density=density, torus=RECIPES[recipe]["model"].get("torus", True))
+
+
+def _controls(n: int, density: float, exact: float) -> list[Arm]:
     """Return the LM-RNN of C4 and the networks that differ from it, all with as many synapses.
 
     Where the number of inputs is drawn, that takes the ``exact`` density, the one which the LM-RNN reaches.
     """
-    small_worlds = [network("small-world", 256, density) | {"model.rewired": share} for share in (0.01, 0.1, 1.0)]
+    small_worlds = [network("small-world", n, density) | {"model.rewired": share} for share in (0.01, 0.1, 1.0)]
     return [
-        *(network(arch, 256, density) for arch in ("lm-rnn", "shuffled", "reciprocal", "random")),
+        *(network(arch, n, density) for arch in ("lm-rnn", "shuffled", "reciprocal", "random")),
         *small_worlds,
-        network("random", 256, density) | {"model.self_connections": "none"},
-        network("random", 256, exact) | {"model.in_degree": "drawn"},
-        network("random", 256, exact) | ERDOS_RENYI,
+        network("random", n, density) | {"model.self_connections": "none"},
+        network("random", n, exact) | {"model.in_degree": "drawn"},
+        network("random", n, exact) | ERDOS_RENYI,
     ]
 
 
@@ -147,16 +185,19 @@ def _of_size(n: int, densities: Sequence[float]) -> list[Arm]:
     return [*(network("lm-rnn", n, density) for density in densities if density * n > 2), network("dense", n)]
 
 
-def settings(claim: str, rules: str, recipe: str) -> dict[str, Any]:
+def settings(claim: str, rules: str, recipe: str, preset: str = "full") -> dict[str, Any]:
     """Return the settings that all runs of a claim share.
 
     Raises:
-        UnknownNameError: if there are no such rules or no such recipe.
+        UnknownNameError: if there are no such rules or no such recipe or preset.
     """
-    for kind, name, known in (("rules", rules, RULES), ("recipe", recipe, RECIPES)):
+    for kind, name, known in (("rules", rules, RULES), ("recipe", recipe, RECIPES), ("preset", preset, PRESETS)):
         if name not in known:
             raise unknown(kind, name, known)
-    return RECIPES[recipe] | RULES[rules] | TASKS.get(claim, {}) | BUDGETS.get((claim, recipe), {})
+    found = RECIPES[recipe] | RULES[rules]
+    if preset == "full":
+        return found | TASKS.get(claim, {}) | BUDGETS.get((claim, recipe), {})
+    return found | SMALL[recipe] | (TASKS["C1"] if claim == "C1" else {})
 
 
 def name_of(arm: Mapping[str, Any]) -> str:
@@ -170,7 +211,7 @@ def judged(
     rules: str,
     recipe: str,
     rates: Mapping[str, float] | None = None,
-    seeds: Sequence[int] = JUDGED_SEEDS,
+    preset: str = "full",
 ) -> Grid:
     """Return the grid that a claim is judged by.
 
@@ -179,25 +220,39 @@ def judged(
         rules: a name in ``RULES``.
         recipe: a name in ``RECIPES``.
         rates: learning rate of each arm, as ``best_rates`` returns them; None: that of the recipe.
-        seeds: seeds of the runs.
+        preset: a name in ``PRESETS``.
 
     Raises:
         UnknownNameError: for a name that does not exist.
         ModcogError: if ``rates`` lacks an arm.
     """
-    networks = arms(claim, recipe)
+    networks = arms(claim, recipe, preset)
     if rates is not None:
         if lacking := [name for arm in networks if (name := name_of(arm)) not in rates]:
             raise ModcogError(f"rates: no learning rate of {', '.join(lacking)}")
         networks = [{**arm, "learning_rate": rates[name_of(arm)]} for arm in networks]
-    return Grid(settings=settings(claim, rules, recipe), arms=tuple(networks), axes={"seed": list(seeds)})
+    seeds = SCALE_SEEDS if (claim, preset) == ("scale", "full") else SEEDS_OF[preset]
+    return Grid(settings=settings(claim, rules, recipe, preset), arms=tuple(networks), axes={"seed": list(seeds)})
 
 
-def search(claim: str, rules: str, recipe: str) -> Grid:
+def search(claim: str, rules: str, recipe: str, preset: str = "full") -> Grid:
     """Return the grid that chooses the learning rate of each arm of a claim, on seeds that are not judged.
 
     Raises:
         UnknownNameError: for a name that does not exist.
     """
     axes: dict[str, list[Any]] = {"learning_rate": list(RATES), "seed": list(SEARCH_SEEDS)}
-    return Grid(settings=settings(claim, rules, recipe), arms=tuple(arms(claim, recipe)), axes=axes)
+    networks = tuple(arms(claim, recipe, preset))
+    return Grid(settings=settings(claim, rules, recipe, preset), arms=networks, axes=axes)
+
+
+def seconds(config: TrainConfig) -> float:
+    """Return about how long a run takes on one core, in seconds; other machines may differ twofold."""
+    table = SECONDS["authors" if config.layout == "stream" else "modcog"]
+    sizes = np.log(list(table))
+    measured = np.log(list(table.values())).T
+    sparse, dense = (np.exp(np.interp(np.log(config.hidden), sizes, kind)) for kind in measured)
+    share = 1.0 if config.arch == "dense" else config.density or 0.0
+    evaluations = config.steps / config.eval_every + config.eval_early * np.log2(config.eval_every) + 10
+    tasks = len(config.tasks) / 82 * config.eval_trials / 20
+    return float(config.steps * (sparse + share * (dense - sparse)) + evaluations * EVALUATION * tasks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from modcog.errors import ModcogError
+from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.protocol import FIRST_SCORE
 
 COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "score"]
@@ -21,7 +22,7 @@ def search_table(results: pd.DataFrame, recipe: str) -> pd.DataFrame:
         results: table of results of the search.
         recipe: a name in ``RECIPES``.
     """
-    scored = results.assign(recipe=recipe, score=results[FIRST_SCORE[recipe]].fillna(0.0))
+    scored = results.assign(recipe=recipe, score=results[MEASURES[FIRST_SCORE[recipe]].column].fillna(0.0))
     return scored.groupby(COLUMNS[:-1], sort=False, as_index=False)["score"].mean()
 
 

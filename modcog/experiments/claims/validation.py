@@ -1,29 +1,41 @@
-"""Test a claim: run its grid, judge the tables, and write both with the figure."""
+"""Test a claim: run its grids, judge the tables, and write both with the figure and the page."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
+from matplotlib.figure import Figure
 from pydantic import BaseModel
 
-from modcog.errors import ModcogError, one_line, printable, unknown
+from modcog.errors import ModcogError, unknown
+from modcog.experiments.claims import pages, protocol
 from modcog.experiments.claims.c1_pool import C1
 from modcog.experiments.claims.c2_autapses import C2
 from modcog.experiments.claims.c3_density import C3
 from modcog.experiments.claims.c4_locality import C4
 from modcog.experiments.claims.c5_synapses import C5
-from modcog.experiments.claims.claim import Claim, Verdict
-from modcog.experiments.sweeps import curves, results, sweep
-from modcog.experiments.sweeps.results import NEEDED, read_table, write_table
+from modcog.experiments.claims.claim import Across, Claim, Runs, Setting, Verdict, decide
+from modcog.experiments.claims.protocol import FIRST_SCORE, PRESETS, RECIPES, RULES
+from modcog.experiments.claims.rates import COLUMNS as SEARCH_COLUMNS
+from modcog.experiments.claims.rates import best_rates, search_table
+from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules
+from modcog.experiments.claims.scale import SCALE
+from modcog.experiments.sweeps import Grid, curves, results, sweep
+from modcog.experiments.sweeps.results import COLUMNS, Record, read_table, write_table
+from modcog.experiments.sweeps.runner import finished_record
 from modcog.files import whole_file, write_json, write_text
-from modcog.tables import literal
 from modcog.user_code import failures_as
-from modcog.validation import read_record
+from modcog.validation import read_record, read_text
 
-CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (C1, C2, C3, C4, C5)}
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (C1, C2, C3, C4, C5, SCALE)}
 """Claims by name."""
 
-RESULTS, CURVES, FIGURE, PAGE, VERDICT = "results.csv", "curves.csv", "figure.png", "README.md", "verdict.json"
+RESULTS, CURVES, SEARCH = "results.csv.gz", "curves.csv.gz", "search.csv.gz"
+FIGURE, ACROSS, PAGE, VERDICT, NOTES = "figure.png", "rules.png", "README.md", "verdict.json", "notes.txt"
+
+KEYS = ["rules", "recipe"]
 
 
 class Made(BaseModel):
@@ -32,43 +44,111 @@ class Made(BaseModel):
     command: str
 
 
+class Plan(NamedTuple):
+    """Runs that a verdict still needs.
+
+    Attributes:
+        judged: number of runs that the claim is judged by.
+        searched: number of runs that choose learning rates.
+        hours: on one core, for both; see ``protocol.seconds``.
+    """
+
+    judged: int
+    searched: int
+    hours: float
+
+
+def plan(
+    name: str,
+    preset: str = "full",
+    out: str | Path = "runs/claims",
+    *,
+    rules: str | None = None,
+    recipe: str | None = None,
+    search: bool | None = None,
+) -> Plan:
+    """Return what ``validate``, with the same arguments, would have to train."""
+    claim, counts, seconds = find(name), [0, 0], 0.0
+    for key in _settings_of(rules, recipe):
+        searching = searches(preset, search) and _stored_rates(claim, preset, Path(out), *key) is None
+        grids = [protocol.judged(claim.name, *key, preset=preset)]
+        grids += [protocol.search(claim.name, *key, preset=preset)] if searching else []
+        for k, grid in enumerate(grids):
+            todo = [cell for cell in grid.cells(Path(out).absolute() / "runs") if finished_record(cell) is None]
+            counts[k] += len(todo)
+            seconds += sum(protocol.seconds(cell.config) for cell in todo)
+    return Plan(counts[0], counts[1], seconds / 3600)
+
+
 def validate(
     name: str,
     preset: str = "full",
     out: str | Path = "runs/claims",
     *,
+    rules: str | None = None,
+    recipe: str | None = None,
+    search: bool | None = None,
     jobs: int = 1,
     dask: str | None = None,
     progress: bool | None = None,
 ) -> Verdict:
-    """Run the grid of a claim and judge it.
+    """Run the grids of a claim and judge it.
 
     The runs are in ``out/runs``, which all claims share, so that a network that two claims need is trained once. The
-    tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``.
+    tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``; rows of
+    rules and recipes that are not run now stay in the tables. ``out/README.md`` gets the table of all verdicts.
 
     Args:
-        name: C1 … C5.
-        preset: ``"small"`` or ``"full"``.
+        name: C1 … C5, or scale.
+        preset: ``"small"``, for a look in minutes, or ``"full"``, which takes core hours; see ``plan``.
         out: folder of all claims.
+        rules: ``"published"`` or ``"corrected"``; None: both.
+        recipe: ``"authors"`` or ``"modcog"``; None: both.
+        search: choose the learning rate of each network first, by runs of their own, unless ``search.csv.gz`` in the
+            claim's folder has them; None: only with the full preset.
         jobs: runs at a time on this machine.
         dask: address of a dask scheduler whose workers train instead.
         progress: show a bar; None: if standard error is a terminal.
 
     Raises:
-        UnknownNameError: for a claim or preset that does not exist.
-        ModcogError: if a run failed; the others are kept, and failed ones are tried again the next time.
+        UnknownNameError: for a claim, preset, set of rules or recipe that does not exist.
+        ModcogError: if a run failed; the others are kept, and failed ones are tried again the next time. Also if the
+            best learning rate is at the edge of those tried.
     """
-    claim = find(name)
-    if preset not in claim.presets:
-        raise unknown("preset", preset, claim.presets)
-    done = sweep(claim.presets[preset], Path(out) / "runs", jobs=jobs, dask=dask, progress=progress)
-    if done.failed:
-        first, error = next(iter(done.failed.items()))
-        raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
-    folder = folder_of(claim, preset, Path(out))
-    write_table(results(done.records), folder / RESULTS)
-    write_table(curves(done.records), folder / CURVES)
-    return judge(claim, folder, f"modcog validate {claim.name} --preset {preset}")
+    claim, out = find(name), Path(out)
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    folder = folder_of(claim, preset, out)
+
+    def trained(grid: Grid) -> tuple[Record, ...]:
+        done = sweep(grid, out / "runs", jobs=jobs, dask=dask, progress=progress)
+        if done.failed and grid.axes.keys() == {"seed"}:  # a search counts what failed as 0
+            first, error = next(iter(done.failed.items()))
+            raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
+        return done.records
+
+    for key in _settings_of(rules, recipe):
+        rates = _stored_rates(claim, preset, out, *key) if searches(preset, search) else None
+        if searches(preset, search) and rates is None:
+            found = search_table(results(trained(protocol.search(claim.name, *key, preset=preset))), key[1])
+            _replace(folder / SEARCH, found, key)
+            rates = best_rates(found, *key)
+        records = trained(protocol.judged(claim.name, *key, rates, preset))
+        for path, table in ((folder / RESULTS, results(records)), (folder / CURVES, curves(records))):
+            table = table.drop(columns=KEYS, errors="ignore")
+            table.insert(1, "rules", key[0])
+            table.insert(2, "recipe", key[1])
+            _replace(path, table, key)
+    command = f"modcog validate {claim.name} --preset {preset}"
+    command += "".join(f" --{kind} {name}" for kind, name in (("rules", rules), ("recipe", recipe)) if name)
+    verdict = judge(claim, folder, command)
+    _fill_front(out, make=True)
+    return verdict
+
+
+def searches(preset: str, search: bool | None) -> bool:
+    """Return True if learning rates are chosen by a search."""
+    return preset == "full" if search is None else search
 
 
 def find(name: str) -> Claim:
@@ -77,14 +157,46 @@ def find(name: str) -> Claim:
     Raises:
         UnknownNameError: if there is none.
     """
-    if name.upper() not in CLAIMS:
-        raise unknown("claim", name, CLAIMS)
-    return CLAIMS[name.upper()]
+    for known in (name, name.upper(), name.lower()):
+        if known in CLAIMS:
+            return CLAIMS[known]
+    raise unknown("claim", name, CLAIMS)
 
 
 def folder_of(claim: Claim, preset: str, out: Path) -> Path:
     """Return the folder of a verdict; a small preset does not overwrite the figures that are quoted."""
     return out / (claim.name if preset == "full" else f"{claim.name}-{preset}")
+
+
+def _settings_of(rules: str | None, recipe: str | None) -> list[tuple[str, str]]:
+    for kind, name, known in (("rules", rules, RULES), ("recipe", recipe, RECIPES)):
+        if name is not None and name not in known:
+            raise unknown(kind, name, known)
+    found = [(r, s) for r in ([rules] if rules else RULES) for s in ([recipe] if recipe else RECIPES)]
+    return sorted(found)  # as the rows of the tables
+
+
+def _stored_rates(claim: Claim, preset: str, out: Path, rules: str, recipe: str) -> dict[str, float] | None:
+    """Return the rates that a stored search chose for all networks of a claim; None if it lacks one."""
+    path = folder_of(claim, preset, out) / SEARCH
+    if not path.exists():
+        return None
+    table = read_table(path, SEARCH_COLUMNS)
+    table = table[(table["rules"] == rules) & (table["recipe"] == recipe)]
+    names = {protocol.name_of(arm) for arm in protocol.arms(claim.name, recipe, preset)}
+    return best_rates(table, rules, recipe) if names <= set(table["arm"]) else None
+
+
+def _replace(path: Path, table: pd.DataFrame, key: tuple[str, str]) -> None:
+    """Write the rows of a set of rules and a recipe to a table; those of others stay, to the letter."""
+    if path.exists():
+        new = path.with_name(f"new-{path.name}")
+        write_table(table, new)
+        old, table = (read_table(part, KEYS, dtype=str, keep_default_na=False) for part in (path, new))
+        new.unlink()
+        kept = old[(old["rules"] != key[0]) | (old["recipe"] != key[1])]
+        table = pd.concat([kept, table])[list(table)].sort_values(KEYS, kind="stable")
+    write_table(table, path)
 
 
 def judge_again(claim: Claim, folder: Path) -> Verdict:
@@ -94,56 +206,107 @@ def judge_again(claim: Claim, folder: Path) -> Verdict:
         ModcogError: as ``judge`` does, or if the verdict that is there is damaged.
     """
     there = folder / VERDICT
-    return judge(claim, folder, read_record(there, Made).command if there.exists() else "unknown")
+    verdict = judge(claim, folder, read_record(there, Made).command if there.exists() else "unknown")
+    _fill_front(folder.absolute().parent)
+    return verdict
+
+
+def runs_of(folder: Path) -> list[Runs]:
+    """Return the runs in the tables of a folder, by rules and recipe, seen by the measure that decides.
+
+    Raises:
+        ModcogError: if a table is missing or damaged.
+    """
+    for path in (folder / RESULTS, folder / CURVES):
+        if not path.exists():
+            raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
+    scores = read_table(folder / RESULTS, ["recipe", *COLUMNS])
+    learning = read_table(folder / CURVES, (*KEYS, "cell", "step", "trials", "decision_accuracy"))
+    with failures_as(f"{folder / RESULTS} is damaged"):
+        groups = [
+            Runs(rules, recipe, FIRST_SCORE[recipe], rows, learning[learning["cell"].isin(rows["cell"])])
+            for (rules, recipe), rows in scores[scores["task"].notna()].groupby(KEYS, sort=False)
+        ]
+    if not groups:
+        raise ModcogError(f"{folder / RESULTS} has no finished run")
+    return groups
 
 
 def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     """Judge a claim by the tables in a folder, and write the verdict, the figure and a page beside them.
 
-    The folder has ``results.csv`` and ``curves.csv``; ``command`` is the one that made them, for the page.
+    The folder has ``results.csv.gz`` and ``curves.csv.gz``, perhaps ``search.csv.gz``, by which learning rates were
+    chosen, and ``notes.txt``, which goes to the page and the verdict; ``command`` is the one that made the tables.
 
     Raises:
-        ModcogError: if a table is missing, damaged, or without the runs that the claim compares.
+        ModcogError: if a table is missing or damaged.
     """
-    for path in (folder / RESULTS, folder / CURVES):
-        if not path.exists():
-            raise ModcogError(f"{path} is missing: a claim is judged by a folder with {RESULTS} and {CURVES}")
-    scores = read_table(folder / RESULTS, NEEDED)
-    learning = read_table(folder / CURVES, ("cell", "trials", "decision_accuracy"))
+    groups = runs_of(folder)
+    searched = read_table(folder / SEARCH, SEARCH_COLUMNS) if (folder / SEARCH).exists() else None
     with failures_as(f"{folder}: {claim.name} cannot be judged by its tables"):
-        verdict, figure = claim.verdict(scores, learning), claim.figure(scores, learning)
-    findings = [{"what": f.what, "unit": f.unit, **f.estimate._asdict()} for f in verdict.findings]
-    record = {"claim": claim.name, "says": claim.says, "test": claim.test, **vars(verdict), "findings": findings}
-    write_json(folder / VERDICT, record | {"command": command})
-    with whole_file(folder / FIGURE) as part:
-        figure.savefig(part, format="png", dpi=120)
-    write_text(folder / PAGE, printable(page(claim, verdict, command), keep="\n"))
+        settings = [
+            Setting(rules=r.rules, recipe=r.recipe, caveats=pages.caveats(r, searched), rulings=decide(claim, r))
+            for r in groups
+        ]
+        pictures = {FIGURE: _figure(claim, groups)}
+        across, figure = _across(claim, groups)
+        pictures |= {ACROSS: figure} if figure else {}
+    notes = " ".join(read_text(folder / NOTES).split()) if (folder / NOTES).exists() else ""
+    verdict = Verdict(claim=claim.name, says=claim.says, settings=settings, across=across, notes=notes, command=command)
+    write_json(folder / VERDICT, verdict.model_dump())
+    for name, drawing in pictures.items():
+        with whole_file(folder / name) as part:
+            drawing.savefig(part, format="png", dpi=100)
+    write_text(
+        folder / PAGE,
+        pages.page(claim, verdict, {claim.title: FIGURE} | ({"Both sets of rules": ACROSS} if figure else {})),
+    )
     return verdict
 
 
-def page(claim: Claim, verdict: Verdict, command: str) -> str:
-    """Return a verdict as Markdown."""
-    findings = "\n".join(f"- {literal(str(finding))}" for finding in verdict.findings)
-    return f"""\
-# {claim.name}: {claim.title}
+def _figure(claim: Claim, groups: list[Runs]) -> Figure:
+    """Draw a claim: a row for each set of rules and recipe."""
+    width, height = len(claim.panels), len(groups)
+    drawing = Figure(figsize=(5.5 * width, 4 * height), layout="constrained")
+    grid = drawing.subplots(height, width, squeeze=False)
+    for panels, runs in zip(grid, groups, strict=True):
+        with_title = zip(panels, claim.panels, strict=True)
+        for axes, title in with_title:
+            axes.set_title(f"{runs.rules} rules, {runs.recipe} recipe: {title}", fontsize=9, loc="left")
+        claim.draw(panels, runs)
+    return drawing
 
-**The claim.** {claim.says}
 
-**The test.** {claim.test}
+def _across(claim: Claim, groups: list[Runs]) -> tuple[list[Across], Figure | None]:
+    """Compare both sets of rules, for each recipe that was run under both."""
+    by_key = {(runs.rules, runs.recipe): runs for runs in groups}
+    tables = []
+    for published in groups if claim.pair else ():
+        corrected = by_key.get(("corrected", published.recipe))
+        if published.rules == "published" and corrected:
+            try:
+                pair = claim.pair(published)  # type: ignore[misc]
+            except ModcogError:  # tables without these networks
+                continue
+            tables.append((pair, compare_rules(published, corrected, pair)))
+    if not tables:
+        return [], None
+    drawing = Figure(figsize=(7 * len(tables), 5), layout="constrained")
+    for axes, (pair, table) in zip(drawing.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+        axes.set_title(f"{table['recipe'].iloc[0]} recipe: {pair[0]} − {pair[1]}", fontsize=9, loc="left")
+        draw_rules(axes, table)
+    found = [
+        Across(recipe=table["recipe"].iloc[0], pair=pair, conclusion=conclusion(table), rows=as_rows(table))
+        for pair, table in tables
+    ]
+    return found, drawing
 
-**The verdict: {verdict.answer}.** {verdict.because}
 
-![{claim.title}]({FIGURE})
-
-Means over seeds with 95 % intervals (Student's t). Significant: the interval excludes 0 (a difference), 1 (a ratio) or
-the accuracy that is named. A run that did not reach an accuracy counts with all its trials, which makes a ratio an
-upper or a lower bound, ≤ or ≥; seeds of which neither run reached it are left out.
-
-{findings}
-
-Tables: [results]({RESULTS}), a row for each run and task; [learning curves]({CURVES}). Made by:
-
-```sh
-{one_line(command)}
-```
-"""
+def _fill_front(folder: Path, make: bool = False) -> None:
+    """Write the table of verdicts of a folder's claims to its page, if that has a place for it."""
+    page = folder / PAGE
+    if make or (page.is_file() and pages.START in read_text(page)):
+        known = [(claim, folder / name / VERDICT) for name, claim in CLAIMS.items()]
+        verdicts = [(claim, read_record(path, Verdict)) for claim, path in known if path.exists()]
+        if verdicts:
+            pages.write_front(page, pages.front_table(verdicts))

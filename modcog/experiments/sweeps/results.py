@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,6 @@ COLUMNS = [
       for column in (one.column, *(f"{kind}_{part}" for part in ("low", "high", "chance", "ceiling", "share")))),
     "n_trials",
 ]  # fmt: skip
-
-NEEDED = tuple(name for name in COLUMNS if not name.startswith(tuple(list(MEASURES)[2:])) and name not in (
-    "rules", "arm", "trial_chance", "trial_ceiling", "trial_share",
-))  # fmt: skip
-"""Columns that tables of earlier versions have, too."""
 
 CURVE_COLUMNS = ["cell", "step", "trials", "seconds", *(one.column for one in MEASURES.values())]
 
@@ -90,24 +86,33 @@ def curves(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
 
-def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """Read one of these tables from a ``.csv`` file.
+def read_table(path: Path, columns: Iterable[str], **options: Any) -> pd.DataFrame:
+    """Read one of these tables from a ``.csv`` or ``.csv.gz`` file; ``options`` are those of pandas.
 
     Raises:
         ModcogError: if it cannot be read, or lacks one of ``columns``, naming it.
     """
     check_file(path)
     with failures_as(f"{path} is damaged"):
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, compression="gzip" if path.suffix == ".gz" else None, **options)
     if lacking := [name for name in columns if name not in table]:
         raise ModcogError(f"{path} is damaged: it has no column {', '.join(lacking)}")
     return table
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as ``.csv`` (floats with 6 digits) or ``.parquet``, whole or not at all."""
+    """Write a table as ``.csv`` (floats with 6 digits), ``.csv.gz`` or ``.parquet``, whole or not at all.
+
+    The bytes of a ``.csv.gz`` depend on the table alone, not on the time or the name.
+    """
     with whole_file(path) as part:
         if path.suffix == ".parquet":
             table.to_parquet(part, index=False)
-        else:
-            table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n")
+            return
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+        with part.open("wb") as file:
+            if path.suffix != ".gz":
+                file.write(text)
+                return
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                packed.write(text)

@@ -13,7 +13,6 @@ from modcog import ModcogError, UnknownNameError
 from modcog.experiments.claims import protocol
 from modcog.experiments.claims.protocol import (
     DENSITIES,
-    JUDGED_SEEDS,
     RATES,
     RECIPES,
     RULES,
@@ -33,21 +32,23 @@ CLAIMS = ("C1", "C2", "C3", "C4", "C5", "scale")
 ALL = list(itertools.product(CLAIMS, RULES, RECIPES))
 
 
-def networks(claim: str, recipe: str) -> dict[str, torch.nn.Module]:
+def networks(claim: str, recipe: str, preset: str = "full") -> dict[str, torch.nn.Module]:
     """Return the network of each arm by the arm's name."""
     from modcog.battery import Battery
 
-    cells = judged(claim, "corrected", recipe, seeds=[0]).cells("nowhere")
+    grid = judged(claim, "corrected", recipe, preset=preset)
+    cells = grid.model_copy(update={"axes": {"seed": [0]}}).cells("nowhere")
     battery = Battery.from_config(cells[0].config.battery_settings())
-    names = [protocol.name_of(arm) for arm in arms(claim, recipe)]
+    names = [protocol.name_of(arm) for arm in arms(claim, recipe, preset)]
     return {name: build_model(cell.config, battery) for name, cell in zip(names, cells, strict=True)}
 
 
 @pytest.mark.parametrize(("claim", "rules", "recipe"), ALL)
 def test_grids_are_rules_by_recipes_and_differ_in_nothing_else(claim: str, rules: str, recipe: str) -> None:
     cells = judged(claim, rules, recipe).cells("nowhere")
-    assert {cell.config.seed for cell in cells} == set(JUDGED_SEEDS)
-    assert len(cells) == 8 * len(arms(claim, recipe))
+    seeds = {cell.config.seed for cell in cells}
+    assert seeds == set(range(4 if claim == "scale" else 8))
+    assert len(cells) == len(seeds) * len(arms(claim, recipe))
     for cell in cells:
         config = cell.config
         assert config.battery_settings().rules == rules
@@ -57,7 +58,7 @@ def test_grids_are_rules_by_recipes_and_differ_in_nothing_else(claim: str, rules
     shared = [cell.config.model_dump(exclude={"arch", "hidden", "density", "model", "seed", "out"}) for cell in cells]
     assert all(one == shared[0] for one in shared)
     searched = protocol.search(claim, rules, recipe).cells("nowhere")
-    assert not {cell.config.seed for cell in searched} & set(JUDGED_SEEDS)
+    assert not {cell.config.seed for cell in searched} & seeds
     assert Counter(cell.config.learning_rate for cell in searched) == dict.fromkeys(RATES, 2 * len(arms(claim, recipe)))
     assert not {cell.name for cell in searched} & {cell.name for cell in cells}
 
@@ -83,27 +84,29 @@ def test_densities_go_up_to_the_dense_network(recipe: str) -> None:
         assert density == pytest.approx(wanted, abs=0.005)
 
 
+@pytest.mark.parametrize("preset", protocol.PRESETS)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_all_controls_have_the_synapses_of_the_lm_rnn(recipe: str) -> None:
-    found = networks("C4", recipe)
+def test_all_controls_have_the_synapses_of_the_lm_rnn(recipe: str, preset: str) -> None:
+    found = networks("C4", recipe, preset)
     assert len(found) == 10
     graphs = {name: measure_graph(model.mask) for name, model in found.items()}
     assert len({graph.synapses for graph in graphs.values()}) == 1
     with_self = {name: graph.self_connections for name, graph in graphs.items()}
-    assert sorted(with_self.values())[2:] == [256] * 8
+    assert sorted(with_self.values())[2:] == [protocol.SIZES[preset]] * 8
     assert sorted(with_self.values())[0] == 0
 
 
+@pytest.mark.parametrize("preset", protocol.PRESETS)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_networks_of_c5_have_the_same_number_of_synapses(recipe: str) -> None:
-    counts = [model.mask.synapses for model in networks("C5", recipe).values()]
-    assert max(counts) / min(counts) < 1.08
+def test_networks_of_c5_have_the_same_number_of_synapses(recipe: str, preset: str) -> None:
+    counts = [model.mask.synapses for model in networks("C5", recipe, preset).values()]
+    assert max(counts) / min(counts) < (1.08 if preset == "full" else 1.2)
 
 
 def test_pools_have_a_dense_network_of_as_many_units_and_one_of_as_many_parameters() -> None:
     found = {name: measure(model).parameters for name, model in networks("C1", "modcog").items()}
     dense = {int(name.split()[1]): count for name, count in found.items() if name.startswith("dense")}
-    for n in protocol.POOLS:
+    for n in protocol.POOLS["full"]:
         assert n in dense
         nearest = min(dense.values(), key=lambda count: abs(count - found[f"autapse {n}"]))
         assert nearest == pytest.approx(found[f"autapse {n}"], rel=0.05)
@@ -118,11 +121,27 @@ def test_scale_goes_to_1024_units_and_every_network_has_neighbours() -> None:
 
 def test_rates_go_to_their_arms() -> None:
     rates = {protocol.name_of(arm): RATES[k % 6] for k, arm in enumerate(arms("C4", "modcog"))}
-    cells = judged("C4", "published", "modcog", rates, seeds=[0, 1]).cells("nowhere")
-    assert [cell.config.learning_rate for cell in cells][::2] == list(rates.values())
+    cells = judged("C4", "published", "modcog", rates).cells("nowhere")
+    assert [cell.config.learning_rate for cell in cells][::8] == list(rates.values())
     del rates["lm-rnn 8 % 256"]
     with pytest.raises(ModcogError, match="no learning rate of lm-rnn 8 % 256"):
         judged("C4", "published", "modcog", rates)
+
+
+@pytest.mark.parametrize(("claim", "rules", "recipe"), ALL)
+def test_small_runs_are_of_few_tasks_and_seeds(claim: str, rules: str, recipe: str) -> None:
+    cells = judged(claim, rules, recipe, preset="small").cells("nowhere")
+    assert {cell.config.seed for cell in cells} == {0, 1}
+    assert {len(cell.config.tasks) for cell in cells} == {20 if claim == "C1" else 8}
+    assert sum(protocol.seconds(cell.config) for cell in cells) < 900
+    assert all(cell.config.battery_settings().rules == rules for cell in cells)
+
+
+def test_claims_share_the_networks_that_they_both_need() -> None:
+    cells = {claim: {cell.name for cell in judged(claim, "corrected", "modcog").cells("x")} for claim in CLAIMS}
+    assert len(cells["C4"] & cells["C3"]) == 8
+    assert len(cells["C5"] & cells["C3"]) == 8
+    assert len(cells["scale"] & cells["C3"]) == 4 * 9
 
 
 @pytest.mark.parametrize(
@@ -131,6 +150,7 @@ def test_rates_go_to_their_arms() -> None:
         (lambda: arms("C6", "modcog"), "unknown claim 'C6'"),
         (lambda: judged("C3", "publshed", "modcog"), "nearest: 'published'"),
         (lambda: protocol.search("C3", "published", "author"), "nearest: 'authors'"),
+        (lambda: arms("C3", "modcog", "smal"), "nearest: 'small'"),
     ],
 )
 def test_unknown_names(call, said: str) -> None:

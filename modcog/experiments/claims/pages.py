@@ -1,0 +1,166 @@
+"""Pages of claims and the table of verdicts, made of the content of ``verdict.json``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from modcog.errors import one_line, printable
+from modcog.evaluation.measures import MEASURES
+from modcog.experiments.claims.claim import Claim, Runs, Verdict
+from modcog.experiments.claims.protocol import RECIPES_SAY, RULES_SAY
+from modcog.experiments.claims.rates import best_rates
+from modcog.experiments.outcomes import ENOUGH, LEVELS
+from modcog.files import write_text
+from modcog.tables import literal, markdown_table
+from modcog.validation import read_text
+
+START, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
+"""Lines of a page between which the table of verdicts is written."""
+
+_METHOD = f"""\
+Numbers in brackets are 95 % intervals over seeds (Student's t), not corrected for their number. p values are
+corrected: those of all comparisons that decide about the claim under the same rules and recipe together (Holm 1979).
+*Significant* means a p value below 0.05. Networks are compared by seed: runs of one seed see the same trials. The *mean
+over log updates* is the area under the learning curve over the logarithm of updates, from update 100 to the end,
+divided by its width. Ratios of trials count a run that ends before it gets there with all its trials, and are given
+where at least {100 * ENOUGH:g} % of the pairs of runs have one that got there; no verdict rests on them."""
+
+
+def caveats(runs: Runs, search: pd.DataFrame | None) -> list[str]:
+    """Return what a verdict under one set of rules and one recipe must be read with.
+
+    Args:
+        runs: that it rests on.
+        search: table of the search for learning rates, if there was one.
+    """
+    cells, results = runs.cells, runs.results
+    tasks = results["task"].nunique()
+    seeds = cells.groupby("arm")["seed"].nunique()
+    found = [RULES_SAY[runs.rules], RECIPES_SAY.get(runs.recipe, f"Recipe: {runs.recipe}.")]
+    found.append(
+        f"Budget: {_range(cells['steps'])} updates, {_range(cells['trials'])} trials, of {tasks} tasks; {_gain(runs)}"
+    )
+    few = "" if seeds.min() >= 4 else "; few: only large differences can be significant"
+    found.append(f"Seeds: {_range(seeds)} for each network{few}.")
+    found.append(_rates(runs, search))
+    reached = ", ".join(f"{percent} % by {cells[f'trials_to_{percent}'].notna().sum()}" for percent in LEVELS)
+    found.append(f"Censoring: of {len(cells)} runs, those that reached a share of the ceiling on the way: {reached}.")
+    return found
+
+
+def _range(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def _gain(runs: Runs) -> str:
+    """Return how much networks still gained in the last quarter of their updates, in words."""
+    curves = runs.curves.sort_values("step")
+    early = curves[curves["step"] <= 0.75 * curves.groupby("cell")["step"].transform("max")]
+    ends, before = (part.groupby("cell")[runs.column].last() for part in (curves, early))
+    gains = (100 * (ends - before)).groupby(runs.cells["arm"]).mean().dropna()
+    if gains.empty:
+        return "too few evaluations to tell if training was at its end."
+    return f"in the last quarter networks still gained {gains.min():.1f} to {gains.max():.1f} points of accuracy."
+
+
+def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
+    rates = runs.cells.groupby("arm", sort=False)["learning_rate"].unique()
+    used = {arm: [f"{rate:g}" for rate in sorted(of)] for arm, of in rates.items()}
+    listed = ", ".join(f"{arm}: {' and '.join(of)}" for arm, of in used.items())
+    if search is not None:
+        own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+        if len(own) and {arm: [f"{rate:g}"] for arm, rate in best_rates(own, runs.rules, runs.recipe).items()} == used:
+            tried, seeds = (
+                ", ".join(f"{x:g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed")
+            )
+            label = MEASURES[runs.kind].label
+            return f"Learning rates: for each network the best of {tried} by {label} on seeds {seeds}. {listed}."
+    every = {rate for of in used.values() for rate in of}
+    if len(every) == 1:
+        return f"Learning rate: {every.pop()} for all networks, that of the recipe; not chosen for each network."
+    return f"Learning rates: {listed}; no search is stored that chose them."
+
+
+def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
+    """Return a verdict as Markdown.
+
+    Args:
+        claim: that was judged.
+        verdict: on it.
+        pictures: file names of pictures, by what they show.
+    """
+    lines = [f"# {claim.name}: {claim.title}", f"**The claim.** {claim.says}"]
+    heads = [f"{setting.rules} rules, {setting.recipe} recipe" for setting in verdict.settings]
+    rows = [["", "part", *heads]]
+    for k, part in enumerate(claim.parts):
+        rows.append([part.name, f"{part.says}", *(s.rulings[k].brief() for s in verdict.settings)])
+    lines += [markdown_table(rows, "l"), "## Tests"]
+    lines.append("\n".join(f"- **{part.name}.** {part.test}" for part in claim.parts))
+    lines += [_METHOD, *([f"**Notes.** {verdict.notes}"] if verdict.notes else ())]
+    for head, setting in zip(heads, verdict.settings, strict=True):
+        lines += [f"## Under {head}", _bullets(setting.caveats)]
+        for ruling in setting.rulings:
+            lines.append(f"**{ruling.part}: {ruling.answer}.** {literal(ruling.because)}")
+            shown = [*(ruling.deciding if len(ruling.deciding) > 1 else ()), *ruling.beside]
+            lines += [_bullets(shown)] if shown else []
+            lines += [markdown_table(ruling.table, "l")] if ruling.table else []
+            if ruling.others:
+                lines.append(
+                    "By the other measures (more is better: errors and unanswered steps have their sign turned):"
+                )
+                lines.append(markdown_table(ruling.others, "l"))
+    if verdict.across:
+        lines += ["## The same networks under both sets of rules"]
+        for across in verdict.across:
+            lines += [
+                f"{across.recipe} recipe: the lead of {literal(across.pair[0])} over {literal(across.pair[1])} at "
+                f"the end, on the tasks that the same errors of the published code concern. {across.conclusion}",
+                markdown_table(across.rows, "l"),
+            ]
+        lines.append("P1 concerns all tasks; a group is an association, not a cause, where tasks share several errors.")
+    lines += [f"![{title}]({file})" for title, file in pictures.items()]
+    tables = "[results](results.csv.gz), a row for each run and task; [learning curves](curves.csv.gz)"
+    lines.append(f"Tables: {tables}. Made by `{one_line(verdict.command)}`.")
+    return printable("\n\n".join(lines) + "\n", keep="\n")
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {literal(text)}" for text in texts)
+
+
+def verdict_text(claim: Claim, verdict: Verdict) -> str:
+    """Return a verdict as plain text, caveats included."""
+    lines = [f"Note: {verdict.notes}"] if verdict.notes else []
+    for setting in verdict.settings:
+        lines.append(f"{claim.name} under {setting.rules} rules, {setting.recipe} recipe")
+        lines += [f"  ! {text}" for text in setting.caveats]
+        says = {part.name: part.says for part in claim.parts}
+        for ruling in setting.rulings:
+            lines.append(f"  {ruling.part}: {ruling.answer}. {says[ruling.part]} {ruling.because}")
+            lines += [f"    {text}" for text in (*ruling.deciding, *ruling.beside)]
+    return "\n".join(lines)
+
+
+def front_table(claims: Iterable[tuple[Claim, Verdict]]) -> str:
+    """Return the table of verdicts: a row for each part, a column for each set of rules and recipe."""
+    known = list(claims)
+    keys = dict.fromkeys((s.rules, s.recipe) for _, verdict in known for s in verdict.settings)
+    rows = [["", "part", *(f"{rules} rules, {recipe} recipe" for rules, recipe in keys)]]
+    for claim, verdict in known:
+        answers = {(s.rules, s.recipe): [ruling.brief() for ruling in s.rulings] for s in verdict.settings}
+        for k, part in enumerate(claim.parts):
+            row = [f"[{part.name}]({claim.name}/README.md)", part.says]
+            rows.append(row + [answers[key][k] if key in answers else "–" for key in keys])
+    return markdown_table(rows, "l")
+
+
+def write_front(page: Path, table: str) -> None:
+    """Write the table of verdicts between its marks in a page; make the page if there is none."""
+    text = read_text(page) if page.exists() else f"# Verdicts\n\n{START}\n{END}\n"
+    filled = re.sub(f"{START}.*{END}", lambda _: f"{START}\n{table}\n{END}", text, flags=re.DOTALL)
+    write_text(page, printable(filled, keep="\n"))
