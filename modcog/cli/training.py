@@ -203,11 +203,19 @@ def _check_effect(settings: dict[str, Any], used: tuple[str, ...], reason: str) 
     default=None,
     help="Learning rate of each network chosen by runs of their own.  [default: with the full preset]",
 )
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="Number of runs of each network.  [default: 8; 2]")
 @click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
 @click.option("--tables", type=PATH, metavar="DIR", help="Folder of finished tables, to be judged without training.")
 @running()
 def validate(
-    claim: str, preset: str, tables: Path | None, jobs: int, dask: str | None, progress: bool | None, **options: Any
+    claim: str,
+    preset: str,
+    seeds: int | None,
+    tables: Path | None,
+    jobs: int,
+    dask: str | None,
+    progress: bool | None,
+    **options: Any,
 ) -> None:
     """Test a claim of the Mod-Cog paper.
 
@@ -236,6 +244,7 @@ def validate(
     from modcog.experiments.claims.validation import find, folder_of, judge_again
 
     if tables is None:
+        options["seeds"] = range(seeds) if seeds else None
         needed = plan(claim, preset, **options)
         hours = needed.hours if needed.hours >= 1 else 60 * needed.hours
         click.echo(

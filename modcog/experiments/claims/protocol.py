@@ -76,8 +76,11 @@ SEEDS_OF = {"small": (0, 1), "full": tuple(range(8))}
 SCALE_SEEDS = (0, 1, 2, 3)
 """Those of the full preset of ``"scale"``, whose largest networks take hours."""
 
-SEARCH_SEEDS = (100, 101)
+SEARCH_SEEDS = (100,)
 """Seeds of the runs that choose the learning rate of each network."""
+
+SEARCH_SHARE = 4
+"""Those runs have this part of the updates of the ones that are judged."""
 
 _EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1seqr"]
 
@@ -96,8 +99,11 @@ SECONDS = {
 EVALUATION = 0.4
 """Seconds of an evaluation on 20 trials of each of 82 tasks; a run is scored on ten times as many."""
 
-RATES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
-"""Learning rates that are searched."""
+RATES = {
+    "authors": (0.00025, 0.0005, 0.001, 0.002, 0.004),
+    "modcog": (0.001, 0.002, 0.004, 0.008, 0.016),
+}
+"""Learning rates that every network is tried with; one that does best with the first or last is tried with more."""
 
 DENSITIES = {
     "authors": (0.01, 0.02, 0.0323, 0.0836, 0.1423, 0.32, 0.45, 0.64),
@@ -212,6 +218,7 @@ def judged(
     recipe: str,
     rates: Mapping[str, float] | None = None,
     preset: str = "full",
+    seeds: Sequence[int] | None = None,
 ) -> Grid:
     """Return the grid that a claim is judged by.
 
@@ -221,6 +228,7 @@ def judged(
         recipe: a name in ``RECIPES``.
         rates: learning rate of each arm, as ``best_rates`` returns them; None: that of the recipe.
         preset: a name in ``PRESETS``.
+        seeds: seeds of the runs; None: those of the preset.
 
     Raises:
         UnknownNameError: for a name that does not exist.
@@ -231,19 +239,34 @@ def judged(
         if lacking := [name for arm in networks if (name := name_of(arm)) not in rates]:
             raise ModcogError(f"rates: no learning rate of {', '.join(lacking)}")
         networks = [{**arm, "learning_rate": rates[name_of(arm)]} for arm in networks]
-    seeds = SCALE_SEEDS if (claim, preset) == ("scale", "full") else SEEDS_OF[preset]
+    if seeds is None:
+        seeds = SCALE_SEEDS if (claim, preset) == ("scale", "full") else SEEDS_OF[preset]
     return Grid(settings=settings(claim, rules, recipe, preset), arms=tuple(networks), axes={"seed": list(seeds)})
 
 
-def search(claim: str, rules: str, recipe: str, preset: str = "full") -> Grid:
-    """Return the grid that chooses the learning rate of each arm of a claim, on seeds that are not judged.
+def search(
+    claim: str, rules: str, recipe: str, preset: str = "full", further: Mapping[str, float] | None = None
+) -> Grid:
+    """Return the grid that chooses the learning rate of each arm of a claim: fewer updates, seeds that are not judged.
+
+    Args:
+        claim: C1 … C5, or ``"scale"``.
+        rules: a name in ``RULES``.
+        recipe: a name in ``RECIPES``.
+        preset: a name in ``PRESETS``.
+        further: only these arms, each with this one rate; None: all, with ``RATES``.
 
     Raises:
         UnknownNameError: for a name that does not exist.
     """
-    axes: dict[str, list[Any]] = {"learning_rate": list(RATES), "seed": list(SEARCH_SEEDS)}
-    networks = tuple(arms(claim, recipe, preset))
-    return Grid(settings=settings(claim, rules, recipe, preset), arms=networks, axes=axes)
+    shared = settings(claim, rules, recipe, preset)
+    steps = shared["steps"] // SEARCH_SHARE
+    shared |= {"steps": steps, "eval_every": steps, "eval_early": False}
+    networks, axes = arms(claim, recipe, preset), {"seed": list(SEARCH_SEEDS)}
+    if further is None:
+        return Grid(settings=shared, arms=tuple(networks), axes={"learning_rate": list(RATES[recipe]), **axes})
+    tried = [{**arm, "learning_rate": further[name_of(arm)]} for arm in networks if name_of(arm) in further]
+    return Grid(settings=shared, arms=tuple(tried), axes=axes)
 
 
 def seconds(config: TrainConfig) -> float:

@@ -38,16 +38,39 @@ def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]
         ModcogError: if the best rate of an arm is the lowest or the highest that was tried, so that one beyond may be
             better, or if an arm was not tried with every rate and seed.
     """
-    found, refused = {}, []
+    tried = _tried(table, rules, recipe)
+    if beyond := _beyond(tried):
+        edges = ", ".join(f"{arm} ({tried[arm].idxmax():g})" for arm in beyond)
+        raise ModcogError(f"search: the best learning rate is at the edge of those tried for {edges}")
+    return {arm: float(scores.idxmax()) for arm, scores in tried.items()}
+
+
+def further_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:
+    """Return the next rate to try, half or twice the best one, for each arm whose best rate is at the edge.
+
+    Raises:
+        ModcogError: if an arm was not tried with every rate and seed.
+    """
+    return _beyond(_tried(table, rules, recipe))
+
+
+def _tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.Series]:
+    """Return the mean score of each rate, from the lowest to the highest, of each arm."""
+    found = {}
     for arm, rows in table[(table["rules"] == rules) & (table["recipe"] == recipe)].groupby("arm", sort=False):
         tried = rows.pivot_table(index="learning_rate", columns="seed", values="score")
         if tried.isna().any(axis=None):
             raise ModcogError(f"search: {arm} lacks a learning rate of a seed; run the search to its end")
-        found[str(arm)] = best = float(tried.mean(axis=1).idxmax())
-        if best in (tried.index.min(), tried.index.max()):
-            refused.append(f"{arm} ({best:g})")
-    if refused:
-        raise ModcogError(f"search: the best learning rate is at the edge of those tried for {', '.join(refused)}")
+        found[str(arm)] = tried.mean(axis=1)
     if not found:
         raise ModcogError(f"search: the table has no run of recipe {recipe} under the rules {rules}")
+    return found
+
+
+def _beyond(tried: dict[str, pd.Series]) -> dict[str, float]:
+    found = {}
+    for arm, scores in tried.items():
+        best = float(scores.idxmax())
+        if best in (scores.index[0], scores.index[-1]):
+            found[arm] = best / 2 if best == scores.index[0] else best * 2
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +21,10 @@ from modcog.experiments.claims.c5_synapses import C5
 from modcog.experiments.claims.claim import Across, Claim, Runs, Setting, Verdict, decide
 from modcog.experiments.claims.protocol import FIRST_SCORE, PRESETS, RECIPES, RULES
 from modcog.experiments.claims.rates import COLUMNS as SEARCH_COLUMNS
-from modcog.experiments.claims.rates import best_rates, search_table
+from modcog.experiments.claims.rates import best_rates, further_rates, search_table
 from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules
 from modcog.experiments.claims.scale import SCALE
-from modcog.experiments.sweeps import Grid, curves, results, sweep
+from modcog.experiments.sweeps import Grid, Sweep, curves, results, sweep
 from modcog.experiments.sweeps.results import COLUMNS, Record, read_table, write_table
 from modcog.experiments.sweeps.runner import finished_record
 from modcog.files import whole_file, write_json, write_text
@@ -36,6 +38,9 @@ RESULTS, CURVES, SEARCH = "results.csv.gz", "curves.csv.gz", "search.csv.gz"
 FIGURE, ACROSS, PAGE, VERDICT, NOTES = "figure.png", "rules.png", "README.md", "verdict.json", "notes.txt"
 
 KEYS = ["rules", "recipe"]
+
+WIDER = 4
+"""How often the search tries a further learning rate where the best one is at the edge."""
 
 
 class Made(BaseModel):
@@ -66,12 +71,13 @@ def plan(
     rules: str | None = None,
     recipe: str | None = None,
     search: bool | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> Plan:
     """Return what ``validate``, with the same arguments, would have to train."""
     claim, counts, seconds = find(name), [0, 0], 0.0
     for key in _settings_of(rules, recipe):
         searching = searches(preset, search) and _stored_rates(claim, preset, Path(out), *key) is None
-        grids = [protocol.judged(claim.name, *key, preset=preset)]
+        grids = [protocol.judged(claim.name, *key, preset=preset, seeds=seeds)]
         grids += [protocol.search(claim.name, *key, preset=preset)] if searching else []
         for k, grid in enumerate(grids):
             todo = [cell for cell in grid.cells(Path(out).absolute() / "runs") if finished_record(cell) is None]
@@ -88,6 +94,7 @@ def validate(
     rules: str | None = None,
     recipe: str | None = None,
     search: bool | None = None,
+    seeds: Sequence[int] | None = None,
     jobs: int = 1,
     dask: str | None = None,
     progress: bool | None = None,
@@ -96,7 +103,7 @@ def validate(
 
     The runs are in ``out/runs``, which all claims share, so that a network that two claims need is trained once. The
     tables, the figure and the verdict go to ``out/<name>``, those of the small preset to ``out/<name>-small``; rows of
-    rules and recipes that are not run now stay in the tables. ``out/README.md`` gets the table of all verdicts.
+    rules, recipes and seeds that are not run now stay in the tables. ``out/README.md`` gets the table of all verdicts.
 
     Args:
         name: C1 … C5, or scale.
@@ -106,6 +113,7 @@ def validate(
         recipe: ``"authors"`` or ``"modcog"``; None: both.
         search: choose the learning rate of each network first, by runs of their own, unless ``search.csv.gz`` in the
             claim's folder has them; None: only with the full preset.
+        seeds: seeds of the runs that the claim is judged by; None: those of the preset.
         jobs: runs at a time on this machine.
         dask: address of a dask scheduler whose workers train instead.
         progress: show a bar; None: if standard error is a terminal.
@@ -120,27 +128,23 @@ def validate(
         raise unknown("preset", preset, PRESETS)
     folder = folder_of(claim, preset, out)
 
-    def trained(grid: Grid) -> tuple[Record, ...]:
-        done = sweep(grid, out / "runs", jobs=jobs, dask=dask, progress=progress)
-        if done.failed and grid.axes.keys() == {"seed"}:  # a search counts what failed as 0
-            first, error = next(iter(done.failed.items()))
-            raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
-        return done.records
+    def trained(grid: Grid) -> Sweep:
+        return sweep(grid, out / "runs", jobs=jobs, dask=dask, progress=progress)
 
     for key in _settings_of(rules, recipe):
         rates = _stored_rates(claim, preset, out, *key) if searches(preset, search) else None
         if searches(preset, search) and rates is None:
-            found = search_table(results(trained(protocol.search(claim.name, *key, preset=preset))), key[1])
-            _replace(folder / SEARCH, found, key)
+            found = _search(claim, key, preset, trained)
+            _replace(folder / SEARCH, found, partial(_of, key=key))
             rates = best_rates(found, *key)
-        records = trained(protocol.judged(claim.name, *key, rates, preset))
-        for path, table in ((folder / RESULTS, results(records)), (folder / CURVES, curves(records))):
-            table = table.drop(columns=KEYS, errors="ignore")
-            table.insert(1, "rules", key[0])
-            table.insert(2, "recipe", key[1])
-            _replace(path, table, key)
+        done = trained(protocol.judged(claim.name, *key, rates, preset, seeds))
+        if done.failed:
+            first, error = next(iter(done.failed.items()))
+            raise ModcogError(f"{len(done.failed)} of {len(done.cells)} runs are not finished; {first}: {error}")
+        _store(folder, key, done.records)
     command = f"modcog validate {claim.name} --preset {preset}"
     command += "".join(f" --{kind} {name}" for kind, name in (("rules", rules), ("recipe", recipe)) if name)
+    command += f" --seeds {len(seeds)}" if seeds is not None else ""
     verdict = judge(claim, folder, command)
     _fill_front(out, make=True)
     return verdict
@@ -187,15 +191,46 @@ def _stored_rates(claim: Claim, preset: str, out: Path, rules: str, recipe: str)
     return best_rates(table, rules, recipe) if names <= set(table["arm"]) else None
 
 
-def _replace(path: Path, table: pd.DataFrame, key: tuple[str, str]) -> None:
-    """Write the rows of a set of rules and a recipe to a table; those of others stay, to the letter."""
+def _search(claim: Claim, key: tuple[str, str], preset: str, trained: Callable[[Grid], Sweep]) -> pd.DataFrame:
+    """Return the table of a search, in which arms whose best rate was at the edge were tried with more rates."""
+    records = trained(protocol.search(claim.name, *key, preset)).records
+    for _ in range(WIDER):
+        if further := further_rates(search_table(results(records), key[1]), *key):
+            records += trained(protocol.search(claim.name, *key, preset, further)).records
+    return search_table(results(records), key[1])
+
+
+def _store(folder: Path, key: tuple[str, str], records: Sequence[Record]) -> None:
+    """Write runs to the tables of a folder, in place of those under the same rules and recipe with the same seeds."""
+    scores, learning = results(records), curves(records)
+    for table in (scores, learning):
+        table.drop(columns=KEYS, errors="ignore", inplace=True)
+        table.insert(1, "rules", key[0])
+        table.insert(2, "recipe", key[1])
+    seeds = set(scores["seed"].astype(str))
+    gone: set[str] = set()
+
+    def replaced(old: pd.DataFrame) -> pd.Series:
+        found = _of(old, key) & old["seed"].isin(seeds)
+        gone.update(old.loc[found, "cell"])
+        return found
+
+    _replace(folder / RESULTS, scores, replaced)
+    _replace(folder / CURVES, learning, lambda old: old["cell"].isin(gone | set(scores["cell"])))
+
+
+def _of(table: pd.DataFrame, key: tuple[str, str]) -> pd.Series:
+    return (table["rules"] == key[0]) & (table["recipe"] == key[1])
+
+
+def _replace(path: Path, table: pd.DataFrame, replaced: Callable[[pd.DataFrame], pd.Series]) -> None:
+    """Write a table in place of some rows of the one that is there; the others stay, to the letter."""
     if path.exists():
         new = path.with_name(f"new-{path.name}")
         write_table(table, new)
         old, table = (read_table(part, KEYS, dtype=str, keep_default_na=False) for part in (path, new))
         new.unlink()
-        kept = old[(old["rules"] != key[0]) | (old["recipe"] != key[1])]
-        table = pd.concat([kept, table])[list(table)].sort_values(KEYS, kind="stable")
+        table = pd.concat([old[~replaced(old)], table])[list(table)].sort_values(KEYS, kind="stable")
     write_table(table, path)
 
 
