@@ -76,9 +76,9 @@ def plan(
     """Return what ``validate``, with the same arguments, would have to train."""
     claim, counts, seconds = find(name), [0, 0], 0.0
     for key in _settings_of(rules, recipe):
-        searching = searches(preset, search) and _stored_rates(claim, preset, Path(out), *key) is None
-        grids = [protocol.judged(claim.name, *key, preset=preset, seeds=seeds)]
-        grids += [protocol.search(claim.name, *key, preset=preset)] if searching else []
+        rates = _stored_rates(claim, preset, Path(out), *key) if searches(preset, search) else None
+        grids = [protocol.judged(claim.name, *key, rates, preset, seeds)]
+        grids += [protocol.search(claim.name, *key, preset)] if searches(preset, search) and rates is None else []
         for k, grid in enumerate(grids):
             todo = [cell for cell in grid.cells(Path(out).absolute() / "runs") if finished_record(cell) is None]
             counts[k] += len(todo)
@@ -202,11 +202,7 @@ def _search(claim: Claim, key: tuple[str, str], preset: str, trained: Callable[[
 
 def _store(folder: Path, key: tuple[str, str], records: Sequence[Record]) -> None:
     """Write runs to the tables of a folder, in place of those under the same rules and recipe with the same seeds."""
-    scores, learning = results(records), curves(records)
-    for table in (scores, learning):
-        table.drop(columns=KEYS, errors="ignore", inplace=True)
-        table.insert(1, "rules", key[0])
-        table.insert(2, "recipe", key[1])
+    scores, learning = (table.assign(rules=key[0], recipe=key[1]) for table in (results(records), curves(records)))
     seeds = set(scores["seed"].astype(str))
     gone: set[str] = set()
 

@@ -13,13 +13,12 @@ from modcog import ModcogError, UnknownNameError
 from modcog.experiments.claims import protocol
 from modcog.experiments.claims.protocol import (
     DENSITIES,
-    RATES,
     RECIPES,
     RULES,
     arms,
     judged,
 )
-from modcog.experiments.claims.rates import best_rates, search_table
+from modcog.experiments.claims.rates import best_rates, further_rates, search_table
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.results import results
 from modcog.experiments.sweeps.runner import sweep
@@ -59,8 +58,9 @@ def test_grids_are_rules_by_recipes_and_differ_in_nothing_else(claim: str, rules
     assert all(one == shared[0] for one in shared)
     searched = protocol.search(claim, rules, recipe).cells("nowhere")
     assert not {cell.config.seed for cell in searched} & seeds
-    assert Counter(cell.config.learning_rate for cell in searched) == dict.fromkeys(RATES, 2 * len(arms(claim, recipe)))
-    assert not {cell.name for cell in searched} & {cell.name for cell in cells}
+    rates = protocol.RATES[recipe]
+    assert Counter(cell.config.learning_rate for cell in searched) == dict.fromkeys(rates, len(arms(claim, recipe)))
+    assert {cell.config.steps for cell in searched} == {cells[0].config.steps // 4}
 
 
 def test_the_authors_recipe_is_that_of_the_presets() -> None:
@@ -120,7 +120,7 @@ def test_scale_goes_to_1024_units_and_every_network_has_neighbours() -> None:
 
 
 def test_rates_go_to_their_arms() -> None:
-    rates = {protocol.name_of(arm): RATES[k % 6] for k, arm in enumerate(arms("C4", "modcog"))}
+    rates = {protocol.name_of(arm): protocol.RATES["modcog"][k % 5] for k, arm in enumerate(arms("C4", "modcog"))}
     cells = judged("C4", "published", "modcog", rates).cells("nowhere")
     assert [cell.config.learning_rate for cell in cells][::8] == list(rates.values())
     del rates["lm-rnn 8 % 256"]
@@ -176,6 +176,19 @@ def test_the_best_rate_is_that_of_the_highest_mean_and_never_at_an_edge() -> Non
     both = pd.concat([inside, made_up({0.1: (1.0,), 0.2: (0.0,)}, "b")])
     with pytest.raises(ModcogError, match=r"for b .0\.1."):
         best_rates(both, "published", "modcog")
+
+
+def test_a_rate_at_the_edge_asks_for_the_next_one() -> None:
+    inside = made_up({0.001: (0.1,), 0.002: (0.5,), 0.004: (0.3,)}, "inside")
+    high = made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.3,)}, "high")
+    low = made_up({0.001: (0.4,), 0.002: (0.2,), 0.004: (0.3,)}, "low")
+    table = pd.concat([inside, high, low])
+    assert further_rates(table, "published", "modcog") == {"high": 0.008, "low": 0.0005}
+    (names, rates) = zip(*further_rates(table, "published", "modcog").items(), strict=True)
+    worse = [made_up({rate: (0.0,)}, name) for name, rate in zip(names, rates, strict=True)]
+    table = pd.concat([table, *worse])
+    assert further_rates(table, "published", "modcog") == {}
+    assert best_rates(table, "published", "modcog") == {"inside": 0.002, "high": 0.004, "low": 0.001}
 
 
 def test_a_search_is_run_and_tabled(tmp_path) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_up import Arm, tables
@@ -15,6 +16,7 @@ from modcog import ModcogError, UnknownNameError
 from modcog.cli import main
 from modcog.experiments.claims import CLAIMS, judge, plan, protocol, validate
 from modcog.experiments.claims.claim import Verdict
+from modcog.experiments.claims.rates import search_table
 from modcog.experiments.claims.validation import CURVES, RESULTS, SEARCH, find
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.results import read_table, write_table
@@ -88,29 +90,49 @@ def test_every_small_preset_runs(tiny: None, tmp_path: Path, name: str, recipe: 
     assert not any("Not judged: the tables have" in ruling.because for ruling in setting.rulings)
 
 
-def test_a_search_comes_first_and_its_rates_are_used(tiny: None, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(protocol, "RATES", (0.001, 0.002, 0.004))
-    monkeypatch.setattr("modcog.experiments.claims.rates.FIRST_SCORE", {"modcog": "decision"})
+def test_a_search_comes_first_widens_and_its_rates_are_used(tiny: None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(protocol.RATES, "modcog", (0.001, 0.002, 0.004))
+    best = {"lm-rnn 8 % 64": 0.008, "autapse 64": 0.0005}
+
+    def near_the_best(results: pd.DataFrame, recipe: str) -> pd.DataFrame:  # nothing is learned in so few updates
+        table = search_table(results, recipe)
+        return table.assign(score=-np.log(table["learning_rate"] / table["arm"].map(best)).abs())
+
+    monkeypatch.setattr("modcog.experiments.claims.validation.search_table", near_the_best)
     options = {"rules": "corrected", "recipe": "modcog", "search": True}
-    assert plan("C2", "small", tmp_path, **options)[:2] == (4, 12)
-    with pytest.raises(ModcogError, match="at the edge of those tried"):  # nothing was learned in four updates
-        validate("C2", "small", tmp_path, **options)
-    table = read_table(tmp_path / "C2-small" / SEARCH, ["score"])
-    table["score"] = table["learning_rate"].eq(0.002).astype(float)
-    write_table(table, tmp_path / "C2-small" / SEARCH)
-    assert plan("C2", "small", tmp_path, **options)[:2] == (4, 0)
+    assert plan("C2", "small", tmp_path, **options)[:2] == (4, 6)
     verdict = validate("C2", "small", tmp_path, **options)
-    assert set(read_table(tmp_path / "C2-small" / RESULTS, ["recipe"])["learning_rate"]) == {0.002}
-    assert any(
-        "the best of 0.001, 0.002, 0.004 by decision accuracy on seeds 100, 101" in c
-        for c in verdict.settings[0].caveats
-    )
+    searched = read_table(tmp_path / "C2-small" / SEARCH, ["score"]).groupby("arm")["learning_rate"]
+    assert {arm: sorted(rates) for arm, rates in searched} == {
+        "lm-rnn 8 % 64": [0.001, 0.002, 0.004, 0.008, 0.016],
+        "autapse 64": [0.00025, 0.0005, 0.001, 0.002, 0.004],
+    }
+    used = read_table(tmp_path / "C2-small" / RESULTS, ["recipe"]).groupby("arm")["learning_rate"].unique()
+    assert {arm: list(rates) for arm, rates in used.items()} == {arm: [rate] for arm, rate in best.items()}
+    assert any("by decision accuracy after 1/4 of the updates" in text for text in verdict.settings[0].caveats)
+    assert plan("C2", "small", tmp_path, **options)[:2] == (0, 0)
+
+
+def test_further_seeds_join_those_that_are_there(tiny: None, tmp_path: Path) -> None:
+    options = {"rules": "corrected", "recipe": "modcog", "progress": False}
+    validate("C2", "small", tmp_path, seeds=[0], **options)
+    shutil.rmtree(tmp_path / "runs")
+    verdict = validate("C2", "small", tmp_path, seeds=[1], **options)
+    scores = read_table(tmp_path / "C2-small" / RESULTS, ["recipe"])
+    learning = read_table(tmp_path / "C2-small" / CURVES, ["cell"])
+    assert set(scores["seed"]) == {0, 1}
+    assert set(learning["cell"]) == set(scores["cell"])
+    assert any("Seeds: 2 for each network" in text for text in verdict.settings[0].caveats)
+    before = learning.groupby("cell").size()
+    validate("C2", "small", tmp_path, seeds=[0, 1], **options)
+    assert read_table(tmp_path / "C2-small" / CURVES, ["cell"]).groupby("cell").size().equals(before)
 
 
 def test_a_full_preset_takes_hours_and_says_so(tmp_path: Path) -> None:
     needed = plan("C3", "full", tmp_path, rules="published", recipe="authors")
-    assert needed[:2] == (9 * 8, 9 * 12)
+    assert needed[:2] == (9 * 8, 9 * 5)
     assert 5 < needed.hours < 50
+    assert plan("C3", "full", tmp_path, rules="published", recipe="authors", seeds=range(2)).judged == 9 * 2
     assert plan("C3", "small", tmp_path, rules="published", recipe="authors").hours < 0.2
 
 
