@@ -18,15 +18,10 @@ from modcog.experiments.sweeps.grid import arm_name
 from modcog.models import masks
 from modcog.training.config import AUTHORS, TrainConfig
 
-SEEDS = [0, 1, 2]
-
 COMMON: dict[str, Any] = {"model": {"init": "identity"}, "learning_rate": 0.004, "warmup": 300, "batch_size": 64}
 
 FULL: dict[str, Any] = {**COMMON, "tasks": "modcog82", "steps": 8_000, "eval_every": 200}
 """The 82 tasks of the authors' code, 512,000 trials: three minutes for an LM-RNN of 256 units on one core."""
-
-ALL_TASKS: dict[str, Any] = {**COMMON, "tasks": "modcog132", "steps": 16_000, "eval_every": 250}
-"""132 tasks, 1,024,000 trials: five minutes for an LM-RNN of 256 units on one core."""
 
 LOCAL = 0.08
 """Density of the LM-RNN where a claim names one network."""
