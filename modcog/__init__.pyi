@@ -26,6 +26,7 @@ from .tasks.names import TASKS as TASKS
 from .tasks.names import TaskSpec as TaskSpec
 from .tasks.names import collection as collection
 from .tasks.names import parse as parse
+from .tasks.splits import split as split
 from .training.run import load_model as load_model
 from .trials.arrays import Trials as Trials
 from .trials.stream import Stream as Stream

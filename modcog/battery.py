@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool
 
@@ -14,11 +14,12 @@ from modcog.errors import FixedError, ModcogError, unknown
 from modcog.seeds import Purpose, Seed
 from modcog.settings import Settings, SettingsKeywords
 from modcog.tasks import names
+from modcog.tasks.rule_input import RuleInput, check_rule_input
 from modcog.trials import source
 from modcog.trials.arrays import Trials, concatenate, join_by_task
 from modcog.trials.stream import Stream
 from modcog.trials.tables import compile_tables
-from modcog.validation import plain, read_settings, validated
+from modcog.validation import read_settings, validated
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,8 +35,9 @@ class BatteryConfig(Settings):
         default="modcog132",  # type: ignore[arg-type]
         description="Task names, or the name of a collection, in order.",
     )
-    rule_input: Annotated[StrictBool, BeforeValidator(plain)] = Field(
-        default=False, description="Append one one-hot column per task to the observations."
+    rule_input: Annotated[StrictBool | Literal["compositional"], BeforeValidator(check_rule_input)] = Field(
+        default=False,
+        description="Append the task to the observations: one-hot, or 'compositional', as base task and extensions.",
     )
 
     @property
@@ -48,7 +50,7 @@ class BatteryKeywords(SettingsKeywords, total=False):
     """The keyword arguments of ``Battery``, as type checkers read them."""
 
     tasks: str | Iterable[str]
-    rule_input: bool
+    rule_input: bool | Literal["one-hot", "compositional"]
 
 
 class Battery:
@@ -56,7 +58,10 @@ class Battery:
 
     Args:
         tasks: the name of a collection (``"modcog132"``, ``"yang19"``, ``"interval"`` …), or a list of task names.
-        rule_input: append one one-hot column per task to the observations.
+        rule_input: append the task to the observations. True or ``"one-hot"``: a channel for each task;
+            ``"compositional"``: a channel for each base task (of the 20 in canonical order, then a user's own), and
+            four for interval right, interval left, sequence right and sequence left, so that a network can be asked
+            for a combination that it was not trained on.
         **settings: the fields of ``modcog.settings.Settings``: ``dt`` (ms), ``sigma``, ``dim_ring``, ``rules``,
             ``omega`` (positions per ms), ``interval`` (ms), ``coherences``, ``strengths``, ``timing`` (ms).
 
@@ -79,7 +84,7 @@ class Battery:
         self,
         tasks: str | Iterable[str] = "modcog132",
         *,
-        rule_input: bool = False,
+        rule_input: bool | Literal["one-hot", "compositional"] = False,
         **settings: Unpack[SettingsKeywords],
     ) -> None:
         self.config = config = validated(BatteryConfig, {"tasks": tasks, "rule_input": rule_input, **settings})
@@ -124,13 +129,13 @@ class Battery:
         return self.config.tasks
 
     @property
-    def rule_input(self) -> bool:
-        """Observations end with one one-hot column per task."""
+    def rule_input(self) -> RuleInput:
+        """Kind of the rule input that observations end with: False (none), True (one-hot) or ``"compositional"``."""
         return self.config.rule_input
 
     @property
     def n_channels(self) -> int:
-        """Channels C of an observation: 1 + 2 · dim_ring, and one per task with the rule input."""
+        """Channels C of an observation: 1 + 2 · dim_ring, and those of the rule input."""
         return self.tables.n_channels
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from modcog.data.manifest import ARRAYS, OWN_COLUMNS, Manifest, ShardEntry, find
 from modcog.errors import ModcogError, unknown
 from modcog.files import look_below
 from modcog.tasks.condition import Condition
+from modcog.tasks.rule_input import check_rule_input, rule_places
 from modcog.trials.arrays import Trials, ranges, span, write_rule_input
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ _ADVICE = "modcog verify names everything that is damaged"
 _PIECE = 16 << 20  # bytes of observations that are checked at once
 
 
-def load(path: str | Path, *, rule_input: bool | None = None) -> DataSet:
+def load(path: str | Path, *, rule_input: bool | Literal["one-hot", "compositional"] | None = None) -> DataSet:
     """Open an exported data set; nothing is read before it is asked for.
 
     Args:
         path: its folder.
-        rule_input: append one one-hot column per task to the observations of ``Trials`` and torch data sets; None:
-            as the settings say.
+        rule_input: append the task to the observations of ``Trials`` and torch data sets, as in ``Battery``; None: as
+            the settings say.
 
     Raises:
         ModcogError: if the folder holds no whole data set, its manifest is damaged, a file is missing, a symbolic link
@@ -60,15 +61,15 @@ class DataSet(Mapping[str, "Split"]):
         layout: ``trials`` or ``stream``.
         format: of its files.
         unit: name of its items, ``trials`` or ``sequences``.
-        rule_input: ``Trials`` and torch data sets get one one-hot column per task.
+        rule_input: kind of the rule input that ``Trials`` and torch data sets get.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, rule_input: bool | None = None) -> None:
+    def __init__(self, path: Path, manifest: Manifest, rule_input: Any = None) -> None:
         self.path, self.manifest = path, manifest
         stored = manifest.stored
         self.layout, self.format = stored.layout, stored.format
         self.unit = "trials" if self.layout == "trials" else "sequences"
-        self.rule_input = bool(stored.rule_input if rule_input is None else rule_input)
+        self.rule_input = check_rule_input(stored.rule_input if rule_input is None else rule_input)
         get_format(self.format)  # now rather than in a worker process
         self._splits = {name: Split(self, name, shards) for name, shards in manifest.splits.items()}
 
@@ -213,11 +214,13 @@ class Split:
             raise unknown("column", name, self._columns)
         return np.concatenate([self._open(k).column(name) for k in range(self.n_shards)])
 
-    def torch(self, *, rule_input: bool | None = None, batch_first: bool = False) -> ExportedItems:
+    def torch(
+        self, *, rule_input: bool | Literal["one-hot", "compositional"] | None = None, batch_first: bool = False
+    ) -> ExportedItems:
         """Return the split as a map-style ``torch.utils.data.Dataset`` of items, with a collate function that pads.
 
         Args:
-            rule_input: append the one-hot columns of the tasks; None: as in ``load``.
+            rule_input: append the task to the observations, as in ``Battery``; None: as in ``load``.
             batch_first: the collate function gives (B, T, …) instead of (T, B, …).
 
         Examples:
@@ -226,9 +229,9 @@ class Split:
         """
         from modcog.data.torch import ExportedItems  # imports torch
 
-        rules = self.dataset.rule_input if rule_input is None else rule_input
-        n_rules, one_task = len(self.dataset.tasks) if rules else 0, self.dataset.layout == "trials"
-        return ExportedItems(self.read, len(self), n_rules=n_rules, one_task=one_task, batch_first=batch_first)
+        kind = self.dataset.rule_input if rule_input is None else check_rule_input(rule_input)
+        rules, one_task = rule_places(self.dataset.tasks, kind), self.dataset.layout == "trials"
+        return ExportedItems(self.read, len(self), rules=rules, one_task=one_task, batch_first=batch_first)
 
     def _trials(self, found: dict[str, NDArray[Any]]) -> Trials:
         manifest, length = self.dataset.manifest, found["length"]
@@ -247,10 +250,11 @@ class Split:
         )
         if not self.dataset.rule_input:
             return trials
+        places, width = rule_places(trials.tasks, self.dataset.rule_input)
         n_steps, channels = trials.packed_observations.shape
-        observations = np.zeros((n_steps, channels + len(trials.tasks)), np.float32)
+        observations = np.zeros((n_steps, channels + width), np.float32)
         observations[:, :channels] = trials.packed_observations
-        write_rule_input(observations[:, channels:], trials.task, trials.lengths)
+        write_rule_input(observations[:, channels:], places, trials.task, trials.lengths)
         return replace(trials, packed_observations=observations)
 
     def _open(self, k: int) -> Shard:

@@ -155,7 +155,7 @@ class Stored(_Model):
     layout: Literal["trials", "stream"]
     format: str
     padded: bool
-    rule_input: bool
+    rule_input: bool | Literal["compositional"]
     dim_ring: Annotated[int, Field(ge=1, le=2**20)]
     seq_len: Annotated[int, Field(ge=1, le=2**53)] | None
     tasks: Annotated[list[str], Field(min_length=1)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from modcog.tasks.rule_input import RulePlaces
 from modcog.trials.arrays import IGNORE, pad, write_rule_input
 
 
@@ -64,15 +65,21 @@ class ExportedItems(Dataset[Item]):
     Args:
         read: ``Split.read``.
         n: number of items.
-        n_rules: one-hot columns of the rule input to append to the observations.
+        rules: rule input to append to the observations; of width 0: none.
         one_task: every item has one task; else items are sequences of several trials.
         batch_first: ``collate`` gives (B, T, …) instead of (T, B, …).
     """
 
     def __init__(
-        self, read: Callable[..., dict[str, NDArray[Any]]], n: int, *, n_rules: int, one_task: bool, batch_first: bool
+        self,
+        read: Callable[..., dict[str, NDArray[Any]]],
+        n: int,
+        *,
+        rules: RulePlaces,
+        one_task: bool,
+        batch_first: bool,
     ) -> None:
-        self.read, self.n, self.n_rules, self.one_task, self.batch_first = read, n, n_rules, one_task, batch_first
+        self.read, self.n, self.rules, self.one_task, self.batch_first = read, n, rules, one_task, batch_first
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -85,11 +92,11 @@ class ExportedItems(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> Items:
         """Return several items at once, as a ``DataLoader`` prefers; they share the memory of one copy."""
-        found = self.read(indices, more_channels=self.n_rules)
+        found = self.read(indices, more_channels=self.rules.width)
         observations = np.require(found["observations"], requirements=["O", "W"])  # a copy, unless it is one
         task, steps = found["task"].astype(np.int64), found["steps"]
-        if self.n_rules:
-            write_rule_input(observations[:, -self.n_rules :], task, found["length"])
+        if self.rules.width:
+            write_rule_input(observations[:, -self.rules.width :], self.rules.places, task, found["length"])
         return Items(observations, found["labels"], task if self.one_task else np.full(len(steps), -1), steps)
 
     def collate(self, items: Sequence[Item]) -> PaddedBatch:

@@ -206,10 +206,10 @@ def _arrange(trials: Trials, source: Places, target: Places, shape: tuple[int, i
     trial = np.searchsorted(trials.offsets, source, side="right") - 1
     decision = source - trials.offsets[trial] >= trials.decision_start[trial]
     channels, size = trials.packed_observations.shape[1], shape[0] * shape[1]
-    observations = np.zeros((size, channels + len(trials.tasks) * config.rule_input), np.float32)
+    observations = np.zeros((size, channels + config.rule_places.width), np.float32)
     observations[target, :channels] = trials.packed_observations[source]
-    if config.rule_input:
-        observations[target, channels + trials.task[trial]] = 1
+    if config.rule_places.width:
+        observations[target[:, None], channels + config.rule_places.places[trials.task[trial]]] = 1
     labels, weights = np.full(size, IGNORE, np.int64), np.zeros(size, np.float32)
     labels[target], weights[target] = trials.packed_labels[source], np.where(decision, config.decision_weight, 1)
     arrays = (observations.reshape(*shape, -1), labels.reshape(shape), weights.reshape(shape))

@@ -17,6 +17,7 @@ from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
 from modcog.tables import Brief
 from modcog.tasks.names import resolve
+from modcog.tasks.rule_input import RulePlaces, rule_places
 from modcog.user_code import check_trust
 from modcog.validation import plain, read_settings, validated
 
@@ -188,9 +189,9 @@ class TrainConfig(Brief, BaseModel):
         return validated(BatteryConfig, {"rule_input": True, **self.battery, "tasks": self.tasks})
 
     @cached_property
-    def rule_input(self) -> bool:
-        """True if observations end with a one-hot column per task."""
-        return self.battery_settings().rule_input
+    def rule_places(self) -> RulePlaces:
+        """The channels of the rule input that are 1 in each task's trials; of width 0: there is none."""
+        return rule_places(self.tasks, self.battery_settings().rule_input)
 
     @classmethod
     def of(

@@ -166,9 +166,17 @@ def pad(
     return padded
 
 
-def write_rule_input(columns: NDArray[np.float32], task: NDArray[np.integer], lengths: NDArray[np.integer]) -> None:
-    """Write the rule input of packed trials into ``columns``, (S, n_tasks) zeros; ``task`` and ``lengths`` are (n,)."""
-    columns[np.arange(len(columns)), np.repeat(task, lengths)] = 1
+def write_rule_input(
+    columns: NDArray[np.float32],
+    places: NDArray[np.integer],
+    task: NDArray[np.integer],
+    lengths: NDArray[np.integer],
+) -> None:
+    """Write the rule input of packed trials into ``columns``, (S, R) zeros.
+
+    ``places``, (K, m), are the channels that are 1 in each task's trials; ``task`` and ``lengths`` are (n,).
+    """
+    columns[np.arange(len(columns))[:, None], np.repeat(places[task], lengths, axis=0)] = 1
 
 
 def ranges(start: NDArray[np.integer], count: NDArray[np.integer]) -> NDArray[np.int64]:

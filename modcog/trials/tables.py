@@ -17,6 +17,7 @@ from modcog.tables import Brief
 from modcog.tasks.base import Base
 from modcog.tasks.condition import DURATION, STEPS, Condition, Joint, flat
 from modcog.tasks.names import TaskSpec, parse
+from modcog.tasks.rule_input import RuleInput, RulePlaces, rule_places
 from modcog.trials.published import Published
 from modcog.trials.rules import Rules
 from modcog.trials.timing import TimingTable, check_timing, compile_timing
@@ -80,7 +81,7 @@ class Tables(Brief):
 
     Attributes:
         settings: that it was compiled from.
-        rule_input: observations end with a one-hot column per task.
+        rule_input: kind of the rule input that observations end with.
         rules: the rule set.
         specs: the tasks.
         rows: the base task of each, as the rules have it.
@@ -98,7 +99,7 @@ class Tables(Brief):
     """
 
     settings: Settings
-    rule_input: bool
+    rule_input: RuleInput
     rules: Rules
     specs: tuple[TaskSpec, ...]
     rows: tuple[Base, ...]
@@ -138,7 +139,12 @@ class Tables(Brief):
     @cached_property
     def n_channels(self) -> int:
         """Channels of an observation: fixation cue, two rings, and the rule input if there is one."""
-        return 1 + 2 * self.settings.dim_ring + (len(self.specs) if self.rule_input else 0)
+        return 1 + 2 * self.settings.dim_ring + self.rule_places.width
+
+    @cached_property
+    def rule_places(self) -> RulePlaces:
+        """The channels of the rule input that are 1 in each task's trials, counted from the first of them."""
+        return rule_places(self.tasks, self.rule_input)
 
     @cached_property
     def periods(self) -> tuple[tuple[str, ...], ...]:
@@ -165,8 +171,8 @@ class Tables(Brief):
         blank = np.zeros((len(self.specs), self.n_slots, self.n_channels), np.float32)
         blank[:, :, 0] = self.fixation_cue
         if self.rule_input:
-            task = np.arange(len(self.specs))
-            blank[task, :, 1 + 2 * self.settings.dim_ring + task] = 1
+            places = 1 + 2 * self.settings.dim_ring + self.rule_places.places
+            blank[np.arange(len(self.specs))[:, None], :, places] = 1
         return blank
 
     @cached_property
@@ -183,7 +189,7 @@ class Tables(Brief):
         return self.timing.mean.sum(axis=1) / self.settings.dt
 
 
-def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: bool) -> Tables:
+def compile_tables(tasks: Sequence[str], settings: Settings, rule_input: RuleInput) -> Tables:
     """Compile the tables of a battery.
 
     Raises:
