@@ -29,6 +29,7 @@ from modcog.checks import check_count
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation.evaluate import check_independence
 from modcog.evaluation.scoring import numbers
+from modcog.models.cells import MaskedRNN
 from modcog.seeds import Purpose, Seed
 from modcog.tables import Brief
 from modcog.trials.arrays import Trials, is_missing, join_by_task
@@ -59,17 +60,21 @@ class HiddenStates(Brief):
     packed: NDArray[Any]
 
     @classmethod
-    def of(cls, network: Network, trials: Trials, seed: int = 0) -> HiddenStates:
+    def of(cls, network: Network, trials: Trials, seed: int = 0, private_noise: bool = False) -> HiddenStates:
         """Run a network over given trials, each from the network's initial state.
 
         Args:
             network: a module or a function; see ``modcog.analysis.states``.
             trials: trials of the battery that it was trained on.
-            seed: seed of the network's private noise, if it has any.
+            seed: seed of the network's private noise.
+            private_noise: leave the private noise of a ``MaskedRNN`` on, as it was in training.
 
         Raises:
             ModcogError: if the network returns no states.
         """
+        if isinstance(network, MaskedRNN) and network.noise and not private_noise:
+            network = copy.deepcopy(network)
+            network.noise = 0.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
             parts = [trials[i : i + CHUNK] for i in range(0, len(trials), CHUNK)]
@@ -163,6 +168,7 @@ def hidden_states(
     tasks: Sequence[str] | None = None,
     n_trials: int = 100,
     seed: int = 0,
+    private_noise: bool = False,
     trust: bool = False,
 ) -> HiddenStates:
     """Run a network over new trials of a battery.
@@ -175,6 +181,8 @@ def hidden_states(
         tasks: some of the battery's tasks, which keep their place in the rule input; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials and of the network's noise.
+        private_noise: leave the private noise of a ``MaskedRNN`` on. It is off in all analyses, where it would count
+            as variance of the units; give them states to have it on.
         trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
@@ -185,15 +193,12 @@ def hidden_states(
     if isinstance(network, HiddenStates):
         return network
     model = open_network(network, trust)
-    battery = getattr(model, "battery", None) if battery is None else battery
-    if not isinstance(battery, Battery):
-        given = "none" if battery is None else type(battery).__name__
-        raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
+    battery = run_battery(model, battery)
     index = [battery.index(task) for task in (battery.tasks if tasks is None else tasks)]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
     trials = per_task(battery.tables, Seed.of(seed, Purpose.ANALYSIS), index, check_count("n_trials", n_trials))
-    return HiddenStates.of(model, join_by_task(trials), seed)
+    return HiddenStates.of(model, join_by_task(trials), seed, private_noise)
 
 
 def open_network(network: Network, trust: bool = False) -> Any:
@@ -203,6 +208,19 @@ def open_network(network: Network, trust: bool = False) -> Any:
     from modcog.training import load_model  # needs the extra ``train``; analyses of other networks do not
 
     return load_model(network, trust)
+
+
+def run_battery(network: Any, battery: Battery | None) -> Battery:
+    """Return the battery that was given, or that a loaded network was trained on.
+
+    Raises:
+        ModcogError: if there is neither.
+    """
+    battery = getattr(network, "battery", None) if battery is None else battery
+    if not isinstance(battery, Battery):
+        given = "none" if battery is None else type(battery).__name__
+        raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
+    return battery
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:

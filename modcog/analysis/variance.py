@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,19 +11,30 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
+from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import pdist, squareform
 
 from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states
 from modcog.battery import Battery
 from modcog.colours import STYLE, VERMILLION
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, unknown
+from modcog.seeds import Purpose, Seed
 from modcog.tables import Brief
 
 SILENT = 1e-3
 """Units whose largest task variance is below this share of the network's largest are left out."""
 
+SILENT_YANG2019 = 1e-3
+"""Units whose variance, summed over tasks, is not above this are left out by Yang et al."""
+
 MOST_CLUSTERS = 30
 """Largest number of clusters that is tried, as by Yang et al."""
+
+RESTARTS = 20
+"""Starts of k-means, as by Yang et al."""
+
+CLUSTERINGS = ("ward", "yang2019")
+"""Ways to choose and cluster units."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +71,7 @@ def task_variance(
     *,
     tasks: Sequence[str] | None = None,
     n_trials: int = 200,
+    clustering: str = "ward",
     seed: int = 0,
     trust: bool = False,
 ) -> TaskVariance:
@@ -74,12 +87,17 @@ def task_variance(
         battery: None: the one that the network was trained on.
         tasks: some of the battery's tasks, at least two; None: all.
         n_trials: number of trials of each task.
-        seed: seed of the trials.
+        clustering: ``"ward"``, as above, of the units whose largest variance is above 0.1 % of the network's largest;
+            or ``"yang2019"``: k-means with the best of 20 starts, of the units whose variances add up to more than
+            0.001, as in that paper.
+        seed: seed of the trials, and of the starts of k-means.
         trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Raises:
         ModcogError: if the network returns no states, there is a single task, or no unit varies.
     """
+    if clustering not in CLUSTERINGS:
+        raise unknown("clustering", clustering, CLUSTERINGS)
     states = hidden_states(network, battery, tasks=tasks, n_trials=n_trials, seed=seed, trust=trust)
     names = tuple(states.trials.tasks[i] for i in np.unique(states.trials.task))
     if len(names) < 2:
@@ -94,14 +112,21 @@ def task_variance(
     largest = variance.max(axis=1)
     if not largest.max() > 0:
         raise ModcogError("states: no unit varies over the trials of any task")
-    units = np.flatnonzero(largest > SILENT * largest.max())
+    as_yang = clustering == "yang2019"
+    units = np.flatnonzero(variance.sum(axis=1) > SILENT_YANG2019 if as_yang else largest > SILENT * largest.max())
+    if not units.size:
+        raise ModcogError(f"states: no unit's task variances add up to more than {SILENT_YANG2019:g}")
     normalised = variance[units] / largest[units, None]
-    order, cluster, silhouette, tried = clusters(normalised)
+    order, cluster, silhouette, tried = clusters(normalised, Seed.of(seed, Purpose.ANALYSIS).rng() if as_yang else None)
     return TaskVariance(names, variance, units[order], normalised[order], cluster[order], silhouette[order], tried)
 
 
-def clusters(points: Floats) -> tuple[NDArray[np.intp], NDArray[np.int64], Floats, dict[int, float]]:
+def clusters(
+    points: Floats, rng: np.random.Generator | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.int64], Floats, dict[int, float]]:
     """Cluster points (U, K) by Ward's method (Ward 1963), into the number with the largest mean silhouette.
+
+    With ``rng``, which draws its starts, by k-means instead (Lloyd 1982), each number of clusters from the best start.
 
     Returns:
         An order (U,) that keeps clusters together and near points side by side (Bar-Joseph et al. 2001); the cluster of
@@ -114,14 +139,34 @@ def clusters(points: Floats) -> tuple[NDArray[np.intp], NDArray[np.int64], Float
     # Above 2000 points, ordering takes longer than all the rest.
     tree, square = linkage(distances, "ward", optimal_ordering=n <= 2000), squareform(distances)
     order = leaves_list(tree)
-    partitions = {k: fcluster(tree, k, "maxclust") for k in range(2, min(MOST_CLUSTERS, n - 1) + 1)}
+    numbers = range(2, min(MOST_CLUSTERS, n - 1) + 1)
+    if rng is None:
+        partitions = {k: fcluster(tree, k, "maxclust") for k in numbers}
+    else:
+        partitions = {k: k_means(points, k, rng) for k in numbers}
     scores = {k: silhouettes(square, partition) for k, partition in partitions.items()}
     means = {k: float(score.mean()) for k, score in scores.items()}
     best = max(means, key=means.__getitem__)
+    if rng is not None:  # k-means knows no tree: clusters come where the tree has their first point
+        _, first = np.unique(partitions[best][order], return_index=True)
+        rank = np.argsort(np.argsort(first))[np.unique(partitions[best], return_inverse=True)[1]]
+        order = order[np.argsort(rank[order], kind="stable")]
     ordered = partitions[best][order]
     cluster = np.empty(n, np.int64)
     cluster[order] = np.cumsum(np.diff(ordered, prepend=ordered[0]) != 0)
     return order, cluster, scores[best], means
+
+
+def k_means(points: Floats, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the cluster of each of n points, (n,), by the best of ``RESTARTS`` starts from k of the points."""
+    found: list[tuple[float, NDArray[np.int64]]] = []
+    for _ in range(RESTARTS):
+        start = points[rng.choice(len(points), k, replace=False)]
+        with warnings.catch_warnings():  # a cluster may lose all its points
+            warnings.simplefilter("ignore", UserWarning)
+            centres, cluster = kmeans2(points, start, minit="matrix", iter=100)
+        found.append((float(((points - centres[cluster]) ** 2).sum()), cluster.astype(np.int64)))
+    return min(found, key=lambda one: one[0])[1]
 
 
 def silhouettes(distances: Floats, cluster: NDArray[np.integer]) -> Floats:

@@ -44,6 +44,7 @@ COMMANDS = {
     "sweep": ("modcog.cli.training:sweep", "Train and score the networks of a grid (resumable)."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Score a network on new trials."),
     "benchmark": ("modcog.cli.training:benchmark", "Compare a network with reference networks in a report."),
+    "analyse": ("modcog.cli.analysis:analyse", "Ask a question about trained networks."),
     "validate": ("modcog.cli.training:validate", "Test a claim of the Mod-Cog paper."),
     "doctor": ("modcog.cli.doctor:doctor", "Describe this installation, and test it in a few seconds."),
     "ceiling": (

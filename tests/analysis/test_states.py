@@ -115,9 +115,15 @@ def test_private_noise_comes_from_the_seed() -> None:
     network = models.build("lm-rnn", noise=0.1, **SIZES)
     trials = BATTERY.sample(5, seed=0)
     before = torch.get_rng_state()
-    first, again, other = (HiddenStates.of(network, trials, seed=seed).packed for seed in (1, 1, 2))
+    first, again, other = (HiddenStates.of(network, trials, seed, private_noise=True).packed for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+    off, off_again = (hidden_states(network, BATTERY, n_trials=2, seed=1).packed for _ in range(2))
+    network.noise = 0.0
+    assert np.array_equal(off, hidden_states(network, BATTERY, n_trials=2, seed=1).packed)
+    network.noise = 0.1
+    assert not np.array_equal(off, hidden_states(network, BATTERY, n_trials=2, seed=1, private_noise=True).packed)
+    assert np.array_equal(off, off_again)
     assert torch.equal(before, torch.get_rng_state())
 
 

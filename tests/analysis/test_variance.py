@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from modcog import Battery
 from modcog.analysis import HiddenStates, plot_task_variance, task_variance
 from modcog.analysis.variance import clusters, silhouettes
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, UnknownNameError
 
 TRIALS = Battery(["dlygo", "dms"], timing={"delay": 500}).sample(per_task=60, seed=0)
 STEP_TASK = np.repeat(TRIALS.task, TRIALS.lengths)
@@ -127,3 +127,22 @@ def test_figure_shows_the_matrix() -> None:
     figure = plot_task_variance(result)
     assert np.array_equal(figure.axes[0].images[0].get_array(), result.normalised.T)
     figure.canvas.draw()
+
+
+def test_the_clustering_of_yang2019() -> None:
+    """Units of an absolute variance, in groups that k-means finds whatever their order."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.eye(3), 8, axis=0) + rng.normal(0, 0.02, (24, 3))
+    order, cluster, _, tried = clusters(groups, np.random.default_rng(1))
+    assert max(tried, key=tried.__getitem__) == 3
+    assert sorted(order) == list(range(24))
+    assert [len(set(cluster[8 * k : 8 * k + 8])) for k in range(3)] == [1, 1, 1]
+    assert np.array_equal(np.unique(cluster[order], return_index=True)[1], [0, 8, 16])  # numbered in that order
+
+    states = hand_made()
+    scaled = HiddenStates(states.trials, np.hstack([states.packed, 0.01 * states.packed[:, :1]]))
+    chosen = task_variance(scaled, clustering="yang2019")
+    assert set(chosen.units) == set(np.flatnonzero(chosen.variance.sum(axis=1) > 1e-3))
+    assert 6 not in chosen.units
+    with pytest.raises(UnknownNameError, match="nearest: 'yang2019'"):
+        task_variance(scaled, clustering="yang")

@@ -1,0 +1,95 @@
+"""``modcog analyse``."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modcog.cli.options import PATH, trust
+from modcog.errors import ModcogError, unknown
+from modcog.extras import require
+from modcog.tasks import names
+
+
+@click.command
+@click.argument("question")
+@click.argument("runs", nargs=-1, required=True, type=PATH)
+@click.option("--out", type=PATH, metavar="DIR", help="Folder of table and figure.  [default: RUN/analysis]")
+@click.option("--tasks", metavar="A,B,…", help="Some of the tasks, or a collection.  [default: all]")
+@click.option("--n-trials", type=click.IntRange(1), metavar="N", help="Number of trials of each task.")
+@click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="Other argument of the Python function.")
+@trust
+def analyse(
+    question: str,
+    runs: tuple[Path, ...],
+    out: Path | None,
+    tasks: str | None,
+    n_trials: int | None,
+    seed: int,
+    values: tuple[str, ...],
+    trust: bool,
+) -> None:
+    """Ask a question about trained networks.
+
+    Questions:
+      composition  Combinations of base task and extension that were not trained.
+      shift        Longer intervals, delays and sequences, other noise and coherences.
+      lesions      Silenced clusters of units, or patches of the sheet.
+      pruning      Shares of the synapses cut, in three orders.
+      variance     Task variance of each unit, and clusters of units.
+      likeness     Geometry of the states of several networks on the same trials.
+
+    DIR gets a table, QUESTION.csv, and a figure, QUESTION.png; means are shown. RUNS are folders of training runs, one
+    for all questions but likeness. It takes from seconds to two minutes.
+
+    Examples:
+      modcog analyse shift runs/lm
+      modcog analyse lesions runs/lm --set groups=patches --tasks yang19
+      modcog analyse likeness runs/lm runs/dense runs/gru --out runs/likeness
+    """
+    require("train", "modcog analyse")
+    from modcog.analysis.questions import QUESTIONS
+    from modcog.experiments.sweeps.results import write_table
+    from modcog.plot import save
+
+    if question not in QUESTIONS:
+        raise unknown("question", question, QUESTIONS)
+    asked = QUESTIONS[question]
+    if asked.several != (len(runs) > 1):
+        raise ModcogError(f"{question}: got {len(runs)} runs, takes {'two or more' if asked.several else 'one'}")
+    options: dict[str, Any] = {"seed": seed, "trust": trust, **_options(asked.measure, values)}
+    if tasks is not None:
+        options["tasks"] = names.resolve(tasks.split(",") if "," in tasks else tasks)
+    if n_trials is not None:
+        options["n_trials"] = n_trials
+    by_name = len({run.name for run in runs}) == len(runs)
+    several = {run.name if by_name else str(run): run for run in runs}
+    result = asked.measure(several if asked.several else runs[0], **options)
+    table, folder = asked.table(result), out or runs[0] / "analysis"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(table, folder / f"{question}.csv")
+    save(asked.draw(result), folder / f"{question}.png")
+    click.echo(asked.summary(table).round(3).to_string())
+    click.echo(folder / f"{question}.png")
+
+
+def _options(measure: Any, values: tuple[str, ...]) -> dict[str, Any]:
+    """Read NAME=VALUE, the value as JSON or else as text."""
+    known = inspect.signature(measure).parameters.keys() - {"network", "networks", "battery", "trust"}
+    found = {}
+    for given in values:
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise ModcogError(f"--set: got {given!r}, must be NAME=VALUE")
+        if name not in known:
+            raise unknown("argument", name, sorted(known))
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

@@ -1,0 +1,72 @@
+"""Shifted trials: that they are what they are called, and beside their own ceiling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modcog import Battery, ModcogError, UnknownNameError
+from modcog.analysis import plot_shift, shift
+from modcog.analysis.shift import SHIFTS
+from modcog.evaluation import levels
+
+BATTERY = Battery(["go", "dlygo", "dlygointr", "goseql", "dm1", "dms", "dlydm1"])
+
+
+def hold(observations: np.ndarray) -> np.ndarray:
+    """Hold fixation always."""
+    return np.zeros(observations.shape[:2], int)
+
+
+def test_each_shift_concerns_the_tasks_whose_trials_it_changes() -> None:
+    table = shift(hold, BATTERY, n_trials=3).table
+    tasks = {name: list(rows["task"].unique()) for name, rows in table.groupby("shift")}
+    assert tasks == {
+        "interval": ["dlygointr"],
+        "delay": ["dlygo", "dms", "dlydm1"],
+        "sequence": ["goseql"],
+        "noise": ["dm1", "dms", "dlydm1"],
+        "coherence": ["dm1"],
+    }
+    assert (table.groupby("shift")["point"].first() == "trained").all()
+    for name, points in table.groupby("shift")["point"].nunique().items():
+        assert points == len(SHIFTS[name].points(BATTERY))
+    assert len(plot_shift(type("Result", (), {"table": table})()).axes) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "column", "lowest", "highest"),
+    [
+        ("interval", "dlygointr", "interval_ms", 1300, 2400),
+        ("delay", "dlygo", "duration_delay", 1300, 2400),
+        ("sequence", "goseql", "duration_decision", 2000, 4000),
+    ],
+)
+def test_trials_are_as_long_as_it_says(name: str, task: str, column: str, lowest: float, highest: float) -> None:
+    points = SHIFTS[name].points(BATTERY)
+    samples = {
+        label: BATTERY.replace(**changes).sample(200, task=task, seed=0).conditions[column]
+        for label, changes in points.items()
+    }
+    trained = samples.pop("trained")
+    shifted = np.concatenate(list(samples.values()))
+    assert trained.max() < lowest <= shifted.min()
+    assert highest - 20 <= shifted.max() <= highest
+
+
+def test_levels_are_those_of_the_shifted_trials() -> None:
+    table = shift(hold, BATTERY, shifts=["noise", "coherence"], tasks=["dm1"], n_trials=3).table
+    ceiling = table.set_index(["shift", "point"])["ceiling"]
+    stored = levels(BATTERY)["dm1"].decision_ceiling
+    assert ceiling["noise", "trained"] == ceiling["coherence", "trained"] == stored
+    assert ceiling["noise", "× 0.5"] > stored > ceiling["noise", "× 2"] > ceiling["noise", "× 4"]
+    assert ceiling["coherence", "0.48"] > ceiling["coherence", "0.12"] > ceiling["coherence", "0.02"]
+    assert (table["best_strategy"] <= table["ceiling"] + 1e-9).all()
+    np.testing.assert_allclose(table["accuracy"], 0)  # it never answers
+
+
+def test_unknown_shifts_and_tasks_without_one() -> None:
+    with pytest.raises(UnknownNameError, match="nearest: 'interval'"):
+        shift(hold, BATTERY, shifts=["intervals"])
+    with pytest.raises(ModcogError, match="none changes the trials of go"):
+        shift(hold, BATTERY, tasks=["go"])
