@@ -37,6 +37,10 @@ from modcog.version import __version__
 COMMANDS = {
     "list": ("modcog.cli.tasks:list_tasks", "List the tasks of the battery."),
     "show": ("modcog.cli.show:show", "Describe tasks, with example trials and a picture."),
+    "play": (
+        "modcog.cli.play:play",
+        "Play a task yourself, and compare your accuracy with chance and the ideal observer's.",
+    ),
     "sample": ("modcog.cli.data:sample", "Sample trials into an .npz file."),
     "export": ("modcog.cli.data:export", "Write a data set (resumable)."),
     "verify": ("modcog.cli.data:verify", "Check a data set against its manifest."),

@@ -26,13 +26,16 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
 
 
-def one_of(kind: str, allowed: Callable[[], Collection[str]]) -> dict[str, Any]:
-    """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong."""
+def one_of(kind: str, allowed: Callable[[], Collection[str]], read: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong.
+
+    ``read`` turns what is given into a name.
+    """
 
     def check(ctx: click.Context, option: click.Parameter, given: str | None) -> str | None:
-        if given is not None and given not in allowed():
-            raise unknown(kind, given, allowed())
-        return given
+        if given is not None and (name := read(given)) not in allowed():
+            raise unknown(kind, name, allowed())
+        return given if given is None else name
 
     def complete(ctx: click.Context, option: click.Parameter, start: str) -> list[str]:
         return [name for name in dict.fromkeys(allowed()) if name.startswith(start)]
@@ -158,16 +161,14 @@ def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
 def tasks_of(words: Iterable[str]) -> list[str]:
     """Return the tasks that words of a command line stand for, each once.
 
-    A word is a task, a collection or the id of an environment. ``go`` is both a task and a family, and means the task.
+    A word is a task, its id, or a collection. ``go`` is both a task and a family, and means the task.
 
     Raises:
         UnknownNameError: for a word that is none of these.
     """
     found: dict[str, None] = {}
     for word in words:
-        name = word.removeprefix("modcog/").removesuffix("-v0") if word.startswith("modcog/") else word
-        known = name in names.known_tasks()  # then it is read once, where the battery's settings are checked
-        found.update(dict.fromkeys([name] if known else names.resolve(name)))
+        found.update(dict.fromkeys([word] if word in names.known_tasks() else names.resolve(word)))
     return list(found)
 
 

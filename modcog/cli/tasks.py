@@ -22,7 +22,7 @@ COLUMNS = ("index", "name", "family", "extension", "summary")
 @click.option("--collection", help="Name of a collection.", **one_of("collection", lambda: names.COLLECTIONS))
 @click.option("--family", help="go, decision or match.", **one_of("family", lambda: [b.family for b in BASES.values()]))
 @click.option("--extension", help=", ".join(EXTENSIONS) + ".", **one_of("extension", lambda: EXTENSIONS))
-@click.option("--base", help="Base task, with its variants.", **one_of("base task", lambda: BASES))
+@click.option("--base", help="Base task, with its variants.", **one_of("base task", lambda: BASES, names.without_id))
 @as_json
 def list_tasks(as_json: bool, collection: str | None, **wanted: str | None) -> None:
     """List the tasks of the battery.

@@ -1,0 +1,131 @@
+"""A game in a window of pygame's: the pictures of the environment, with room for text below them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from textwrap import wrap
+from typing import Any
+
+from modcog.battery import Battery
+from modcog.envs.render import DPI, SIZE, Picture
+from modcog.extras import require
+from modcog.play.game import HOW, Frame, Leave, words
+
+WIDTH, PICTURE = (round(inches * DPI) for inches in SIZE)
+
+HEIGHT = PICTURE + 200
+"""Height of the window, px."""
+
+LINE = 18
+"""Height of a line of text, px."""
+
+COLUMNS = 84
+"""Characters in one."""
+
+MORE = (
+    " Direction 0 is at the right of a ring, and numbers rise anticlockwise. A click on a ring answers, too, one in "
+    "its middle by holding fixation."
+)
+"""What there is to know about windows besides."""
+
+OPENED_BY = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+"""Environment variables of which one is set where windows can be opened, but on Windows and macOS."""
+
+
+def has_display() -> bool:
+    """Return True unless this is surely a machine without a display; pygame is not imported."""
+    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, OPENED_BY))
+
+
+class Window:
+    """A game in a window; a click on a ring answers with its direction, one on its middle by holding fixation.
+
+    Args:
+        battery: whose rings are shown.
+
+    Raises:
+        MissingExtraError: without pygame.
+        OSError: if no window can be opened.
+    """
+
+    def __init__(self, battery: Battery) -> None:
+        require("play", "a window to play in (--terminal plays without one)")
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        import pygame
+
+        self._pygame: Any = pygame
+        task = battery.tasks[0]
+        self._picture = Picture(battery.settings.dim_ring, task, "rgb_array", fps=1)
+        try:
+            pygame.display.init()
+            self._surface = pygame.display.set_mode((WIDTH, HEIGHT), pygame.SCALED | pygame.RESIZABLE)
+        except pygame.error as error:
+            raise OSError(f"no window can be opened: {error}") from None
+        pygame.event.set_blocked(pygame.MOUSEMOTION)  # each would draw the window anew
+        pygame.display.set_caption(f"modcog play {task}")
+        pygame.font.init()
+        self._font = pygame.font.Font(None, 20)
+        keys = {
+            "right": (pygame.K_RIGHT, pygame.K_d), "left": (pygame.K_LEFT, pygame.K_a),
+            "hold": (pygame.K_DOWN, pygame.K_s), "enter": (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_SPACE),
+            "quit": (pygame.K_q, pygame.K_ESCAPE),
+        }  # fmt: skip
+        self._keys = {code: name for name, codes in keys.items() for code in codes}
+
+    def show(self, frame: Frame, seconds: float) -> None:
+        """Show a frame for a time."""
+        end = time.monotonic() + seconds
+        self._draw(frame, "", None)
+        while True:
+            for event in self._pygame.event.get():
+                self._meaning(event)
+            if (left := end - time.monotonic()) <= 0:
+                return
+            time.sleep(min(left, 0.01))
+
+    def ask(self, frame: Frame, action: int) -> str | int:
+        """Show a frame with the answer as it stands, and return the next key or the action clicked on."""
+        self._draw(frame, f"Step {frame.place + 1} of {frame.steps}, your answer: {words(action)}", (action, None))
+        return self._meaning(self._pygame.event.wait())
+
+    def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:
+        """Show a text, beside a frame with the last action and its label, until the player goes on."""
+        how = "" if frame else HOW.format(more=MORE)
+        self._draw(frame, f"{text}\n{how}\nEnter goes on.", last)
+        while self._meaning(self._pygame.event.wait()) != "enter":
+            pass
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pygame.quit()
+
+    def _draw(self, frame: Frame | None, text: str, last: Any) -> None:
+        pygame, top = self._pygame, LINE
+        self._surface.fill("white")
+        if frame is not None:
+            image = self._picture.draw(frame.observation, f"trial {frame.trial} · {frame.period}", frame.step, last)
+            assert image is not None  # of rgb_array
+            self._surface.blit(pygame.image.frombuffer(image.tobytes(), (WIDTH, PICTURE), "RGB"), (0, 0))
+            top = PICTURE
+        for line in (line for paragraph in text.splitlines() for line in [*wrap(paragraph, COLUMNS), ""]):
+            self._surface.blit(self._font.render(line, True, "black"), (LINE, top))
+            top += LINE if line else LINE // 2
+        pygame.display.flip()
+
+    def _meaning(self, event: Any) -> str | int:
+        """Return the meaning of an event, an action for a click, or an empty text if it has none.
+
+        Raises:
+            Leave: at q or Escape, and if the window is closed.
+        """
+        pygame, found = self._pygame, ""
+        if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            action = self._picture.action_at(*event.pos)
+            return "" if action is None else action
+        if event.type == pygame.KEYDOWN:
+            found = self._keys.get(event.key, "")
+        if event.type == pygame.QUIT or found == "quit":
+            raise Leave
+        return found
