@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust
+from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust, wrapped
 from modcog.errors import ModcogError, printable, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
@@ -37,10 +37,10 @@ def train(
 
     Examples:
       modcog train --preset quick --out runs/quick
-      modcog train --arch lm-rnn --tasks modcog132 --hidden 256 --density 0.1 --steps 20000 --out runs/lm
+      modcog train --arch lm-rnn --density 0.1 --steps 20000 --out runs/lm
       modcog train --resume --out runs/lm
-      modcog train --arch gru --tasks go,dms,dlydm1 --target-accuracy 0.9 --out runs/gru
-      modcog train --arch lm-rnn --model init=identity --battery dt=50 --config run.toml --out runs/mine
+      modcog train --arch gru --tasks go,dms --target-accuracy 0.9 --out runs/gru
+      modcog train --config run.toml --model init=identity --battery dt=50
     """
     require("train", "modcog train")
     from torch import distributed
@@ -65,7 +65,7 @@ def train(
     interrupted = run.status == "interrupted"
     together = distributed.is_available() and distributed.is_initialized()
     if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
-        click.echo(summary(run))
+        click.echo(wrapped(summary(run), 2))
         if interrupted:
             again = ["modcog", "train", "--resume", *(["--trust"] if is_import_path(config.arch) else [])]
             click.echo(f"To resume: {shlex.join([*again, '--out', str(out)])}")
@@ -105,7 +105,7 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
 
     Examples:
       modcog sweep density.toml --out runs/density --jobs 2
-      modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
+      modcog sweep density.toml --dask tcp://head:8786 --table parquet
     """
     require("train", "modcog sweep")
     if table == "parquet":
@@ -149,9 +149,9 @@ def benchmark(
     seed. Only --tasks, --battery, --hidden, --model and --seeds go with it. The folder of a run is scored as it is.
 
     Examples:
-      modcog benchmark my_package.my_module:make_network --tasks modcog132 --steps 20000 --seeds 3 --jobs 2
-      modcog benchmark lm-rnn --density 0.1 --tasks yang19 --steps 5000 --out runs/sparse
-      modcog benchmark my_package.my_module:predict --no-train --battery rule_input=false
+      modcog benchmark my_package.my_module:make_network --seeds 3 --jobs 2
+      modcog benchmark lm-rnn --density 0.1 --tasks yang19 --out runs/sparse
+      modcog benchmark my_network:predict --no-train --battery rule_input=false
       modcog benchmark runs/lm
     """
     require("train", "modcog benchmark")
@@ -180,11 +180,12 @@ def benchmark(
         battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
         report = score(import_object(network), battery, name=network, **options, **making)
     for seed in report.failed:
-        click.echo(f"{seed.name}: {seed.error or seed.status}")
+        click.echo(wrapped(f"{seed.name}: {seed.error or seed.status}", 2))
     over = report.rows[0]
     share = f", {interval(over.share)} % of the way from chance to the ceiling" if over.share else ""
-    click.echo(f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %")
-    click.echo("\n".join([*report.notes, str(options["out"] / "report.html")]))
+    said = f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %"
+    click.echo(wrapped("\n".join([said, *report.notes]), 2))
+    click.echo(options["out"] / "report.html")
     return 1 if report.failed else 0
 
 
@@ -221,7 +222,7 @@ def validate(
 
     Claims:
       C1     A pool of autapses solves the 20 base tasks.
-      C2     Autapses fail on interval and sequence tasks where an LM-RNN does not.
+      C2     Autapses fail on interval and sequence tasks; an LM-RNN does not.
       C3     An LM-RNN learns faster than a dense network; a density is best.
       C4     Locality, not sparsity alone.
       C5     As many synapses instead of as many units.
@@ -257,5 +258,5 @@ def validate(
         folder = folder_of(find(claim), preset, options["out"])
     else:
         folder, verdict = tables, judge_again(find(claim), tables)
-    click.echo(verdict_text(find(claim), verdict))
+    click.echo(wrapped(verdict_text(find(claim), verdict), 2))
     click.echo(folder)

@@ -19,7 +19,7 @@ from modcog.tasks.table import BASES, YANG19
 _SIGN = {"r": +1, "l": -1}
 _LETTER = {+1: "r", -1: "l"}
 _GRAMMAR = re.compile(r"(?P<base>.+?)(?:int(?P<interval>[rl]))?(?:seq(?P<sequence>[rl]))?")
-_ID = re.compile(r"(?:modcog:)?(?:modcog/)?(?P<task>.*?)(?:-v0)?", re.DOTALL)
+_ID = re.compile(r"(?:modcog:)?(?:modcog/)?(?P<task>\w+)(?:-v0)?")
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def compose(base: str, interval: int = 0, sequence: int = 0) -> str:
 def without_id(name: str) -> str:
     """Return the task's name in the id of an environment, ``modcog/<name>-v0``, whole or in part; else the name."""
     found = _ID.fullmatch(name)
-    assert found is not None  # any text is a task at least
-    return found["task"]
+    return found["task"] if found else name
 
 
 def parse(name: str) -> TaskSpec:
