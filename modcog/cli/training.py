@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from modcog.training.run import Run
 
 
+LONG = 30
+"""Seconds of training from which on the time is said beforehand."""
+
+
 @click.command
 @click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
 @click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
@@ -47,20 +51,27 @@ def train(
 
     from modcog.training import train as train_network
     from modcog.training.checkpoint import checkpoints
+    from modcog.training.duration import about, training_seconds
     from modcog.training.run import CHECKPOINTS, RUN, read_run
 
-    settings["out"] = out
+    settings["out"], done = out, 0
     if resume and os.path.lexists(out / RUN):
         if preset is not None:
             raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
         saved = read_run(out, trust or "arch" in settings)
         config = validated(TrainConfig, {**saved.record["config"], **settings})
+        done = min(saved.record["progress"]["step"], config.steps)
     else:
         config = TrainConfig.of(preset, **settings)
         if resume and checkpoints(out / CHECKPOINTS):
             raise ModcogError(f"--resume: {out} holds checkpoints without {RUN}, so that their settings are unknown")
         if resume:
             click.echo(f"There is no run in {printable(str(out))}; starting one.", err=True)
+    seconds = training_seconds(config) * (1 - done / config.steps)
+    first = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"  # of processes that train together
+    if first and (preset or seconds > LONG):
+        early = ", less if it reaches its target" if config.target_accuracy else ""
+        click.echo(f"Training takes {about(seconds)}{early}.", err=True)
     run = train_network(config, resume=resume, progress_bar=progress)
     interrupted = run.status == "interrupted"
     together = distributed.is_available() and distributed.is_initialized()
@@ -113,8 +124,15 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
     from modcog.experiments.sweeps import Grid, curves, results
     from modcog.experiments.sweeps import sweep as run_sweep
     from modcog.experiments.sweeps.results import write_table
+    from modcog.experiments.sweeps.runner import unfinished
+    from modcog.training.duration import about, training_seconds
 
-    done = run_sweep(Grid.of(grid, trust), out, **running)
+    runs = Grid.of(grid, trust)
+    left = unfinished(runs.cells(out.absolute()))
+    if left:
+        seconds = sum(training_seconds(cell.config) for cell in left)
+        click.echo(f"{len(left)} runs are left, {about(seconds)}.", err=True)
+    done = run_sweep(runs, out, **running)
     write_table(results(done.records), done.out / f"results.{table}")
     write_table(curves(done.records), done.out / f"curves.{table}")
     click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
@@ -157,8 +175,10 @@ def benchmark(
     require("train", "modcog benchmark")
     from modcog.battery import Battery
     from modcog.experiments.benchmark import run, score
+    from modcog.experiments.benchmark.bench import SEEDS, check_seeds
     from modcog.experiments.benchmark.page import interval
     from modcog.models import ARCHITECTURES
+    from modcog.training.duration import about, training_seconds
 
     for name in ("seeds", "dask", "preset"):
         if (value := options.pop(name)) is not None:
@@ -172,7 +192,11 @@ def benchmark(
         for name in {"arch", "out"} & settings.keys():
             raise ModcogError(f"--config: it holds {name!r}, which a benchmark takes from its command line")
         start = {name: value for name, value in PRESETS.get(settings.pop("preset", ""), {}).items() if name != "arch"}
-        report = run(network, progress=progress, **options, **{**start, **settings})
+        settings = {**start, **settings}
+        seeds = settings.pop("seeds", SEEDS)
+        seconds = training_seconds(TrainConfig.of(arch=network, **settings)) * check_seeds(seeds)
+        click.echo(f"Training {seeds} networks takes {about(seconds)}, less where some are finished.", err=True)
+        report = run(network, progress=progress, seeds=seeds, **options, **settings)
     else:
         _check_effect(settings, ("tasks", "battery", "hidden", "model", "seeds"), "nothing is trained")
         making = {name: settings.pop(name) for name in ("seeds", "hidden") if name in settings}
@@ -243,14 +267,14 @@ def validate(
     from modcog.experiments.claims import validate as run_claim
     from modcog.experiments.claims.pages import verdict_text
     from modcog.experiments.claims.validation import find, folder_of, judge_again
+    from modcog.training.duration import about
 
     if tables is None:
         options["seeds"] = range(seeds) if seeds else None
         needed = plan(claim, preset, **options)
-        hours = needed.hours if needed.hours >= 1 else 60 * needed.hours
         click.echo(
             f"{find(claim).name}, {preset} preset: {needed.judged} runs to judge by and {needed.searched} that choose "
-            f"learning rates are left, about {max(1, hours):.0f} core {'hours' if needed.hours >= 1 else 'minutes'}"
+            f"learning rates are left, {about(needed.seconds)}"
             + ("; a small preset is for a look, its verdicts say little" if preset == "small" else ""),
             err=True,
         )
