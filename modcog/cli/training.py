@@ -49,6 +49,7 @@ def train(
     require("train", "modcog train")
     from torch import distributed
 
+    from modcog.models import configure
     from modcog.training import train as train_network
     from modcog.training.checkpoint import checkpoints
     from modcog.training.duration import about, training_seconds
@@ -71,6 +72,7 @@ def train(
     first = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"  # of processes that train together
     if first and (preset or seconds > LONG):
         early = ", less if it reaches its target" if config.target_accuracy else ""
+        configure(config.arch, hidden=config.hidden, **config.model)  # what is wrong with it is said alone
         click.echo(f"Training takes {about(seconds)}{early}.", err=True)
     run = train_network(config, resume=resume, progress_bar=progress)
     interrupted = run.status == "interrupted"
@@ -274,7 +276,7 @@ def validate(
         needed = plan(claim, preset, **options)
         click.echo(
             f"{find(claim).name}, {preset} preset: {needed.judged} runs to judge by and {needed.searched} that choose "
-            f"learning rates are left, {about(needed.seconds)}"
+            f"learning rates are left, {about(3600 * needed.hours)}"
             + ("; a small preset is for a look, its verdicts say little" if preset == "small" else ""),
             err=True,
         )

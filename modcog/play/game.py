@@ -64,8 +64,8 @@ class Screen(Protocol):
     def show(self, frame: Frame, seconds: float) -> None:
         """Show a frame for a time."""
 
-    def ask(self, frame: Frame, action: int) -> str | int:
-        """Show a frame with the answer as it stands.
+    def ask(self, frame: Frame, action: int, text: str) -> str | int:
+        """Show a frame with the answer as it stands, which the text says, too.
 
         Returns:
             The next key, ``"left"``, ``"right"``, ``"hold"`` or ``"enter"``; a number, the action that was clicked on;
@@ -118,7 +118,7 @@ def play(
                     screen.show(frame, trial.dt / 1000 / speed)
                     continue
                 if moving or frame.step == trial.decision_start[0]:
-                    action = answer(screen, frame, action, battery.settings.dim_ring)
+                    action = answer(screen, frame, action, battery.settings.dim_ring, moving)
                 actions[i, frame.step] = action
             done += 1
             screen.tell(outcome(trial, actions[i]), frame, (action, int(trial.packed_labels[-1])))
@@ -133,10 +133,11 @@ def frames(trial: Trials, number: int) -> Iterator[Frame]:
             yield Frame(number, period, step, place, steps, observation)
 
 
-def answer(screen: Screen, frame: Frame, action: int, n: int) -> int:
+def answer(screen: Screen, frame: Frame, action: int, n: int, moving: bool) -> int:
     """Return a player's answer at a step of the decision, one of n directions or 0; ``action`` is chosen at first."""
+    place = f"Step {frame.place + 1} of {frame.steps}, your" if moving else "Your"
     while True:
-        match screen.ask(frame, action):
+        match screen.ask(frame, action, f"{place} answer: {words(action)}"):
             case "right":
                 action = action % n + 1
             case "left":

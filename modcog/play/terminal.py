@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from textwrap import fill
-from typing import Any
 
 import click
 import numpy as np
@@ -16,7 +18,7 @@ from rich.text import Text
 
 from modcog.battery import Battery
 from modcog.errors import ModcogError
-from modcog.play.game import HOW, Frame, Leave, words
+from modcog.play.game import HOW, Frame, Leave
 
 RAMP = " .:-=+*#%@"
 """Characters for an activity from 0 to 1; ASCII, since some terminals know no other."""
@@ -48,9 +50,12 @@ class Terminal:
         if self._n > most:
             raise ModcogError(f"dim_ring: got {self._n}, must be at most {most} in a terminal of {width} columns")
         self._wide, self._width = 1 + (2 * self._n <= most), min(width, 100)
-        console = Console(stderr=True)
-        self._live = Live(console=console, auto_refresh=False, transient=True) if _is_terminal() else None
-        self._typed = False
+        self._typed, self._held = False, ExitStack()
+        self._live: Live | None = None
+        if _is_terminal():
+            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self._held.enter_context(_key_by_key())
+            self._held.callback(self._live.stop)
 
     def show(self, frame: Frame, seconds: float) -> None:
         """Show a frame for a time."""
@@ -66,30 +71,30 @@ class Terminal:
             click.echo(rows[1])
         time.sleep(max(0.0, end - time.monotonic()))
 
-    def ask(self, frame: Frame, action: int) -> str | int:
+    def ask(self, frame: Frame, action: int, text: str) -> str | int:
         """Show a frame with the answer as it stands, and return the next key."""
         head, *rows = self._rows(frame)
         if self._live is not None:
             places = (MARGIN + (action - 1) * self._wide + ring * (self._n * self._wide + 3) for ring in (0, 1))
-            marks = np.full(MARGIN + 2 * self._n * self._wide + 4, " ")
-            marks[list(places)] = "^" if action else " "
-            self._live.start()
-            said = f"step {frame.place + 1} of {frame.steps}, your answer: {words(action)}"
-            self._live.update(Text("\n".join([head, *rows, "".join(marks), said])), refresh=True)
             if self._typed:  # while time ran
                 _forget_typed()
                 self._typed = False
+            marks = np.full(MARGIN + 2 * self._n * self._wide + 4, " ")
+            marks[list(places)] = "^" if action else " "
+            self._live.start()
+            self._live.update(Text("\n".join([head, *rows, "".join(marks), text])), refresh=True)
             return _key()
         key = _key()
         if key == "enter":
             if frame.place == 0:
                 click.echo(f"\n{head}\n{rows[0]}")
-            click.echo(f"{rows[1]}\nyour answer: {words(action)}")
+            click.echo(f"{rows[1]}\n{text}")
         return key
 
     def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:
         """Show a text until the player goes on."""
-        self.close()
+        if self._live is not None:
+            self._live.stop()
         paragraphs = text.splitlines() + ([] if frame else [HOW.format(more="")])
         click.echo("\n" + "\n".join(fill(paragraph, self._width) for paragraph in paragraphs))
         click.echo("Enter goes on.")
@@ -98,8 +103,7 @@ class Terminal:
 
     def close(self) -> None:
         """Leave the screen as it was."""
-        if self._live is not None:
-            self._live.stop()
+        self._held.close()
 
     def _rows(self, frame: Frame) -> list[str]:
         """Return the head of a frame, the numbers of the directions, and the step as a row of characters."""
@@ -125,24 +129,50 @@ def _key() -> str:
     Raises:
         Leave: at q, and at the end of the input.
     """
-    try:
-        typed = click.getchar() if sys.stdin.isatty() else sys.stdin.read(1)
-    except EOFError:
-        typed = ""
-    if typed == "\x1b":  # of a pipe; a terminal gives the whole key at once
-        typed += sys.stdin.read(2)
-    if typed.lower() in ("", "q"):
+    typed = _typed(1)
+    if typed == "\x1b":  # of an arrow
+        typed += _typed(2)
+    if typed.lower() in ("", "\x04", "q"):  # the second is Ctrl-D
         raise Leave
     return KEYS.get(typed, KEYS.get(typed.lower(), ""))
 
 
+def _typed(n: int) -> str:
+    """Return n characters of the input, or on Windows the next key."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read(n)
+    if sys.platform == "win32":
+        with suppress(EOFError):
+            return click.getchar()
+        return ""
+    return os.read(sys.stdin.fileno(), n).decode("latin-1")  # not from a buffer, which could not be emptied
+
+
+@contextmanager
+def _key_by_key() -> Iterator[None]:
+    """Let the terminal hand over each key at once and show none of them, for the block."""
+    if sys.platform == "win32":
+        yield
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
 def _forget_typed() -> None:
     """Drop what was typed before it was asked for."""
-    try:
-        import termios
-    except ImportError:  # Windows
-        msvcrt: Any = __import__("msvcrt")
+    if sys.platform == "win32":
+        import msvcrt
+
         while msvcrt.kbhit():
             msvcrt.getwch()
-    else:
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        return
+    import termios
+
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)

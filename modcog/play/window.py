@@ -11,7 +11,7 @@ from typing import Any
 from modcog.battery import Battery
 from modcog.envs.render import DPI, SIZE, Picture
 from modcog.extras import require
-from modcog.play.game import HOW, Frame, Leave, words
+from modcog.play.game import HOW, Frame, Leave
 
 WIDTH, PICTURE = (round(inches * DPI) for inches in SIZE)
 
@@ -85,9 +85,9 @@ class Window:
                 return
             time.sleep(min(left, 0.01))
 
-    def ask(self, frame: Frame, action: int) -> str | int:
+    def ask(self, frame: Frame, action: int, text: str) -> str | int:
         """Show a frame with the answer as it stands, and return the next key or the action clicked on."""
-        self._draw(frame, f"Step {frame.place + 1} of {frame.steps}, your answer: {words(action)}", (action, None))
+        self._draw(frame, text, (action, None))
         return self._meaning(self._pygame.event.wait())
 
     def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:

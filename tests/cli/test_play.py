@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -81,6 +84,33 @@ def test_a_display_that_does_not_work_leaves_the_terminal(run, monkeypatch) -> N
     assert err.startswith("no window can be opened: ")
     assert err.endswith("; playing in the terminal\n")
     assert "trial 1, sample" in out
+
+
+def test_in_a_terminal_each_step_replaces_the_one_before(tmp_path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "modcog", "play", "dlygo", "--terminal", *QUICK]
+    game = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    script = [("goes on", b"\n"), ("hold fixation", b"\x1b[C"), ("direction 0", b"\x1bOD"), ("direction 15", b"s"),
+              ("hold fixation", b" "), ("goes on", b"\r"), ("Your answer", b"q")]  # fmt: skip
+    said, told = "", ""
+    while True:
+        try:
+            new = os.read(ours, 65536).decode()
+        except OSError:  # the end, on Linux
+            break
+        if not new:
+            break
+        said, told = said + new, told + new
+        if script and script[0][0] in told:
+            told = ""
+            os.write(ours, script.pop(0)[1])
+    os.close(ours)
+    assert (game.wait(), script) == (0, [])
+    assert "\x1b[1A" in said.split("stimulus")[1]  # back to the line above
+    assert "0 of 1 trial right" in said
+    assert re.search(r"Wrong\. The answer: direction \d+; yours: hold fixation", said)
 
 
 def test_other_settings_without_a_stored_ceiling(run) -> None:

@@ -56,12 +56,12 @@ class Plan(NamedTuple):
     Attributes:
         judged: number of runs that the claim is judged by.
         searched: number of runs that choose learning rates.
-        seconds: on one core, for both; see ``modcog.training.duration``.
+        hours: on one core, for both; see ``modcog.training.duration``.
     """
 
     judged: int
     searched: int
-    seconds: float
+    hours: float
 
 
 def plan(
@@ -84,7 +84,7 @@ def plan(
             todo = unfinished(grid.cells(Path(out).absolute() / "runs"))
             counts[k] += len(todo)
             seconds += sum(training_seconds(cell.config) for cell in todo)
-    return Plan(counts[0], counts[1], seconds)
+    return Plan(counts[0], counts[1], seconds / 3600)
 
 
 def validate(
