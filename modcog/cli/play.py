@@ -13,7 +13,7 @@ from modcog.cli.options import settings_options
 from modcog.errors import ModcogError
 
 if TYPE_CHECKING:
-    from modcog.play import Screen
+    from modcog.play.game import Screen
 
 
 @click.command

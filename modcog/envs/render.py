@@ -71,14 +71,14 @@ class Picture:
         self._background: Any = None
 
     def draw(
-        self, observation: NDArray[np.float32], period: str, step: int, last: tuple[int, int | None] | None
+        self, observation: NDArray[np.float32], period: str, step: int | None, last: tuple[int, int | None] | None
     ) -> NDArray[np.uint8] | None:
         """Draw one step.
 
         Args:
             observation: (C,) float32, as the environment returned it.
             period: the trial's period.
-            step: step within the trial, from 0.
+            step: step within the trial, from 0; None: not shown.
             last: the action that was taken last and the label it was judged by, if it was; None: none was taken.
 
         Returns:
@@ -92,7 +92,7 @@ class Picture:
             radius, angle = _DIAL * bool(action), 2 * np.pi * ((action or 1) - 1) / self.dim_ring
             place = [] if action is None else [radius * np.exp(1j * angle)]
             marker.set_data(np.real(place), np.imag(place))
-        self._period.set_text(f"{period} · step {step}")
+        self._period.set_text(period if step is None else f"{period} · step {step}")
         words = [
             "hold fixation" if action == 0 else f"direction {action - 1}" for action in last or () if action is not None
         ]

@@ -7,10 +7,10 @@ which stands for all its steps, or, in sequence tasks, for one at each step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from modcog.trials.source import per_task
 
 HOW = (
     "Left and right arrow (or a and d) move your answer to the direction of the next lower or higher number, down "
-    "(or s) back to holding fixation; space or enter gives it; q leaves.{more}"
+    "(or s) back to holding fixation; space or enter gives it; q leaves."
 )
 """Keys of both screens."""
 
@@ -37,24 +37,11 @@ class Leave(Exception):
     """The player has left the game."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A step of a trial, to be shown.
-
-    Attributes:
-        trial: number of the trial, from 1.
-        period: its name.
-        step: step of the trial, from 0.
-        place: step of the period, from 0.
-        steps: of the period.
-        observation: (C,) float32, as networks get it.
-    """
+class Frame(NamedTuple):
+    """A step of a trial: the number of the trial from 1, the period, and the observation, (C,)."""
 
     trial: int
     period: str
-    step: int
-    place: int
-    steps: int
     observation: NDArray[np.float32]
 
 
@@ -65,12 +52,7 @@ class Screen(Protocol):
         """Show a frame for a time."""
 
     def ask(self, frame: Frame, action: int, text: str) -> str | int:
-        """Show a frame with the answer as it stands, which the text says, too.
-
-        Returns:
-            The next key, ``"left"``, ``"right"``, ``"hold"`` or ``"enter"``; a number, the action that was clicked on;
-            or an empty text for any other key.
-        """
+        """Show the answer so far; return the next key, left, right, hold, enter or "", or the action clicked on."""
 
     def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:
         """Show a text, beside a frame and the last action and its label, until the player goes on."""
@@ -110,34 +92,28 @@ def play(
     moving, done = bool(battery.tables.sequence_sign[0]), 0
     actions = np.zeros(trials.mask.shape, np.int64)
     with closing(open_screen(battery)) as screen, suppress(Leave):
-        screen.tell(introduction(battery, hint, moving, n, speed))
+        screen.tell(_introduction(battery, hint, moving, n, speed))
         for i in range(n):
-            trial, action = trials[i], 0
-            for frame in frames(trial, i + 1):
-                if frame.step < trial.decision_start[0]:
+            trial, action, start = trials[i], 0, int(trials.decision_start[i])
+            periods = [period for period, steps in trial.period_steps(0).items() for _ in range(steps)]
+            for step, (period, observation) in enumerate(zip(periods, trial.packed_observations, strict=True)):
+                frame = Frame(i + 1, period, observation)
+                if step < start:
                     screen.show(frame, trial.dt / 1000 / speed)
                     continue
-                if moving or frame.step == trial.decision_start[0]:
-                    action = answer(screen, frame, action, battery.settings.dim_ring, moving)
-                actions[i, frame.step] = action
+                if moving or step == start:
+                    place = f"Step {step - start + 1} of {len(periods) - start}, your" if moving else "Your"
+                    action = _answer(screen, frame, action, battery.settings.dim_ring, place)
+                actions[i, step] = action
             done += 1
-            screen.tell(outcome(trial, actions[i]), frame, (action, int(trial.packed_labels[-1])))
+            screen.tell(_outcome(trial, actions[i]), frame, (action, int(trial.packed_labels[-1])))
     return replace(score(actions[:done], trials[:done]), battery=battery) if done else None
 
 
-def frames(trial: Trials, number: int) -> Iterator[Frame]:
-    """Yield the steps of one trial as frames; ``number`` is the trial's, from 1."""
-    seen = enumerate(trial.packed_observations)
-    for period, steps in trial.period_steps(0).items():
-        for place, (step, observation) in zip(range(steps), seen, strict=False):
-            yield Frame(number, period, step, place, steps, observation)
-
-
-def answer(screen: Screen, frame: Frame, action: int, n: int, moving: bool) -> int:
+def _answer(screen: Screen, frame: Frame, action: int, n: int, place: str) -> int:
     """Return a player's answer at a step of the decision, one of n directions or 0; ``action`` is chosen at first."""
-    place = f"Step {frame.place + 1} of {frame.steps}, your" if moving else "Your"
     while True:
-        match screen.ask(frame, action, f"{place} answer: {words(action)}"):
+        match screen.ask(frame, action, f"{place} answer: {_words(action)}"):
             case "right":
                 action = action % n + 1
             case "left":
@@ -150,12 +126,10 @@ def answer(screen: Screen, frame: Frame, action: int, n: int, moving: bool) -> i
                 return clicked
 
 
-def introduction(battery: Battery, hint: bool, moving: bool, n: int, speed: float) -> str:
-    """Return what a player reads first."""
-    task, ring = battery.tasks[0], battery.settings.dim_ring
+def _introduction(battery: Battery, hint: bool, moving: bool, n: int, speed: float) -> str:
+    task, ring, at = battery.tasks[0], battery.settings.dim_ring, "at each of its steps" if moving else "once"
     told: Any = describe(task, **{name: value for name, value in battery.config if name != "tasks"})
     rule = [f"{task}: {told.summary}", told.interval, told.sequence] if hint else [task]
-    at = "at each of its steps" if moving else "once"
     how = (
         f"{n} trial{'' if n == 1 else 's'}. Time runs at {speed:g} times its speed until the fixation cue goes off; "
         f"then it waits for you to answer {at}: a direction from 0 to {ring - 1}, or to hold fixation."
@@ -163,31 +137,25 @@ def introduction(battery: Battery, hint: bool, moving: bool, n: int, speed: floa
     return "\n".join([*filter(None, rule), how])
 
 
-def words(action: int) -> str:
-    """Return an action in words."""
+def _words(action: int) -> str:
     return f"direction {action - 1}" if action else "hold fixation"
 
 
-def outcome(trial: Trials, actions: NDArray[np.int64]) -> str:
-    """Return what a player is told after a trial: right or wrong, the right answer, and what was drawn.
-
-    ``actions`` is (T,), T at least the trial's length.
-    """
-    start, end = int(trial.decision_start[0]), int(trial.lengths[0])
-    labels, given = trial.packed_labels[start:end], actions[start:end]
+def _outcome(trial: Trials, actions: NDArray[np.int64]) -> str:
+    """Return what a player is told after a trial: right or wrong, the right answer, and what was drawn."""
     share = score(actions[None], trial).decision_accuracy
     verdict = {0.0: "Wrong", 1.0: "Right"}.get(share, f"{share:.0%} of the steps right")
 
     def path(line: NDArray[np.int64]) -> str:
-        if len(set(line.tolist())) == 1:
-            return words(int(line[0]))
-        return "directions " + " ".join("-" if action == 0 else str(action - 1) for action in line)
+        given = line[int(trial.decision_start[0]) : int(trial.lengths[0])].tolist()
+        alike = len(set(given)) == 1
+        return _words(given[0]) if alike else "directions " + " ".join(str(a - 1) if a else "-" for a in given)
 
-    yours = "" if share == 1 else f"; yours: {path(given)}"
+    yours = "" if share == 1 else f"; yours: {path(actions)}"
     drawn = (
         f"{name} {value:g}" for name, value in trial.rows[0].items() if not name.startswith(("steps_", "duration_"))
     )
-    return f"{verdict}. The answer: {path(labels)}{yours}.\n{', '.join(drawn)}"
+    return f"{verdict}. The answer: {path(trial.packed_labels)}{yours}.\n{', '.join(drawn)}"
 
 
 def summary(scores: Scores, level: Level | None = None) -> str:

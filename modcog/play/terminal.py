@@ -6,9 +6,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from textwrap import fill
+from typing import Any
 
 import click
 import numpy as np
@@ -23,13 +23,12 @@ from modcog.play.game import HOW, Frame, Leave
 RAMP = " .:-=+*#%@"
 """Characters for an activity from 0 to 1; ASCII, since some terminals know no other."""
 
-KEYS = {
-    **{f"{start}C": "right" for start in ("\x1b[", "\x1bO")}, "\xe0M": "right", "\0M": "right", "d": "right",
-    **{f"{start}D": "left" for start in ("\x1b[", "\x1bO")}, "\xe0K": "left", "\0K": "left", "a": "left",
-    **{f"{start}B": "hold" for start in ("\x1b[", "\x1bO")}, "\xe0P": "hold", "\0P": "hold", "s": "hold",
-    "\r": "enter", "\n": "enter", " ": "enter",
+_CODES = {
+    "right": ("\x1b[C", "\x1bOC", "\xe0M", "\0M", "d"), "left": ("\x1b[D", "\x1bOD", "\xe0K", "\0K", "a"),
+    "hold": ("\x1b[B", "\x1bOB", "\xe0P", "\0P", "s"), "enter": ("\r", "\n", " "), "quit": ("q", "\x04", ""),
 }  # fmt: skip
-"""Keys as terminals write them, on Windows too."""
+KEYS = {code: name for name, codes in _CODES.items() for code in codes}
+"""Keys as terminals write them, on Windows too; nothing is the end of the input, and \\x04 is Ctrl-D."""
 
 MARGIN = len("cue @  |")
 
@@ -45,134 +44,89 @@ class Terminal:
     """
 
     def __init__(self, battery: Battery) -> None:
-        self._n, width = battery.settings.dim_ring, shutil.get_terminal_size().columns
-        most = (width - MARGIN - 4) // 2
+        self._n, self._width = battery.settings.dim_ring, shutil.get_terminal_size().columns
+        most = (self._width - MARGIN - 4) // 2
         if self._n > most:
-            raise ModcogError(f"dim_ring: got {self._n}, must be at most {most} in a terminal of {width} columns")
-        self._wide, self._width = 1 + (2 * self._n <= most), min(width, 100)
-        self._typed, self._held = False, ExitStack()
-        self._live: Live | None = None
-        if _is_terminal():
+            raise ModcogError(f"dim_ring: got {self._n}, must be at most {most} in a terminal of {self._width} columns")
+        self._wide, self._head, self._before = 1 + (2 * self._n <= most), "", None
+        self._live: Any = None
+        if sys.stdin.isatty() and sys.stderr.isatty():
             self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-            self._held.enter_context(_key_by_key())
-            self._held.callback(self._live.stop)
+            with suppress(ImportError):  # on Windows
+                import termios
+                import tty
+
+                self._before = termios.tcgetattr(sys.stdin)
+                tty.setcbreak(sys.stdin)  # keys come at once, and are not shown
 
     def show(self, frame: Frame, seconds: float) -> None:
-        """Show a frame for a time."""
+        """Show a frame for a time; what is typed meanwhile is dropped."""
         end = time.monotonic() + seconds
-        head, *rows = self._rows(frame)
-        if self._live is not None:
-            self._live.start()
-            self._live.update(Text("\n".join([head, *rows])), refresh=True)
-            self._typed = True
-        else:
-            if frame.place == 0:
-                click.echo(f"\n{head}, {frame.steps} step{'' if frame.steps == 1 else 's'}\n{rows[0]}")
-            click.echo(rows[1])
+        self._put(frame)
         time.sleep(max(0.0, end - time.monotonic()))
+        if self._before is not None:
+            import termios
+
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
     def ask(self, frame: Frame, action: int, text: str) -> str | int:
         """Show a frame with the answer as it stands, and return the next key."""
-        head, *rows = self._rows(frame)
-        if self._live is not None:
-            places = (MARGIN + (action - 1) * self._wide + ring * (self._n * self._wide + 3) for ring in (0, 1))
-            if self._typed:  # while time ran
-                _forget_typed()
-                self._typed = False
-            marks = np.full(MARGIN + 2 * self._n * self._wide + 4, " ")
-            marks[list(places)] = "^" if action else " "
-            self._live.start()
-            self._live.update(Text("\n".join([head, *rows, "".join(marks), text])), refresh=True)
-            return _key()
-        key = _key()
-        if key == "enter":
-            if frame.place == 0:
-                click.echo(f"\n{head}\n{rows[0]}")
-            click.echo(f"{rows[1]}\n{text}")
-        return key
+        marks = [" "] * (MARGIN + 2 * self._n * self._wide + 4)
+        for ring in (0, 1) if action else ():
+            marks[MARGIN + (action - 1) * self._wide + ring * (self._n * self._wide + 3)] = "^"
+        self._put(frame, "".join(marks).rstrip(), text)
+        return _key()
 
     def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:
         """Show a text until the player goes on."""
         if self._live is not None:
             self._live.stop()
-        paragraphs = text.splitlines() + ([] if frame else [HOW.format(more="")])
-        click.echo("\n" + "\n".join(fill(paragraph, self._width) for paragraph in paragraphs))
-        click.echo("Enter goes on.")
+        paragraphs = [*text.splitlines(), *([] if frame else [HOW]), "Enter goes on."]
+        click.echo("\n" + "\n".join(fill(paragraph, min(self._width, 100)) for paragraph in paragraphs))
         while _key() != "enter":
             pass
 
     def close(self) -> None:
-        """Leave the screen as it was."""
-        self._held.close()
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+        if self._before is not None:
+            import termios
 
-    def _rows(self, frame: Frame) -> list[str]:
-        """Return the head of a frame, the numbers of the directions, and the step as a row of characters."""
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+    def _put(self, frame: Frame, *more: str) -> None:
+        """Show the numbers of the directions, a step as a row of characters, and more lines."""
         levels = np.clip(np.round(frame.observation[: 1 + 2 * self._n] * (len(RAMP) - 1)), 0, len(RAMP) - 1)
-        cue, *directions = (RAMP[int(level)] for level in levels)
-        rings = ("".join(c * self._wide for c in directions[k * self._n : (k + 1) * self._n]) for k in (0, 1))
+        cue, *chars = (RAMP[int(level)] for level in levels)
+        rings = ("".join(c * self._wide for c in chars[k * self._n : (k + 1) * self._n]) for k in (0, 1))
         apart = max(1, self._n // 4)
         numbers = "".join(f"{k:<{self._wide * min(apart, self._n - k)}}" for k in range(0, self._n, apart))
-        return [
-            f"trial {frame.trial}, {frame.period}",
-            f"{'':{MARGIN}}{numbers}   {numbers}".rstrip(),
-            f"cue {cue}  |{'| |'.join(rings)}|",
-        ]
-
-
-def _is_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+        head = f"trial {frame.trial}, {frame.period}\n{'':{MARGIN}}{numbers}   {numbers}".rstrip()
+        lines = [f"cue {cue}  |{'| |'.join(rings)}|", *more]
+        if self._live is not None:
+            self._live.start()
+            self._live.update(Text("\n".join([head, *lines])), refresh=True)
+        else:
+            click.echo("\n".join([*([] if head == self._head else ["", head]), *lines]))
+            self._head = head
 
 
 def _key() -> str:
-    """Return the next key by its meaning, or an empty text for one that has none.
-
-    Raises:
-        Leave: at q, and at the end of the input.
-    """
+    """Return the next key by its meaning, or an empty text for one that has none."""
     typed = _typed(1)
     if typed == "\x1b":  # of an arrow
         typed += _typed(2)
-    if typed.lower() in ("", "\x04", "q"):  # the second is Ctrl-D
+    found = KEYS.get(typed, KEYS.get(typed.lower(), ""))
+    if found == "quit":
         raise Leave
-    return KEYS.get(typed, KEYS.get(typed.lower(), ""))
+    return found
 
 
 def _typed(n: int) -> str:
     """Return n characters of the input, or on Windows the next key."""
     if not sys.stdin.isatty():
         return sys.stdin.read(n)
-    if sys.platform == "win32":
-        with suppress(EOFError):
-            return click.getchar()
-        return ""
-    return os.read(sys.stdin.fileno(), n).decode("latin-1")  # not from a buffer, which could not be emptied
-
-
-@contextmanager
-def _key_by_key() -> Iterator[None]:
-    """Let the terminal hand over each key at once and show none of them, for the block."""
-    if sys.platform == "win32":
-        yield
-        return
-    import termios
-    import tty
-
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
-
-
-def _forget_typed() -> None:
-    """Drop what was typed before it was asked for."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while msvcrt.kbhit():
-            msvcrt.getwch()
-        return
-    import termios
-
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    with suppress(EOFError):  # Ctrl-Z on Windows
+        return click.getchar() if sys.platform == "win32" else os.read(sys.stdin.fileno(), n).decode("latin-1")
+    return ""

@@ -15,28 +15,24 @@ from modcog.play.game import HOW, Frame, Leave
 
 WIDTH, PICTURE = (round(inches * DPI) for inches in SIZE)
 
-HEIGHT = PICTURE + 200
-"""Height of the window, px."""
-
-LINE = 18
-"""Height of a line of text, px."""
-
-COLUMNS = 84
-"""Characters in one."""
+LINE, COLUMNS = 18, 84
+"""Height of a line of text, px, and the characters in one."""
 
 MORE = (
     " Direction 0 is at the right of a ring, and numbers rise anticlockwise. A click on a ring answers, too, one in "
     "its middle by holding fixation."
 )
-"""What there is to know about windows besides."""
 
-OPENED_BY = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
-"""Environment variables of which one is set where windows can be opened, but on Windows and macOS."""
+_CODES = {
+    "right": ("RIGHT", "d"), "left": ("LEFT", "a"), "hold": ("DOWN", "s"), "enter": ("RETURN", "KP_ENTER", "SPACE"),
+    "quit": ("q", "ESCAPE"),
+}  # fmt: skip
 
 
 def has_display() -> bool:
     """Return True unless this is surely a machine without a display; pygame is not imported."""
-    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, OPENED_BY))
+    opened_by = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, opened_by))
 
 
 class Window:
@@ -56,26 +52,20 @@ class Window:
         import pygame
 
         self._pygame: Any = pygame
-        task = battery.tasks[0]
-        self._picture = Picture(battery.settings.dim_ring, task, "rgb_array", fps=1)
+        self._picture = Picture(battery.settings.dim_ring, battery.tasks[0], "rgb_array", fps=1)
         try:
             pygame.display.init()
-            self._surface = pygame.display.set_mode((WIDTH, HEIGHT), pygame.SCALED | pygame.RESIZABLE)
+            self._surface = pygame.display.set_mode((WIDTH, PICTURE + 200), pygame.SCALED | pygame.RESIZABLE)
         except pygame.error as error:
             raise OSError(f"no window can be opened: {error}") from None
         pygame.event.set_blocked(pygame.MOUSEMOTION)  # each would draw the window anew
-        pygame.display.set_caption(f"modcog play {task}")
+        pygame.display.set_caption(f"modcog play {battery.tasks[0]}")
         pygame.font.init()
         self._font = pygame.font.Font(None, 20)
-        keys = {
-            "right": (pygame.K_RIGHT, pygame.K_d), "left": (pygame.K_LEFT, pygame.K_a),
-            "hold": (pygame.K_DOWN, pygame.K_s), "enter": (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_SPACE),
-            "quit": (pygame.K_q, pygame.K_ESCAPE),
-        }  # fmt: skip
-        self._keys = {code: name for name, codes in keys.items() for code in codes}
+        self._keys = {getattr(pygame, f"K_{code}"): name for name, codes in _CODES.items() for code in codes}
 
     def show(self, frame: Frame, seconds: float) -> None:
-        """Show a frame for a time."""
+        """Show a frame for a time; what is typed meanwhile is dropped."""
         end = time.monotonic() + seconds
         self._draw(frame, "", None)
         while True:
@@ -92,8 +82,7 @@ class Window:
 
     def tell(self, text: str, frame: Frame | None = None, last: tuple[int, int] | None = None) -> None:
         """Show a text, beside a frame with the last action and its label, until the player goes on."""
-        how = "" if frame else HOW.format(more=MORE)
-        self._draw(frame, f"{text}\n{how}\nEnter goes on.", last)
+        self._draw(frame, f"{text}\n{'' if frame else HOW + MORE}\nEnter goes on.", last)
         while self._meaning(self._pygame.event.wait()) != "enter":
             pass
 
@@ -105,8 +94,7 @@ class Window:
         pygame, top = self._pygame, LINE
         self._surface.fill("white")
         if frame is not None:
-            image = self._picture.draw(frame.observation, f"trial {frame.trial} · {frame.period}", frame.step, last)
-            assert image is not None  # of rgb_array
+            image: Any = self._picture.draw(frame.observation, f"trial {frame.trial} · {frame.period}", None, last)
             self._surface.blit(pygame.image.frombuffer(image.tobytes(), (WIDTH, PICTURE), "RGB"), (0, 0))
             top = PICTURE
         for line in (line for paragraph in text.splitlines() for line in [*wrap(paragraph, COLUMNS), ""]):
@@ -115,11 +103,7 @@ class Window:
         pygame.display.flip()
 
     def _meaning(self, event: Any) -> str | int:
-        """Return the meaning of an event, an action for a click, or an empty text if it has none.
-
-        Raises:
-            Leave: at q or Escape, and if the window is closed.
-        """
+        """Return the meaning of an event, an action for a click, or an empty text if it has none."""
         pygame, found = self._pygame, ""
         if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             action = self._picture.action_at(*event.pos)

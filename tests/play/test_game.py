@@ -179,7 +179,7 @@ def test_the_rule_is_told_unless_a_player_wants_no_hint(monkeypatch, capsys: pyt
 
 def test_a_row_of_characters_is_the_ring(terminal: Played, capsys: pytest.CaptureFixture[str]) -> None:
     terminal(["enter"], "go")
-    stimulus = capsys.readouterr().out.split("stimulus, 5 steps\n")[1].splitlines()
+    stimulus = capsys.readouterr().out.split("stimulus\n")[1].splitlines()
     rings = stimulus[1].split("|")[1::2]
     shown = [ring.index("##") // 2 for ring in rings if "##" in ring]
     assert shown == [labels("go")[0][0] - 1]
