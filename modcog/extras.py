@@ -21,6 +21,7 @@ EXTRAS = {
     "croissant": ("mlcroissant",),
     "psychometric": ("psignifit",),
     "sb3": ("stable_baselines3",),
+    "play": ("pygame",),
     "train": ("torch", "lightning_fabric", "safetensors", "tensorboard", "llvmlite", "pandas", "scipy"),
     "neurogym": ("neurogym", "torch"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from html import escape
 from pathlib import PurePath
@@ -51,9 +51,40 @@ def markdown_table(rows: Rows, align: str = "lr") -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
-def plain_table(rows: Rows, align: str = "l") -> str:
-    """Return rows as columns that are two spaces apart; ``align`` as in ``markdown_table``."""
-    return "\n".join("  ".join(row).rstrip() for row in _padded(rows, align))
+def plain_table(rows: Rows, align: str = "l", gap: int = 2) -> str:
+    """Return rows as columns that are ``gap`` spaces apart; ``align`` as in ``markdown_table``."""
+    return "\n".join((gap * " ").join(row).rstrip() for row in _padded(rows, align))
+
+
+def fitted_table(rows: Rows, width: int, layout: Callable[[Rows], str], keys: int = 1) -> str:
+    """Return a table as several, one below the other, none of which is wider than ``width``.
+
+    Args:
+        rows: cells; the first row is the head.
+        width: characters of a line.
+        layout: makes a table of rows.
+        keys: number of columns on the left that tell the rows apart; each table has them. Where they leave no room for
+            another column, each row becomes a table of two columns.
+    """
+    groups: list[list[int]] = []
+
+    def table(columns: Sequence[int]) -> str:
+        return layout([[*row[:keys], *(row[column] for column in columns)] for row in rows])
+
+    for column in range(keys, len(rows[0])):
+        if groups and widest(table([*groups[-1], column])) <= width:
+            groups[-1].append(column)
+        else:
+            groups.append([column])
+    tables = [table(columns) for columns in groups]
+    if max(map(widest, tables)) > width:
+        tables = [plain_table(list(zip(rows[0], row, strict=True))) for row in rows[1:]]
+    return "\n\n".join(tables)
+
+
+def widest(text: str) -> int:
+    """Return the length of the longest line."""
+    return max(map(len, text.splitlines()), default=0)
 
 
 def html_table(rows: Rows, title: str) -> str:

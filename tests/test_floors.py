@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("data",),
     ("models",),
     ("evaluation",),
+    ("play",),
     ("training",),
     ("analysis",),
     ("experiments",),

@@ -37,6 +37,10 @@ from modcog.version import __version__
 COMMANDS = {
     "list": ("modcog.cli.tasks:list_tasks", "List the tasks of the battery."),
     "show": ("modcog.cli.show:show", "Describe tasks, with example trials and a picture."),
+    "play": (
+        "modcog.cli.play:play",
+        "Play a task yourself, and compare your accuracy with chance and the ideal observer's.",
+    ),
     "sample": ("modcog.cli.data:sample", "Sample trials into an .npz file."),
     "export": ("modcog.cli.data:export", "Write a data set (resumable)."),
     "verify": ("modcog.cli.data:verify", "Check a data set against its manifest."),
@@ -64,7 +68,7 @@ STDOUT = "standard output"
 
 
 class _Stopped(Exception):
-    """Ctrl-C; click would start a new line for a KeyboardInterrupt, which only a terminal needs."""
+    """Ctrl-C, with what is kept; click would start a new line for a KeyboardInterrupt, which only a terminal needs."""
 
 
 class _Program(click.Group):
@@ -86,10 +90,10 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             if sys.stderr.isatty():  # after the ^C
                 click.echo(err=True)
-            raise _Stopped from None
+            raise _Stopped("; ".join(filter(None, ("stopped", str(error))))) from None
 
 
 def load(name: str) -> click.Command:
@@ -144,8 +148,8 @@ def main(args: Sequence[str] | None = None) -> int:
             code = program.main(words, "modcog", standalone_mode=False) or 0
             sys.stdout.flush()
             return code
-        except _Stopped:
-            return _fail("stopped", 130)
+        except _Stopped as error:
+            return _fail(error, 130)
         except ModcogError as error:
             return _fail(error)
         except ImportError as error:  # an extra is not installed

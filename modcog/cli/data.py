@@ -91,9 +91,9 @@ def export(settings: dict[str, Any], out: Path, **running: Any) -> None:
     settings is refused.
 
     Examples:
-      modcog export --tasks modcog132 --trials-per-task 1000 --out battery --jobs 2
-      modcog export --tasks dms,dnms --split train=0.9 --split test=0.1 --format parquet --out match
-      modcog export --layout stream --sequences 4096 --seq-len 350 --format zarr --seed 1 --out stream
+      modcog export --tasks modcog132 --format parquet --out battery --jobs 2
+      modcog export --tasks dms --split train=0.9 --split test=0.1 --out match
+      modcog export --layout stream --sequences 4096 --seq-len 350 --out stream
       modcog export --config export.toml --out battery
     """
     from modcog.data.exporter import export as write

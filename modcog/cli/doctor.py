@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 
 import click
 
-from modcog.cli.options import as_json
+from modcog.cli.options import as_json, wrapped
 from modcog.extras import EXTRAS, install_command, missing_modules
 from modcog.tasks import names
 from modcog.user_code import error_text
@@ -44,7 +45,8 @@ def doctor(as_json: bool) -> int:
     for part in (*found.values(), tests):
         wide = max(map(len, part))
         for name, value in part.items():
-            click.echo(f"{name:<{wide}}  {value}")
+            whole = re.sub("pip install .*", lambda command: command[0].replace(" ", "\N{NO-BREAK SPACE}"), value)
+            click.echo(wrapped(f"{name:<{wide}}  {whole}", wide + 2))
         click.echo()
     click.echo(f"{len(failed)} of {len(tests)} tests failed" if failed else "all tests passed")
     return bool(failed)

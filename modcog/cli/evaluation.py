@@ -11,13 +11,12 @@ from typing import Any
 import click
 
 from modcog.battery import Battery, BatteryConfig
-from modcog.cli.options import as_json, jobs, one_of, seed, settings_options, trust
+from modcog.cli.options import UNBOUNDED, as_json, fitted, jobs, one_of, seed, settings_options, trust, width
 from modcog.errors import ModcogError, shown
 from modcog.evaluation import MEASURES, STRATEGIES, Level, Scores
 from modcog.evaluation.measures import TOLERANCE
 from modcog.evaluation.strategies import FLOORS
 from modcog.extras import require
-from modcog.tables import plain_table
 from modcog.user_code import import_object, is_import_path
 
 measure = click.option(
@@ -108,7 +107,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps({name: score.as_dict() for name, score in table.items()}, indent=2, ensure_ascii=False))
     else:
-        click.echo(format_table(table))
+        click.echo(format_table(table, width(UNBOUNDED)))
 
 
 def _show_by(scores: Scores, conditions: list[str], kind: str, as_json: bool) -> None:
@@ -129,7 +128,7 @@ def _show_by(scores: Scores, conditions: list[str], kind: str, as_json: bool) ->
         for row in rows
     ]
     head = [*conditions, "trials", f"{MEASURES[kind].label} ({MEASURES[kind].unit})", "low", "high"]
-    click.echo(plain_table([head, *cells], "r"))
+    click.echo(fitted([head, *cells], "r", keys=len(conditions)))
 
 
 def _levels(
@@ -182,7 +181,7 @@ def ceiling(
     rows = [["", *STRATEGIES]]
     rows += [[task, *(cell(level.values[name][measure]) for name in STRATEGIES)] for task, level in found.items()]
     error = max(level.error for level in found.values())
-    click.echo(plain_table(rows, "lr"))
+    click.echo(fitted(rows, "lr"))
     click.echo(
         f"{len(found)} tasks; {MEASURES[measure].label}; standard error of the ceilings at most {100 * error:.2f}"
     )

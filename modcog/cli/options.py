@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial, wraps
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ import click
 from modcog.checks import check_jobs
 from modcog.errors import ModcogError, shown, unknown
 from modcog.extras import require
+from modcog.tables import Rows, fitted_table, plain_table, widest
 from modcog.tasks import names
 from modcog.user_code import check_trust
 
@@ -26,13 +28,16 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path(path_type=Path)
 
 
-def one_of(kind: str, allowed: Callable[[], Collection[str]]) -> dict[str, Any]:
-    """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong."""
+def one_of(kind: str, allowed: Callable[[], Collection[str]], read: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return the settings of an option that takes one of a set of names: completion, and the nearest match if wrong.
+
+    ``read`` turns what is given into a name.
+    """
 
     def check(ctx: click.Context, option: click.Parameter, given: str | None) -> str | None:
-        if given is not None and given not in allowed():
-            raise unknown(kind, given, allowed())
-        return given
+        if given is not None and (name := read(given)) not in allowed():
+            raise unknown(kind, name, allowed())
+        return given if given is None else name
 
     def complete(ctx: click.Context, option: click.Parameter, start: str) -> list[str]:
         return [name for name in dict.fromkeys(allowed()) if name.startswith(start)]
@@ -92,7 +97,7 @@ def settings_options(model: type[BaseModel], exclude: Collection[str] = (), **re
     from modcog.validation import read_settings
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
+        @wraps(function)
         def command(config: dict[str, Any] | None, **values: Any) -> Any:
             given = {name: values.pop(name) for name in fields}
             for name in (config or {}).keys() - model.model_fields.keys():  # it must not pass for an argument
@@ -158,16 +163,14 @@ def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
 def tasks_of(words: Iterable[str]) -> list[str]:
     """Return the tasks that words of a command line stand for, each once.
 
-    A word is a task, a collection or the id of an environment. ``go`` is both a task and a family, and means the task.
+    A word is a task, its id, or a collection. ``go`` is both a task and a family, and means the task.
 
     Raises:
         UnknownNameError: for a word that is none of these.
     """
     found: dict[str, None] = {}
     for word in words:
-        name = word.removeprefix("modcog/").removesuffix("-v0") if word.startswith("modcog/") else word
-        known = name in names.known_tasks()  # then it is read once, where the battery's settings are checked
-        found.update(dict.fromkeys([name] if known else names.resolve(name)))
+        found.update(dict.fromkeys([word] if word in names.known_tasks() else names.resolve(word)))
     return list(found)
 
 
@@ -193,3 +196,29 @@ def value(text: str) -> Any:
 def width(most: int = 100) -> int:
     """Return the width of the terminal in columns, at most ``most``; without a terminal, ``most``."""
     return min(shutil.get_terminal_size((most, 0)).columns, most)
+
+
+UNBOUNDED = 100_000
+"""Width of tables in a pipe, where programs read them."""
+
+
+def fitted(rows: Rows, align: str = "l", keys: int = 1) -> str:
+    """Return rows, the first of which is the head, as a table that fits the terminal; see ``fitted_table``."""
+    room = width(UNBOUNDED)
+    close = widest(plain_table(rows, align)) > room >= widest(plain_table(rows, align, gap=1))
+    return fitted_table(rows, room, partial(plain_table, align=align, gap=1 if close else 2), keys)
+
+
+def wrapped(text: str, indent: int = 0) -> str:
+    """Return lines of text that fit the terminal; those that go on are indented by ``indent`` more than they begin.
+
+    No break is made at a no-break space, which is returned as a space, or in a path.
+    """
+    found = []
+    for line in text.splitlines():
+        own = len(line) - len(line.lstrip()) + indent
+        own = own if own < width(UNBOUNDED) // 2 else 0
+        found.append(
+            fill(line, width(UNBOUNDED), subsequent_indent=own * " ", break_long_words=False, break_on_hyphens=False)
+        )
+    return "\n".join(found).replace("\N{NO-BREAK SPACE}", " ")

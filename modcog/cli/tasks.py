@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
+from textwrap import fill
 
 import click
 
-from modcog.cli.options import as_json, one_of, width
-from modcog.tables import plain_table
+from modcog.cli.options import UNBOUNDED, as_json, one_of, width
+from modcog.tables import plain_table, widest
 from modcog.tasks import names
 from modcog.tasks.table import BASES
 
@@ -22,12 +22,12 @@ COLUMNS = ("index", "name", "family", "extension", "summary")
 @click.option("--collection", help="Name of a collection.", **one_of("collection", lambda: names.COLLECTIONS))
 @click.option("--family", help="go, decision or match.", **one_of("family", lambda: [b.family for b in BASES.values()]))
 @click.option("--extension", help=", ".join(EXTENSIONS) + ".", **one_of("extension", lambda: EXTENSIONS))
-@click.option("--base", help="Base task, with its variants.", **one_of("base task", lambda: BASES))
+@click.option("--base", help="Base task, with its variants.", **one_of("base task", lambda: BASES, names.without_id))
 @as_json
 def list_tasks(as_json: bool, collection: str | None, **wanted: str | None) -> None:
     """List the tasks of the battery.
 
-    With several filters, these are the tasks that pass all of them. A terminal shows as much of each line as fits.
+    With several filters, these are the tasks that pass all of them. In a narrow terminal the summaries stand below.
 
     Examples:
       modcog list
@@ -52,7 +52,11 @@ def list_tasks(as_json: bool, collection: str | None, **wanted: str | None) -> N
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     cells = [["" if row[column] is None else str(row[column]) for column in COLUMNS] for row in rows]
-    for line in plain_table([COLUMNS, *cells]).splitlines():
-        fits = not sys.stdout.isatty() or len(line) <= width(1000)
-        click.echo(line if fits else line[: width(1000) - 1] + "…")
+    table = plain_table([COLUMNS, *cells])
+    if widest(table) > width(UNBOUNDED):
+        head, *lines = plain_table([row[:-1] for row in (COLUMNS, *cells)]).splitlines()
+        indent = 7 * " "
+        below = (fill(row[-1], width(), initial_indent=indent, subsequent_indent=indent) for row in cells)
+        table = "\n".join([head, *(f"{line}\n{summary}" for line, summary in zip(lines, below, strict=True))])
+    click.echo(table)
     click.echo(f"{len(rows)} task{'' if len(rows) == 1 else 's'}")

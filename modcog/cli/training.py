@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust
+from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust, wrapped
 from modcog.errors import ModcogError, printable, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
@@ -18,6 +18,10 @@ from modcog.validation import validated
 
 if TYPE_CHECKING:
     from modcog.training.run import Run
+
+
+LONG = 30
+"""Seconds of training from which on the time is said beforehand."""
 
 
 @click.command
@@ -37,35 +41,44 @@ def train(
 
     Examples:
       modcog train --preset quick --out runs/quick
-      modcog train --arch lm-rnn --tasks modcog132 --hidden 256 --density 0.1 --steps 20000 --out runs/lm
+      modcog train --arch lm-rnn --density 0.1 --steps 20000 --out runs/lm
       modcog train --resume --out runs/lm
-      modcog train --arch gru --tasks go,dms,dlydm1 --target-accuracy 0.9 --out runs/gru
-      modcog train --arch lm-rnn --model init=identity --battery dt=50 --config run.toml --out runs/mine
+      modcog train --arch gru --tasks go,dms --target-accuracy 0.9 --out runs/gru
+      modcog train --config run.toml --model init=identity --battery dt=50
     """
     require("train", "modcog train")
     from torch import distributed
 
+    from modcog.models import configure
     from modcog.training import train as train_network
     from modcog.training.checkpoint import checkpoints
+    from modcog.training.duration import about, training_seconds
     from modcog.training.run import CHECKPOINTS, RUN, read_run
 
-    settings["out"] = out
+    settings["out"], done = out, 0
     if resume and os.path.lexists(out / RUN):
         if preset is not None:
             raise ModcogError(f"--preset: got {preset!r}, but a run is resumed with its saved settings")
         saved = read_run(out, trust or "arch" in settings)
         config = validated(TrainConfig, {**saved.record["config"], **settings})
+        done = min(saved.record["progress"]["step"], config.steps)
     else:
         config = TrainConfig.of(preset, **settings)
         if resume and checkpoints(out / CHECKPOINTS):
             raise ModcogError(f"--resume: {out} holds checkpoints without {RUN}, so that their settings are unknown")
         if resume:
             click.echo(f"There is no run in {printable(str(out))}; starting one.", err=True)
+    seconds = training_seconds(config) * (1 - done / config.steps)
+    first = os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"  # of processes that train together
+    if first and (preset or seconds > LONG):
+        early = ", less if it reaches its target" if config.target_accuracy else ""
+        configure(config.arch, hidden=config.hidden, **config.model)  # what is wrong with it is said alone
+        click.echo(f"Training takes {about(seconds)}{early}.", err=True)
     run = train_network(config, resume=resume, progress_bar=progress)
     interrupted = run.status == "interrupted"
     together = distributed.is_available() and distributed.is_initialized()
     if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
-        click.echo(summary(run))
+        click.echo(wrapped(summary(run), 2))
         if interrupted:
             again = ["modcog", "train", "--resume", *(["--trust"] if is_import_path(config.arch) else [])]
             click.echo(f"To resume: {shlex.join([*again, '--out', str(out)])}")
@@ -105,7 +118,7 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
 
     Examples:
       modcog sweep density.toml --out runs/density --jobs 2
-      modcog sweep density.toml --out runs/density --dask tcp://head:8786 --table parquet
+      modcog sweep density.toml --dask tcp://head:8786 --table parquet
     """
     require("train", "modcog sweep")
     if table == "parquet":
@@ -113,8 +126,15 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
     from modcog.experiments.sweeps import Grid, curves, results
     from modcog.experiments.sweeps import sweep as run_sweep
     from modcog.experiments.sweeps.results import write_table
+    from modcog.experiments.sweeps.runner import unfinished
+    from modcog.training.duration import about, training_seconds
 
-    done = run_sweep(Grid.of(grid, trust), out, **running)
+    runs = Grid.of(grid, trust)
+    left = unfinished(runs.cells(out.absolute()))
+    if left:
+        seconds = sum(training_seconds(cell.config) for cell in left)
+        click.echo(f"{len(left)} runs are left, {about(seconds)}.", err=True)
+    done = run_sweep(runs, out, **running)
     write_table(results(done.records), done.out / f"results.{table}")
     write_table(curves(done.records), done.out / f"curves.{table}")
     click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
@@ -149,16 +169,18 @@ def benchmark(
     seed. Only --tasks, --battery, --hidden, --model and --seeds go with it. The folder of a run is scored as it is.
 
     Examples:
-      modcog benchmark my_package.my_module:make_network --tasks modcog132 --steps 20000 --seeds 3 --jobs 2
-      modcog benchmark lm-rnn --density 0.1 --tasks yang19 --steps 5000 --out runs/sparse
-      modcog benchmark my_package.my_module:predict --no-train --battery rule_input=false
+      modcog benchmark my_package.my_module:make_network --seeds 3 --jobs 2
+      modcog benchmark lm-rnn --density 0.1 --tasks yang19 --out runs/sparse
+      modcog benchmark my_network:predict --no-train --battery rule_input=false
       modcog benchmark runs/lm
     """
     require("train", "modcog benchmark")
     from modcog.battery import Battery
     from modcog.experiments.benchmark import run, score
+    from modcog.experiments.benchmark.bench import SEEDS, check_seeds
     from modcog.experiments.benchmark.page import interval
     from modcog.models import ARCHITECTURES
+    from modcog.training.duration import about, training_seconds
 
     for name in ("seeds", "dask", "preset"):
         if (value := options.pop(name)) is not None:
@@ -172,7 +194,11 @@ def benchmark(
         for name in {"arch", "out"} & settings.keys():
             raise ModcogError(f"--config: it holds {name!r}, which a benchmark takes from its command line")
         start = {name: value for name, value in PRESETS.get(settings.pop("preset", ""), {}).items() if name != "arch"}
-        report = run(network, progress=progress, **options, **{**start, **settings})
+        settings = {**start, **settings}
+        seeds = settings.pop("seeds", SEEDS)
+        seconds = training_seconds(TrainConfig.of(arch=network, **settings)) * check_seeds(seeds)
+        click.echo(f"Training {seeds} networks takes {about(seconds)}, less where some are finished.", err=True)
+        report = run(network, progress=progress, seeds=seeds, **options, **settings)
     else:
         _check_effect(settings, ("tasks", "battery", "hidden", "model", "seeds"), "nothing is trained")
         making = {name: settings.pop(name) for name in ("seeds", "hidden") if name in settings}
@@ -180,11 +206,12 @@ def benchmark(
         battery = Battery.from_config(TrainConfig.of(**settings).battery_settings())
         report = score(import_object(network), battery, name=network, **options, **making)
     for seed in report.failed:
-        click.echo(f"{seed.name}: {seed.error or seed.status}")
+        click.echo(wrapped(f"{seed.name}: {seed.error or seed.status}", 2))
     over = report.rows[0]
     share = f", {interval(over.share)} % of the way from chance to the ceiling" if over.share else ""
-    click.echo(f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %")
-    click.echo("\n".join([*report.notes, str(options["out"] / "report.html")]))
+    said = f"decision accuracy {interval(over.decision)} %{share}; trial accuracy {interval(over.trial)} %"
+    click.echo(wrapped("\n".join([said, *report.notes]), 2))
+    click.echo(options["out"] / "report.html")
     return 1 if report.failed else 0
 
 
@@ -221,7 +248,7 @@ def validate(
 
     Claims:
       C1     A pool of autapses solves the 20 base tasks.
-      C2     Autapses fail on interval and sequence tasks where an LM-RNN does not.
+      C2     Autapses fail on interval and sequence tasks; an LM-RNN does not.
       C3     An LM-RNN learns faster than a dense network; a density is best.
       C4     Locality, not sparsity alone.
       C5     As many synapses instead of as many units.
@@ -242,14 +269,14 @@ def validate(
     from modcog.experiments.claims import validate as run_claim
     from modcog.experiments.claims.pages import verdict_text
     from modcog.experiments.claims.validation import find, folder_of, judge_again
+    from modcog.training.duration import about
 
     if tables is None:
         options["seeds"] = range(seeds) if seeds else None
         needed = plan(claim, preset, **options)
-        hours = needed.hours if needed.hours >= 1 else 60 * needed.hours
         click.echo(
             f"{find(claim).name}, {preset} preset: {needed.judged} runs to judge by and {needed.searched} that choose "
-            f"learning rates are left, about {max(1, hours):.0f} core {'hours' if needed.hours >= 1 else 'minutes'}"
+            f"learning rates are left, {about(3600 * needed.hours)}"
             + ("; a small preset is for a look, its verdicts say little" if preset == "small" else ""),
             err=True,
         )
@@ -257,5 +284,5 @@ def validate(
         folder = folder_of(find(claim), preset, options["out"])
     else:
         folder, verdict = tables, judge_again(find(claim), tables)
-    click.echo(verdict_text(find(claim), verdict))
+    click.echo(wrapped(verdict_text(find(claim), verdict), 2))
     click.echo(folder)

@@ -83,6 +83,7 @@ def export(
         DataSet: as ``modcog.data.load(out)`` gives it.
 
     Raises:
+        KeyboardInterrupt: at Ctrl-C; it says how many shards are kept.
         UnknownNameError: for a setting, task, format or layout that does not exist.
         ModcogError: for a wrong value, a folder that cannot be written, holds something else or is being written by
             another export, a full disk, or an optional package that is not installed.
@@ -97,7 +98,7 @@ def export(
     config = config or ExportConfig.of(**settings)
     check_count("jobs", jobs)
     job = Job.of(config, Path(out).absolute())
-    with _system_errors(job.out):
+    with _system_errors(job.out), _interrupts(job):
         if not job.is_done():
             with job.only_writer():
                 if not job.is_done():
@@ -290,6 +291,17 @@ def _write_shard(job: Job, index: int) -> ShardEntry:
         )
         job.inside(index).write_text(entry.model_dump_json(), encoding="utf-8")
     return entry
+
+
+@contextmanager
+def _interrupts(job: Job) -> Iterator[None]:
+    """Say at Ctrl-C what is kept, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        shards, ending = job.plan().shards, get_format(job.identity.config["format"]).ENDING
+        there = sum((job.out / f"{shard.name}{ending}").exists() for shard in shards)
+        raise KeyboardInterrupt(f"{there} of {len(shards)} shards are kept in {job.out}; {_AGAIN}") from None
 
 
 @contextmanager

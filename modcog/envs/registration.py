@@ -7,9 +7,6 @@ torch. Gymnasium 1.x has no plugins; there ``import modcog`` registers, or an id
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from modcog.tasks.names import known_tasks
 
 
@@ -35,9 +32,3 @@ def register_task(task: str) -> None:
 def environment_id(task: str) -> str:
     """Return the gymnasium id of a task."""
     return f"modcog/{task}-v0"
-
-
-def task_of(name: Any) -> Any:
-    """Return the task that a gymnasium id stands for; anything else as it is."""
-    found = re.fullmatch(r"(?:modcog:)?modcog/(.+)-v0", name) if isinstance(name, str) else None
-    return found[1] if found else name

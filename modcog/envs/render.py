@@ -56,6 +56,7 @@ class Picture:
         for axes in (left, middle, right):
             axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
             axes.axis("off")
+        self._dials = (left, middle, right)
         self._rings = [_ring(left, dim_ring, "modality 1"), _ring(right, dim_ring, "modality 2")]
         angles = 2 * np.pi * np.arange(dim_ring) / dim_ring
         middle.plot(_DIAL * np.cos(angles), _DIAL * np.sin(angles), ".", color="0.75", ms=4, zorder=1)
@@ -70,15 +71,15 @@ class Picture:
         self._background: Any = None
 
     def draw(
-        self, observation: NDArray[np.float32], period: str, step: int, last: tuple[int, int] | None
+        self, observation: NDArray[np.float32], period: str, step: int | None, last: tuple[int, int | None] | None
     ) -> NDArray[np.uint8] | None:
         """Draw one step.
 
         Args:
             observation: (C,) float32, as the environment returned it.
             period: the trial's period.
-            step: step within the trial, from 0.
-            last: the action that was taken last and the label it was judged by; None: none was taken.
+            step: step within the trial, from 0; None: not shown.
+            last: the action that was taken last and the label it was judged by, if it was; None: none was taken.
 
         Returns:
             (H, W, 3) uint8, or None in a window.
@@ -91,8 +92,10 @@ class Picture:
             radius, angle = _DIAL * bool(action), 2 * np.pi * ((action or 1) - 1) / self.dim_ring
             place = [] if action is None else [radius * np.exp(1j * angle)]
             marker.set_data(np.real(place), np.imag(place))
-        self._period.set_text(f"{period} · step {step}")
-        words = ["hold fixation" if action == 0 else f"direction {action - 1}" for action in last or ()]
+        self._period.set_text(period if step is None else f"{period} · step {step}")
+        words = [
+            "hold fixation" if action == 0 else f"direction {action - 1}" for action in last or () if action is not None
+        ]
         self._words.set_text(", right: ".join(words))
         canvas: Any = self._figure.canvas
         if self._human:
@@ -112,6 +115,19 @@ class Picture:
         for artist in self._moving:
             self._figure.draw_artist(artist)
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+    def action_at(self, x: float, y: float) -> int | None:
+        """Return the action that a pixel of the last picture stands for, counted from its top left; None: none.
+
+        On each of the dials the middle stands for holding fixation, and the rest for the nearest direction.
+        """
+        for dial in self._dials:
+            right, up = dial.transData.inverted().transform((x, SIZE[1] * DPI - y))
+            if np.hypot(right, up) < _INNER / 2:
+                return 0
+            if np.hypot(right, up) < _OUTER * 1.1:
+                return 1 + round(np.arctan2(up, right) / (2 * np.pi) * self.dim_ring) % self.dim_ring
+        return None
 
     def close(self) -> None:
         """Close the window, if there is one."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modcog.checks import check_count
-from modcog.envs.registration import task_of
 from modcog.envs.vector import ModCogVectorEnv
 from modcog.errors import FixedError, ModcogError, shown
 from modcog.extras import explained
@@ -37,7 +36,7 @@ def vec_env(task: str, n_envs: int = 64, seed: int | None = None, **keywords: An
         ModcogError: for a wrong setting.
         UnknownNameError: if there is no such task or setting.
     """
-    envs = VecMonitor(ModCogVecEnv(_SameStep(task_of(task), check_count("n_envs", n_envs), **keywords)))
+    envs = VecMonitor(ModCogVecEnv(_SameStep(task, check_count("n_envs", n_envs), **keywords)))
     if seed is not None:
         envs.seed(seed)
     return envs

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from modcog.battery import Battery
 from modcog.checks import check_count, is_list
 from modcog.envs.fixed import FixedSettings
-from modcog.envs.registration import task_of
 from modcog.envs.stepping import OUTCOMES, ending, step_demands
 from modcog.errors import ModcogError, shown
 from modcog.evaluation.evaluate import CHUNK, in_chunks
@@ -80,7 +79,7 @@ def evaluate_agent(
     """
     n, tolerance = check_count("n_trials", n_trials), check_tolerance(tolerance)
     if isinstance(task, str) or is_list(task):
-        battery = Battery([task_of(task)] if isinstance(task, str) else list(map(task_of, task)), **settings)
+        battery = Battery([task] if isinstance(task, str) else list(task), **settings)
     elif settings:
         raise ModcogError(f"{', '.join(settings)}: are fixed in {shown(task)}; name the task to give settings")
     elif isinstance(task, Battery):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
 
 from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import Figure, Score
-from modcog.tables import markdown_table
+from modcog.tables import fitted_table, markdown_table
 
 LEAST_GAP = 0.005
 """Smallest distance of a level from the ceiling at which it is called below."""
 
 
-def format_table(table: Mapping[str, Score]) -> str:
+def format_table(table: Mapping[str, Score], width: int | None = None) -> str:
     """Return scores (see ``Scores.table``) as two Markdown tables, in percent and degrees; groups come first.
 
-    The first has the decision accuracy with its levels, the second all other measures.
+    The first has the decision accuracy with its levels, the second all other measures. A table that is wider than
+    ``width`` characters is parted into several, each with the names on the left.
     """
     primary, *others = MEASURES
     first = [["", "tasks", "trials", MEASURES[primary].label, "chance", "without", "ceiling", "share"]]
@@ -32,7 +34,7 @@ def format_table(table: Mapping[str, Score]) -> str:
         ]
         first.append([name, str(one.n_tasks), str(one.n_trials), _cell(figure), *levels, _percent(figure.share)])
         second.append([name, *(_cell(one[kind], 100 if MEASURES[kind].unit == "%" else 1) for kind in others)])
-    return f"{markdown_table(first)}\n\n{markdown_table(second)}"
+    return "\n\n".join(fitted_table(rows, width or sys.maxsize, markdown_table) for rows in (first, second))
 
 
 def without(levels: Mapping[str, float]) -> str:

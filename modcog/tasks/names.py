@@ -19,6 +19,7 @@ from modcog.tasks.table import BASES, YANG19
 _SIGN = {"r": +1, "l": -1}
 _LETTER = {+1: "r", -1: "l"}
 _GRAMMAR = re.compile(r"(?P<base>.+?)(?:int(?P<interval>[rl]))?(?:seq(?P<sequence>[rl]))?")
+_ID = re.compile(r"(?:modcog:)?(?:modcog/)?(?P<task>\w+)(?:-v0)?")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,14 @@ def compose(base: str, interval: int = 0, sequence: int = 0) -> str:
     return base + (f"int{_LETTER[interval]}" if interval else "") + (f"seq{_LETTER[sequence]}" if sequence else "")
 
 
+def without_id(name: str) -> str:
+    """Return the task's name in the id of an environment, ``modcog/<name>-v0``, whole or in part; else the name."""
+    found = _ID.fullmatch(name)
+    return found["task"] if found else name
+
+
 def parse(name: str) -> TaskSpec:
-    """Return the task of a name.
+    """Return the task of a name, or of the id of an environment.
 
     Raises:
         UnknownNameError: if there is no such task; it says what is nearest.
@@ -78,10 +85,11 @@ def parse(name: str) -> TaskSpec:
 
 def _parse(name: Any, kind: str, others: tuple[str, ...]) -> TaskSpec:
     """Read a name by the grammar; an error says what ``kind`` of name it is and offers ``others`` beside the tasks."""
+    given, name = name, without_id(name) if isinstance(name, str) else name
     found = _GRAMMAR.fullmatch(name) if isinstance(name, str) else None
     row = BASES.get(found["base"]) if found else None
-    if found is None or row is None:
-        raise unknown(kind, name, (*others, *known_tasks()))
+    if found is None or row is None:  # a collection, for one, has no id
+        raise unknown(kind, given if name in others else name, (*others, *known_tasks()))
     if found["interval"] and row.timed is None:
         raise UnknownNameError(
             f"unknown task {shown(name)}: {row.name} has no timed period and so no interval extension; "
@@ -158,6 +166,8 @@ def _taken(tasks: Any) -> Any:
 
 def resolve(tasks: str | Iterable[str] | Any) -> tuple[str, ...]:
     """Return the task names of a collection, of a single task's name, or of a list of task names.
+
+    Wherever a task is named, the id of its environment will do, too.
 
     Raises:
         UnknownNameError: for a name that is neither.

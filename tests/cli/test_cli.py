@@ -183,6 +183,38 @@ def test_jobs_are_counted(run, command) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "list --base {}",
+        "show {}",
+        "show --config settings.toml go",
+        "sample {} -n 3 --out trials.npz",
+        "sample --config settings.toml -n 3 --out trials.npz",
+        "ceiling {}",
+        "export --tasks {} --trials-per-task 20 --out {folder} --no-progress",
+        "export --config settings.toml --trials-per-task 20 --out {folder} --no-progress",
+        "evaluate own_net:predict --tasks {} --n-trials 5",
+        "train --tasks {} --steps 1 --hidden 4 --eval-trials 1 --eval-every 1 --out {folder}",
+        "sweep grid.yaml --out {folder}",
+    ],
+)
+def test_the_id_of_an_environment_names_its_task_in_every_command(run, monkeypatch, tmp_path, words) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_net.py").write_text("def predict(x):\n    return x[..., :17]\n", encoding="utf-8")
+    said = []
+    for k, task in enumerate(("dms", "modcog/dms-v0", "modcog/dms", "dms-v0")):
+        (tmp_path / "settings.toml").write_text(f"tasks = ['{task}']\n", encoding="utf-8")
+        grid = f"settings: {{steps: 1, tasks: {task}, hidden: 4, eval_trials: 1, eval_every: 1}}\nn_trials: 2\n"
+        (tmp_path / "grid.yaml").write_text(grid, encoding="utf-8")
+        code, out, err = run(*words.format(task, folder=f"out{k}").split())
+        assert code == 0, err
+        said.append(re.sub(r"out\d", "out", re.sub(r"[\d.,]+ s|[\d.]+ MB", "", out)))
+    assert said == said[:1] * 4
+    _, _, err = run(*words.replace("settings.toml", "nowhere").format("modcog/dmss-v0", folder="new").split())
+    assert "{}" not in words or "'dmss' (nearest: 'dms')" in err
+
+
+@pytest.mark.parametrize(
     ("words", "module", "extra"),
     [
         (["train"], "lightning_fabric", "train"),
@@ -220,9 +252,9 @@ modcog.add_base(modcog.Base("look", "gaze", "Look there.", periods, ("decision",
 """,
         encoding="utf-8",
     )
-    listed = subprocess.run(
-        [*START, "--import", "own_tasks", "list", "--family", "gaze"], cwd=tmp_path, capture_output=True, text=True
-    )
+    words = [*START, "--import", "own_tasks", "list", "--family", "gaze"]
+    own = {**os.environ}  # without the COLUMNS that readline, which pytest imports, hands on to processes
+    listed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=own)
     assert listed.stderr == ""
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["look", "lookseqr", "lookseql", "3"]
     inherited = {**os.environ, "MODCOG_IMPORT": "own_tasks", "PYTHONPATH": str(tmp_path)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -162,22 +163,33 @@ def test_a_reader_that_leaves_is_told_nothing(words) -> None:
     assert process.wait() == 1
 
 
+EXPORT = "export --tasks modcog132 --trials-per-task 3000 --out new --no-progress --shard-mb 1"
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "said"),
     [
-        "sample modcog132 --per-task 500",
-        "export --tasks modcog132 --trials-per-task 3000 --out new --no-progress --jobs 2",
-        "ceiling modcog82 --sigma 0.9 --jobs 2",
-        "evaluate own_net:predict --n-trials 5000 --no-ceiling",
+        ("sample modcog132 --per-task 500", ""),
+        (EXPORT, r"; (\d+) of (\d+) shards are kept in .*new; run the same export again to finish it"),
+        (f"{EXPORT} --jobs 2", r"; (\d+) of (\d+) shards are kept in .*new; run the same export again to finish it"),
+        ("ceiling modcog82 --sigma 0.9 --jobs 2", ""),
+        ("evaluate own_net:predict --n-trials 5000 --no-ceiling", ""),
     ],
 )
-def test_ctrl_c_ends_in_one_line(folder, words) -> None:
+def test_ctrl_c_ends_in_one_line_that_says_what_is_kept(folder, words, said) -> None:
     """It reaches every process of the command, as from a terminal."""
     process = subprocess.Popen(
         [*MODCOG, *words.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     time.sleep(2)
+    while "export" in words and not list((folder / "new").rglob("*.npy")):
+        time.sleep(0.05)
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "modcog: stopped\n")
+    assert (process.returncode, out) == (130, "")
+    found = re.fullmatch(f"modcog: stopped{said}\n", err)
+    assert found, err
+    if "export" in words:
+        kept, shards = map(int, found.groups())
+        assert 0 < kept < shards

@@ -92,13 +92,6 @@ def test_a_collection_stands_for_its_tasks(run) -> None:
     )
 
 
-def test_the_id_of_an_environment_stands_for_its_task(run) -> None:
-    assert run("show", "modcog/dlygointr-v0") == run("show", "dlygointr")
-    code, _, err = run("show", "modcog/dlygoint-v0")
-    assert code == 2
-    assert "unknown task or collection 'dlygoint' (nearest: 'dlygointr')" in err
-
-
 def test_a_terminal_gets_no_wider_text_than_fits(run, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = run("show", "multidlydmintrseqr", "--rule-input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,20 @@ def test_help_explains_every_setting_and_shows_examples(run) -> None:
     assert "\n    modcog train --preset quick --out runs/quick\n" in said
     for name in TrainConfig.model_fields:
         assert f"--{name.replace('_', '-')} " in said
+
+
+def test_a_preset_and_a_long_run_say_beforehand_how_long_they_take(run, tmp_path, monkeypatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("modcog.training.train", stop)
+    said = {
+        "--preset quick": r"about \d+ s on one core, less if it reaches its target",
+        "--preset lm132": r"about \d+ min",
+        "--steps 100000": r"about [\d.]+ (min|h)",
+    }
+    for words, time in said.items():
+        code, _, err = run("train", *words.split(), "--out", tmp_path)
+        assert code == 130
+        assert re.match(f"Training takes {time}", err), err
+    assert run("train", "--steps", "10", "--tasks", "go", "--out", tmp_path)[2] == "modcog: stopped\n"

@@ -178,3 +178,13 @@ def test_gymnasium_collects_the_pictures():
     env.reset(seed=0)
     env.step(0)
     assert [frame.shape for frame in env.render()] == [(HEIGHT, WIDTH, 3)] * 2
+
+
+def test_a_pixel_stands_for_the_action_that_is_drawn_there():
+    picture = Picture(16, "go", "rgb_array", 10)
+    observation = np.zeros(33, np.float32)
+    for action in range(17):
+        row, column = places(picture.draw(observation, "decision", None, (action, None)), RESPONSE).mean(axis=0)
+        assert picture.action_at(column, row) == action
+    assert picture.action_at(5, 5) is None
+    assert not len(places(picture.draw(observation, "decision", None, (3, None)), RIGHT))

@@ -84,10 +84,20 @@ if __name__ == "__main__":
         assert main([*words, "--out", "by_dask"]) == 0
 """
 
+WINDOW = """
+import os
+os.environ["SDL_VIDEODRIVER"] = "dummy"
+import modcog
+from modcog.play.window import Window
+Window(modcog.Battery(["go"])).close()
+"""
+
 CALLS = {
     "list": ["modcog list"],
     "show": ["modcog show dlygointr --plot trial.png"],
     "sample": ["modcog sample modcog132 --per-task 2"],
+    "play": ["modcog play go --terminal"],
+    "window": [WINDOW],
     "step": [STEP],
     "drop-in": ["from modcog.mod_cog_tasks import *; env = dlygointr(); env.reset(); env.step(0)"],
     "neurogym": [DATASET],

@@ -202,3 +202,26 @@ def test_a_wrong_collection_lists_the_ten(name: object) -> None:
 def test_a_wrong_base_task_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown base task 'dlygointr' .*allowed: go, rtgo"):
         variants("dlygointr")
+
+
+IDS = ("modcog/dlygointr-v0", "modcog:modcog/dlygointr-v0", "modcog/dlygointr", "dlygointr-v0")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_id_of_an_environment_names_its_task(name: str) -> None:
+    assert modcog.parse(name) == modcog.parse("dlygointr")
+    assert resolve(name) == resolve([name]) == ("dlygointr",)
+    assert modcog.Battery([name]) == modcog.Battery(["dlygointr"])
+    with pytest.raises(ModcogError, match="dlygointr more than once"):
+        resolve([name, "dlygointr"])
+
+
+@pytest.mark.parametrize("name", ["modcog/match-v0", "modcog/-v0", "-v0", "modcog/go-v1", "go-v0-v0", "neurogym/go-v0"])
+def test_other_ids_name_nothing(name: str) -> None:
+    with pytest.raises(UnknownNameError):
+        resolve(name)
+
+
+def test_a_collection_has_no_id() -> None:
+    with pytest.raises(UnknownNameError, match="unknown task or collection 'modcog/match-v0'"):
+        resolve("modcog/match-v0")

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import Any
 
-import numpy as np
-
 from modcog.errors import ModcogError, unknown
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.grid import arm_name
 from modcog.models import masks
-from modcog.training.config import AUTHORS, TrainConfig
+from modcog.training.config import AUTHORS
 
 COMMON: dict[str, Any] = {"model": {"init": "identity"}, "learning_rate": 0.004, "warmup": 300, "batch_size": 64}
 
@@ -84,15 +82,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "modcog": {"tasks": _EIGHT, "steps": 1_200, "eval_every": 100, "warmup": 100},
 }
 """Settings of small runs."""
-
-SECONDS = {
-    "authors": {64: (0.003, 0.004), 256: (0.008, 0.010), 512: (0.015, 0.024), 1024: (0.036, 0.08)},
-    "modcog": {64: (0.003, 0.004), 256: (0.007, 0.017), 512: (0.015, 0.053), 1024: (0.042, 0.2)},
-}
-"""Seconds of an update on one core of an AMD EPYC for networks of some sizes: sparse ones, and dense ones."""
-
-EVALUATION = 0.4
-"""Seconds of an evaluation on 20 trials of each of 82 tasks; a run is scored on ten times as many."""
 
 RATES = {
     "authors": (0.00025, 0.0005, 0.001, 0.002, 0.004),
@@ -262,15 +251,3 @@ def search(
         return Grid(settings=shared, arms=tuple(networks), axes={"learning_rate": list(RATES[recipe]), **axes})
     tried = [{**arm, "learning_rate": further[name_of(arm)]} for arm in networks if name_of(arm) in further]
     return Grid(settings=shared, arms=tuple(tried), axes=axes)
-
-
-def seconds(config: TrainConfig) -> float:
-    """Return about how long a run takes on one core, in seconds; other machines may differ twofold."""
-    table = SECONDS["authors" if config.layout == "stream" else "modcog"]
-    sizes = np.log(list(table))
-    measured = np.log(list(table.values())).T
-    sparse, dense = (np.exp(np.interp(np.log(config.hidden), sizes, kind)) for kind in measured)
-    share = 1.0 if config.arch == "dense" else config.density or 0.0
-    evaluations = config.steps / config.eval_every + config.eval_early * np.log2(config.eval_every) + 10
-    tasks = len(config.tasks) / 82 * config.eval_trials / 20
-    return float(config.steps * (sparse + share * (dense - sparse)) + evaluations * EVALUATION * tasks)

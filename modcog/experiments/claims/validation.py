@@ -26,8 +26,9 @@ from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclu
 from modcog.experiments.claims.scale import SCALE
 from modcog.experiments.sweeps import Grid, Sweep, curves, results, sweep
 from modcog.experiments.sweeps.results import COLUMNS, Record, read_table, write_table
-from modcog.experiments.sweeps.runner import finished_record
+from modcog.experiments.sweeps.runner import unfinished
 from modcog.files import whole_file, write_json, write_text
+from modcog.training.duration import training_seconds
 from modcog.user_code import failures_as
 from modcog.validation import read_record, read_text
 
@@ -55,7 +56,7 @@ class Plan(NamedTuple):
     Attributes:
         judged: number of runs that the claim is judged by.
         searched: number of runs that choose learning rates.
-        hours: on one core, for both; see ``protocol.seconds``.
+        hours: on one core, for both; see ``modcog.training.duration``.
     """
 
     judged: int
@@ -80,9 +81,9 @@ def plan(
         grids = [protocol.judged(claim.name, *key, rates, preset, seeds)]
         grids += [protocol.search(claim.name, *key, preset)] if searches(preset, search) and rates is None else []
         for k, grid in enumerate(grids):
-            todo = [cell for cell in grid.cells(Path(out).absolute() / "runs") if finished_record(cell) is None]
+            todo = unfinished(grid.cells(Path(out).absolute() / "runs"))
             counts[k] += len(todo)
-            seconds += sum(protocol.seconds(cell.config) for cell in todo)
+            seconds += sum(training_seconds(cell.config) for cell in todo)
     return Plan(counts[0], counts[1], seconds / 3600)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -100,6 +101,16 @@ def sweep(
     cells = grid.cells(out)
     write_json(out / "grid.json", grid.model_dump(mode="json"))
     known = {cell.name: record for cell in cells if (record := finished_record(cell)) is not None}
+    try:
+        _run(cells, known, jobs, dask, progress)
+    except KeyboardInterrupt:
+        kept = f"{len(known)} of {len(cells)} runs are finished and kept, those under way have their checkpoints"
+        raise KeyboardInterrupt(f"{kept}; repeat the command to go on") from None
+    return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
+
+
+def _run(cells: list[Cell], known: dict[str, Record], jobs: int, dask: str | None, progress: bool | None) -> None:
+    """Run the cells that are not known, and add their records to ``known``."""
     todo = [cell for cell in cells if cell.name not in known]
     here = jobs == 1 and not dask
     with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
@@ -117,7 +128,6 @@ def sweep(
                 print(f"{cell.name}: {record['error'] or record['status']}", file=sys.stderr)
     if len(known) < len(cells):  # this process or that of a cell has been asked to stop
         raise KeyboardInterrupt
-    return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
 
 
 def run_cell(cell: Cell) -> Record:
@@ -165,6 +175,11 @@ def record_failure(cell: Cell, error: str) -> Record:
         with suppress(OSError):  # the folder may be the reason of the failure
             write_json(cell.config.out / RESULT, record)
     return record
+
+
+def unfinished(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells that a sweep would run."""
+    return [cell for cell in cells if finished_record(cell) is None]
 
 
 def finished_record(cell: Cell) -> Record | None:

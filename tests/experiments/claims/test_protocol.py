@@ -25,6 +25,7 @@ from modcog.experiments.sweeps.runner import sweep
 from modcog.models import build, masks, measure
 from modcog.models.graph import measure_graph
 from modcog.training.config import AUTHORS, TrainConfig
+from modcog.training.duration import training_seconds
 from modcog.training.run import build_model
 
 CLAIMS = ("C1", "C2", "C3", "C4", "C5", "scale")
@@ -133,7 +134,7 @@ def test_small_runs_are_of_few_tasks_and_seeds(claim: str, rules: str, recipe: s
     cells = judged(claim, rules, recipe, preset="small").cells("nowhere")
     assert {cell.config.seed for cell in cells} == {0, 1}
     assert {len(cell.config.tasks) for cell in cells} == {20 if claim == "C1" else 8}
-    assert sum(protocol.seconds(cell.config) for cell in cells) < 900
+    assert sum(training_seconds(cell.config) for cell in cells) < 900
     assert all(cell.config.battery_settings().rules == rules for cell in cells)
 
 

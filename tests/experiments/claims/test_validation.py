@@ -42,7 +42,7 @@ def test_the_command_trains_judges_and_writes(tiny: None, tmp_path: Path, capsys
     assert main(words) == 0
     said = capsys.readouterr()
     assert re.match(
-        r"C2, small preset: 8 runs to judge by and 0 that choose .* about 1 core minutes; a small", said.err
+        r"C2, small preset: 8 runs to judge by and 0 that choose .* about \d+ s on one core; a small", said.err
     )
     assert said.out.endswith(f"{tmp_path / 'C2-small'}\n")
     folder = tmp_path / "C2-small"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -138,7 +139,10 @@ def test_being_asked_to_stop_saves_the_cells_and_stops_the_sweep(tmp_path: Path,
     time.sleep(0.5)
     send(process.pid, number)
     assert process.wait(60) == 130
-    assert "Traceback" not in process.stderr.read()
+    about, stopped = process.stderr.read().splitlines()
+    assert re.fullmatch(r"6 runs are left, about \S+ (s|min|h) on one core\.", about)
+    kept = "0 of 6 runs are finished and kept, those under way have their checkpoints; repeat the command to go on"
+    assert stopped == f"modcog: stopped; {kept}"
     runs = [json.loads(path.read_text()) for path in tmp_path.glob("out/*/run.json")]
     assert [run["status"] for run in runs] == ["interrupted"] * jobs
     assert not list(tmp_path.glob("out/*/result.json"))

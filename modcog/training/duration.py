@@ -1,0 +1,61 @@
+"""About how long training takes, to be said before it begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modcog.training.config import TrainConfig
+from modcog.trials.tables import compile_tables
+from modcog.user_code import is_import_path
+
+SECONDS: dict[str, dict[int, tuple[float, float]]] = {
+    "stream": {64: (0.003, 0.004), 256: (0.008, 0.010), 512: (0.015, 0.024), 1024: (0.036, 0.08)},
+    "trials": {64: (0.003, 0.004), 256: (0.007, 0.017), 512: (0.015, 0.053), 1024: (0.042, 0.2)},
+}
+"""Seconds of an update on one core of an AMD EPYC for networks of some sizes, sparse ones and dense ones, by layout:
+4 × 100 steps of stream, or 64 trials of the longest task of 30 steps on average."""
+
+STEPS, LANES = {"stream": 100, "trials": 30}, {"stream": 4, "trials": 64}
+"""Steps and lanes of these updates."""
+
+OVERHEAD = 16
+"""Lanes that would take as long as what a step costs besides its lanes."""
+
+GATED = 3.5
+"""Time of an update of a GRU or LSTM, as a multiple of a dense network's of that size."""
+
+DENSITY = {"dense": 1.0, "autapse": 0.0}
+"""Density of architectures that have no choice; of others 0.1 unless it is given."""
+
+EVALUATION = 0.4
+"""Seconds of an evaluation on 20 trials of each of 82 tasks, network aside; a run is scored on ten times as many."""
+
+
+def training_seconds(config: TrainConfig) -> float:
+    """Return about how long a run takes on one core that does nothing else, in seconds.
+
+    Other machines may differ twofold, and busy ones more. A network of your own is taken for a dense one.
+    """
+    sizes = np.log(list(SECONDS[config.layout]))
+    measured = np.log(list(SECONDS[config.layout].values())).T
+    sparse, dense = (float(np.exp(np.interp(np.log(config.hidden), sizes, kind))) for kind in measured)
+    gated = config.arch in ("gru", "lstm")
+    share = DENSITY.get(config.arch, 0.1 if config.density is None else config.density)
+    share = 1.0 if gated or is_import_path(config.arch) else share
+    update = (sparse + share * (dense - sparse)) * (GATED if gated else 1)
+    battery = config.battery_settings()
+    longest = compile_tables(battery.tasks, battery.settings, battery.rule_input).mean_length.max()
+    steps = config.seq_len if config.layout == "stream" else float(longest)
+    scale = steps * (OVERHEAD + config.batch_size) / STEPS[config.layout] / (OVERHEAD + LANES[config.layout])
+    evaluations = config.steps / config.eval_every + config.eval_early * np.log2(config.eval_every) + 10
+    tasks = len(config.tasks) / 82 * config.eval_trials / 20
+    return float(config.steps * update * scale + evaluations * EVALUATION * tasks)
+
+
+def about(seconds: float) -> str:
+    """Return a duration on one core in words, with no more digits than an estimate has."""
+    amount, unit = next(
+        ((seconds / size, unit) for size, unit in ((3600, "h"), (60, "min")) if seconds >= 1.5 * size), (seconds, "s")
+    )
+    digits = f"{amount:.1f}".removesuffix(".0") if amount < 10 and unit == "h" else f"{max(1, amount):.0f}"
+    return f"about {digits} {unit} on one core"
