@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import card
 import commands
 import controls
 import flow
@@ -41,6 +42,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "commands.md": commands.page(),
+        **card.pages(),
         **controls.pages(),
         **flow.pages(),
         **notebook.pages(),
