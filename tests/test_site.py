@@ -213,6 +213,36 @@ def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) 
         assert model.__base__ is BaseModel or f"Also the fields of {model.__base__.__name__}" in text
 
 
+def test_a_term_leads_to_the_glossary_where_a_page_first_uses_it(site: dict[Path, Page], folder: Path) -> None:
+    for path, page in site.items():
+        found = [link.partition("glossary.html")[2] for link in page.links if "glossary.html#" in link]
+        assert len(found) == len(set(found)) or path.name == "glossary.html", path
+        assert "glossary.md" not in page.text, "a link was left as text"
+    for name, anchors in {
+        "index.html": {"#autapse", "#dms", "#ceiling", "#interval-task"},
+        "training.html": {"#autapse", "#rule-input", "#held-out-trials"},
+        "results/C2/index.html": {"#lm-rnn", "#autapse"},
+        "notebooks/compare.html": {"#autapse", "#ceiling"},
+    }.items():
+        assert anchors <= {link.partition("glossary.html")[2] for link in site[folder / name].links}, name
+    assert 'title="Locality-masked recurrent neural network: ' in site[folder / "tutorial.html"].text
+
+
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("An LM-RNN. LM-RNNs.", "An [LM-RNN](x). LM-RNNs."),
+        ("Two modalities, the\nrule\ninput.", "Two [modalities](x), the\n[rule\ninput](x)."),
+        ("`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>", "`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>"),
+        ("# PPO\n```python\nPPO\n```\nSubPPO PPO", "# PPO\n```python\nPPO\n```\nSubPPO [PPO](x)"),
+        ("Ceilings. chance", "[Ceilings](x). [chance](x)"),
+    ],
+)
+def test_only_prose_is_linked_and_once(text: str, linked: str, pictures: ModuleType) -> None:
+    found = import_module("glossary").linked(text, "a/page.md")
+    assert re.sub(r"\(\.\./glossary\.md#[a-z-]+ \"[^\"]+\"\)", "(x)", found) == linked
+
+
 def test_the_notebooks_are_pages_with_their_output(site: dict[Path, Page], folder: Path) -> None:
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert len(paths) >= 3
