@@ -254,6 +254,7 @@ def test_the_notebooks_are_pages_with_their_output(site: dict[Path, Page], folde
         assert len(pictures) == sum("image/png" in data for data in outputs) > 0
         assert path.name in page.links
         assert "%matplotlib" not in page.text
+        assert "%pip" not in page.text
 
 
 def test_a_picture_leads_to_itself(site: dict[Path, Page], folder: Path) -> None:
