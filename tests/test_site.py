@@ -144,6 +144,11 @@ def test_no_code_block_is_left_as_text(site: dict[Path, Page], folder: Path) -> 
     assert [str(path.relative_to(folder)) for path, page in site.items() if "```" in page.text] == []
 
 
+def test_no_row_is_outside_its_table(site: dict[Path, Page], folder: Path) -> None:
+    """As after a blank line."""
+    assert [str(path.relative_to(folder)) for path, page in site.items() if "<p>|" in page.text] == []
+
+
 def test_the_gallery_has_a_page_for_each_base_task(folder: Path) -> None:
     pages = {path.stem for path in (folder / "gallery").glob("*.html")}
     assert pages == {"index", *BASES}
