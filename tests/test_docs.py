@@ -16,6 +16,11 @@ import modcog
 from modcog.tasks import names
 from tests.gymnasiums import portable
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
 RESULTS = ROOT / "docs/results"
@@ -107,3 +112,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
     stored = [target for target in local if not GENERATED.match(target)]
     assert [target for target in stored if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_has_no_dead_path_on_the_package_index() -> None:
+    """The index shows it without the repository around it."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for change in tools["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(change["pattern"], change["replacement"], text)
+    assert [target for target in LINK.findall(text) if "://" not in target and not target.startswith("#")] == []
+    assert not re.search(r"\b(src|href)=", text)
+    assert len(text) > 5000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from calendar import month_name
 from functools import cache
 from pathlib import Path
 
@@ -76,8 +77,8 @@ def texts() -> dict[str, str]:
 
 
 def cited(text: str) -> set[str]:
-    """First author and year of each work that a text cites."""
-    return {" ".join(found) for found in CITATION.findall(text)}
+    """First author and year of each work that a text cites; a month and its year is a date."""
+    return {" ".join(found) for found in CITATION.findall(text) if found[0] not in month_name}
 
 
 def listed() -> list[str]:
@@ -124,6 +125,7 @@ def test_citations_are_found_however_they_are_written() -> None:
     several = "Khona, Chandra, Ma and Fiete (2023), Le et al. 2015; Sussillo and\nBarak (2013, Neural Computation)"
     assert cited(several) == {"Khona 2023", "Le 2015", "Sussillo 2013"}
     assert cited("Bar-Joseph et al. (2001) and (Erdős and Rényi 1959)") == {"Bar-Joseph 2001", "Erdős 1959"}
+    assert cited("released in May 2026 and on 7 November 2026") == set()
     assert cited("Neural Computation 35(11), 1850; the first 2048 of 2000 trials; Nature 22, 297") == set()
 
 

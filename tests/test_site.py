@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,12 +39,13 @@ BASES = modcog.collection("yang19")
 
 @dataclass
 class Page(HTMLParser):
-    """What a page of the site names and points to."""
+    """What a page of the site names, points to, and says of itself."""
 
     text: str
     ids: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    meta: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -58,6 +60,8 @@ class Page(HTMLParser):
             self.loaded.append(found["src"])
         elif tag == "link" and found.get("rel") != "canonical":
             self.loaded.append(found["href"])
+        elif tag == "meta" and "content" in found:
+            self.meta[found.get("property") or found.get("name", "")] = found["content"]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)],
-        cwd=ROOT, env={**os.environ, "MODCOG_DOCS_PICTURES": "false"}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, "MODCOG_DOCS_PICTURES": "false", "MODCOG_SITE_URL": "https://modcog.example/at/"},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return out
@@ -106,8 +111,42 @@ def test_nothing_is_loaded_from_elsewhere(site: dict[Path, Page], folder: Path) 
     assert [found for text in styles for found in re.findall(r"url\(\s*['\"]?(?:https?:)?//[^)]*", text)] == []
 
 
+def test_every_page_has_a_card(site: dict[Path, Page], folder: Path) -> None:
+    """Other sites do not know relative addresses."""
+    for path, page in site.items():
+        assert page.meta["og:image"] == "https://modcog.example/at/assets/card.png", path
+        assert page.meta["og:title"]
+        assert page.meta["og:description"]
+    assert site[folder / "training.html"].meta["og:title"] == "Training"
+    assert site[folder / "training.html"].meta["og:url"] == "https://modcog.example/at/training.html"
+    assert Image.open(folder / "assets/card.png").size == (1200, 630)
+
+
+def test_the_search_has_its_index_as_a_script_too(site: dict[Path, Page], folder: Path) -> None:
+    """A page from disk may load scripts, but no data."""
+    script = (folder / "search/search_index.js").read_text(encoding="utf-8")
+    data = (folder / "search/search_index.json").read_text(encoding="utf-8")
+    assert json.loads(script.partition("=")[2]) == json.loads(data)
+    assert all(any(name.endswith("assets/iframe-worker.js") for name in page.loaded) for page in site.values())
+
+
+@pytest.mark.parametrize("page", ["index.html", "gallery/dm1.html"])
+def test_the_search_works_from_disk(page: str, folder: Path, tmp_path: Path) -> None:
+    if not (chromium := shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("no browser")
+    words = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]
+    address = f"{(folder / page).as_uri()}?q=autapse"
+    done = subprocess.run([*words, f"--user-data-dir={tmp_path}", address], capture_output=True, text=True, check=False)
+    assert re.search(r'md-search-result__meta">\s*\d+ matching documents', done.stdout)
+
+
 def test_no_code_block_is_left_as_text(site: dict[Path, Page], folder: Path) -> None:
     assert [str(path.relative_to(folder)) for path, page in site.items() if "```" in page.text] == []
+
+
+def test_no_row_is_outside_its_table(site: dict[Path, Page], folder: Path) -> None:
+    """As after a blank line."""
+    assert [str(path.relative_to(folder)) for path, page in site.items() if "<p>|" in page.text] == []
 
 
 def test_the_gallery_has_a_page_for_each_base_task(folder: Path) -> None:
@@ -179,6 +218,36 @@ def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) 
         assert model.__base__ is BaseModel or f"Also the fields of {model.__base__.__name__}" in text
 
 
+def test_a_term_leads_to_the_glossary_where_a_page_first_uses_it(site: dict[Path, Page], folder: Path) -> None:
+    for path, page in site.items():
+        found = [link.partition("glossary.html")[2] for link in page.links if "glossary.html#" in link]
+        assert len(found) == len(set(found)) or path.name == "glossary.html", path
+        assert "glossary.md" not in page.text, "a link was left as text"
+    for name, anchors in {
+        "index.html": {"#autapse", "#dms", "#ceiling", "#interval-task"},
+        "training.html": {"#autapse", "#rule-input", "#held-out-trials"},
+        "results/C2/index.html": {"#lm-rnn", "#autapse"},
+        "notebooks/compare.html": {"#autapse", "#ceiling"},
+    }.items():
+        assert anchors <= {link.partition("glossary.html")[2] for link in site[folder / name].links}, name
+    assert 'title="Locality-masked recurrent neural network: ' in site[folder / "tutorial.html"].text
+
+
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("An LM-RNN. LM-RNNs.", "An [LM-RNN](x). LM-RNNs."),
+        ("Two modalities, the\nrule\ninput.", "Two [modalities](x), the\n[rule\ninput](x)."),
+        ("`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>", "`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>"),
+        ("# PPO\n```python\nPPO\n```\nSubPPO PPO", "# PPO\n```python\nPPO\n```\nSubPPO [PPO](x)"),
+        ("Ceilings. chance", "[Ceilings](x). [chance](x)"),
+    ],
+)
+def test_only_prose_is_linked_and_once(text: str, linked: str, pictures: ModuleType) -> None:
+    found = import_module("glossary").linked(text, "a/page.md")
+    assert re.sub(r"\(\.\./glossary\.md#[a-z-]+ \"[^\"]+\"\)", "(x)", found) == linked
+
+
 def test_the_notebooks_are_pages_with_their_output(site: dict[Path, Page], folder: Path) -> None:
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert len(paths) >= 3
@@ -190,6 +259,7 @@ def test_the_notebooks_are_pages_with_their_output(site: dict[Path, Page], folde
         assert len(pictures) == sum("image/png" in data for data in outputs) > 0
         assert path.name in page.links
         assert "%matplotlib" not in page.text
+        assert "%pip" not in page.text
 
 
 def test_a_picture_leads_to_itself(site: dict[Path, Page], folder: Path) -> None:

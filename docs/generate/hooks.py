@@ -10,14 +10,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import card
 import commands
 import controls
 import flow
 import gallery
+import glossary
 import notebook
 import reference
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "commands.md": commands.page(),
+        **card.pages(),
         **controls.pages(),
         **flow.pages(),
         **notebook.pages(),
@@ -52,9 +56,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Remove the marks of code blocks that are meant for the tests."""
-    return _FENCE.sub(r"\1", markdown)
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Remove the marks of code blocks that are meant for the tests, and link terms to the glossary."""
+    return glossary.linked(_FENCE.sub(r"\1", markdown), page.file.src_uri)
 
 
 def on_page_content(html: str, **_: Any) -> str:

@@ -28,6 +28,8 @@ def _page(name: str, cells: list[dict[str, Any]]) -> dict[str, str | bytes]:
     """Return the page of one notebook and its pictures."""
     parts, pictures = [], {}
     for cell in cells:
+        if "colab" in cell["metadata"].get("tags", ()):  # it installs what readers of the page do not need
+            continue
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             parts.append(_LINK.sub("](../", source))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any, NoReturn, cast
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
+from modcog.errors import ModcogError, shown
 from modcog.evaluation.evaluate import evaluate_on
 from modcog.extras import require
 from modcog.models.cells import MaskedRNN
@@ -30,7 +31,7 @@ from modcog.training import checkpoint
 from modcog.training.batches import Microbatch, Minibatch, held_out, make_batches
 from modcog.training.config import TrainConfig
 from modcog.training.metrics import PROGRESS, Metrics, draw_run, read_metrics, summarize
-from modcog.training.record import Progress, Reached, Status
+from modcog.training.record import Evaluation, Progress, Reached, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
 from modcog.trials.arrays import IGNORE
 from modcog.user_code import failures_as, is_import_path
@@ -43,7 +44,14 @@ class DivergedError(ModcogError):
     """The loss, a weight or an output of the network is NaN or infinite."""
 
 
-def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | None = None, wait: float = 0.0) -> Run:
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    progress_bar: bool | None = None,
+    wait: float = 0.0,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
+) -> Run:
     """Train a network.
 
     Args:
@@ -52,16 +60,21 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
             and a resumed one end with the same weights (same machine, same number of threads).
         progress_bar: show a progress bar; None: if standard error is a terminal.
         wait: seconds to wait for another process that is training in the same folder.
+        on_evaluation: function that is called with each ``Evaluation`` of this call, such as one that logs it, after
+            its checkpoint was saved; of several processes, only the first calls it.
 
     Returns:
         Run: its folder, its status and its record. ``"interrupted"`` after SIGINT or SIGTERM.
 
     Raises:
         ModcogError: if the folder holds a run and ``resume`` is False, or holds another run than ``config``, or
-            another process is training in it; or if this machine does not have the devices of the config.
+            another process is training in it; if this machine does not have the devices of the config; or if
+            ``on_evaluation`` fails: the run can then be resumed.
         DivergedError: if the loss became NaN or infinite; the last good checkpoint stays.
     """
     require("train", "modcog.training")
+    if on_evaluation is not None and not callable(on_evaluation):
+        raise ModcogError(f"on_evaluation: got {shown(on_evaluation)}, must be a function of one argument, or None")
     if config.threads:
         torch.set_num_threads(config.threads)
     devices = {name: getattr(config, name) for name in ("accelerator", "devices", "num_nodes", "precision")}
@@ -76,7 +89,7 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
     fabric.launch()
     check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked
-    loop = _Loop(config, fabric)
+    loop = _Loop(config, fabric, on_evaluation)
     with hold_folder(config, fabric, resume, wait):
         return loop.run(resume, progress_bar)
 
@@ -84,8 +97,10 @@ def train(config: TrainConfig, *, resume: bool = False, progress_bar: bool | Non
 class _Loop:
     """One run, from its first or its next step to its end."""
 
-    def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
-        self.config, self.fabric = config, fabric
+    def __init__(
+        self, config: TrainConfig, fabric: Fabric, on_evaluation: Callable[[Evaluation], object] | None = None
+    ) -> None:
+        self.config, self.fabric, self.on_evaluation = config, fabric, on_evaluation
         self.battery = Battery.from_config(config.battery_settings())
         self.network = build_model(config, self.battery)
         self.plain_optimizer = make_optimizer(config, self.network)
@@ -184,18 +199,27 @@ class _Loop:
         return total
 
     def _evaluate(self) -> None:
-        """Score the held-out trials, record the scores, and save a checkpoint."""
+        """Score the held-out trials, record the scores, save a checkpoint, and pass the evaluation to the user."""
         self._check_weights()
+        evaluation = None
         if self.metrics:
-            scores = evaluate_on(self._predict, self.held_out, self.battery.n_actions)
-            self.scores = {"step": self.progress.step, **summarize(scores)}
+            scores, progress = evaluate_on(self._predict, self.held_out, self.battery.n_actions), self.progress
             for percent in MILESTONES:
                 if scores.decision_accuracy * 100 >= percent:
-                    reached = Reached(self.progress.trials, self.progress.seconds)
-                    self.progress.milestones.setdefault(str(percent), reached)
-            self.metrics.write(self.progress, learning_rate(self.config, self.progress.step), self.scores)
+                    progress.milestones.setdefault(str(percent), Reached(progress.trials, progress.seconds))
+            rate, kept = learning_rate(self.config, progress.step), summarize(scores)
+            done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
+            evaluation = Evaluation(**done, learning_rate=rate, **kept)
+            self.metrics.write(evaluation)
+            self.scores = {"step": progress.step, **kept}
         self.scores = self.fabric.broadcast(self.scores)
         self._save()
+        if evaluation and self.on_evaluation:
+            # After the checkpoint, since a run that was killed before that makes this evaluation again when resumed.
+            # What the function writes into its copy, or draws from torch's generator, changes nothing here.
+            cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
+            with torch.random.fork_rng(cuda), failures_as(f"on_evaluation: failed at step {evaluation.step}"):
+                self.on_evaluation(deepcopy(evaluation))
 
     def _predict(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (n, T, A) for observations (n, T, C)."""

@@ -18,7 +18,7 @@ from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import Scores, extension
 from modcog.files import naming, whole_file
 from modcog.tasks.names import known_tasks, parse
-from modcog.training.record import Evaluation, Progress
+from modcog.training.record import Evaluation
 from modcog.validation import parse_record, read_text
 
 METRICS = "metrics.jsonl"
@@ -55,10 +55,9 @@ class Metrics:
         with naming(folder / "tensorboard"):
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
-    def write(self, progress: Progress, rate: float, scores: dict[str, Any]) -> None:
-        """Add an evaluation: progress of the run, learning rate, and scores as ``summarize`` returns them."""
-        done = {name: getattr(progress, name) for name in PROGRESS[:4]}
-        record = {**done, "learning_rate": rate, **scores}
+    def write(self, evaluation: Evaluation) -> None:
+        """Add an evaluation."""
+        record = asdict(evaluation)
         with naming(self._path):
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
@@ -67,7 +66,7 @@ class Metrics:
             for name, value in record.items():
                 for key, number in value.items() if isinstance(value, dict) else [("", value)]:
                     if name != "step" and number is not None:
-                        self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, progress.step)
+                        self._board.add_scalar(f"{name}/{key}".rstrip("/"), number, evaluation.step)
             self._board.flush()
 
     def close(self) -> None:

@@ -61,9 +61,20 @@ class Point:
     pooled_accuracy: Accuracy | None = None
 
 
-@dataclass(kw_only=True)
-class Evaluation(Point):
-    """A line of ``metrics.jsonl``: the point, accuracies of each task, loss and learning rate."""
+@dataclass(kw_only=True, repr=False)
+class Evaluation(Brief, Point):
+    """An evaluation of a run: a line of ``metrics.jsonl``, and what ``train`` gives to ``on_evaluation``.
+
+    Attributes:
+        step: number of updates.
+        trials: number of trials trained on.
+        seconds: time spent on training, without evaluation.
+        decision_accuracy: mean over the tasks, on the held-out trials; the other means, such as ``trial_accuracy``, are
+            those of ``modcog.evaluation.Scores``, None where they are undefined.
+        decision_accuracy_per_task: decision accuracy of each task by name; so for trial and directional accuracy.
+        loss: running mean of the loss; None before the first update.
+        learning_rate: rate of the next update.
+    """
 
     decision_accuracy_per_task: Accuracies
     trial_accuracy_per_task: Accuracies

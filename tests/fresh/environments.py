@@ -66,6 +66,13 @@ observations, labels = neurogym.Dataset(env, batch_size=2, seq_len=9)()
 assert observations.shape[:2] == (9, 2)
 """
 
+PSYCHOMETRIC = """
+from modcog.evaluation import IdealObserver, score
+observer = IdealObserver("dm1")
+trials = observer.battery.sample(200, seed=1)
+assert 0 < score(observer.act(trials), trials).psychometric(task="dm1").threshold < 1
+"""
+
 CROISSANT = """
 from modcog.extras import require
 require("croissant", "the check")
@@ -113,6 +120,7 @@ CALLS = {
     "dask": [DASK],
     "croissant": ["modcog export --tasks go --trials-per-task 20 --out set", CROISSANT],
     "ceiling": ["modcog ceiling modcog132", "modcog ceiling go --n-trials 50 --jobs 2"],
+    "psychometric": [PSYCHOMETRIC],
     "evaluate": ["modcog evaluate own_network:predict --tasks go --n-trials 2"],
     "model": ["import modcog; modcog.models.build('lm-rnn', n_inputs=33, n_outputs=17, hidden=16, density=0.5)"],
     "train": [
