@@ -58,9 +58,10 @@ def plot_trials(trials: Trials, *, columns: int = 2) -> Figure:
     figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
     top = max(1.0, float(trials.packed_observations[:, 1 : 1 + 2 * trials.dim_ring].max()))
     texts = [fill(summary(parse(trials.tasks[task])), 50) for task in trials.task]
-    names = [_period_names(trial) for trial in trials]
+    names = [_period_names(trials[i]) for i in range(len(trials))]
     # Captions of equally many lines, and as much room for the names of periods: panels stand level.
-    blank, lines = "\n" * max(text.count("\n") for text in texts) + " ", max(line for some in names for *_, line in some)
+    lines = max(line for some in names for *_, line in some)
+    blank = "\n" * max(text.count("\n") for text in texts) + " "
     cells, number, total = figure.subfigures(rows, columns, squeeze=False).flat, Counter[int](), Counter(trials.task)
     for i, (cell, text) in enumerate(zip(cells, texts, strict=False)):
         task = trials.task[i]

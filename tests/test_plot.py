@@ -95,7 +95,8 @@ def test_the_answer_has_directions_on_the_left_and_labels_on_the_right(trials, f
 @pytest.mark.parametrize(
     ("task", "settings"),
     [
-        ("dmsintr", {}), ("dlygointr", {"interval": (100,)}), ("dms", {"timing": {"fixation": 20, "sample": 40}, "dt": 20}),
+        ("dmsintr", {}), ("dlygointr", {"interval": (100,)}),
+        ("dms", {"timing": {"fixation": 20, "sample": 40}, "dt": 20}),
         ("ctxdlydm1", {"timing": {"stim1": 100, "delay": 100, "stim2": 100, "fixation": 3000}}),
     ],
 )  # fmt: skip
