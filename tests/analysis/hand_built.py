@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -51,7 +52,7 @@ class RingAttractor(Linear):
 
 def draw_apart(figure: Figure) -> None:
     """Draw a figure, and check that no label of an upright axis, or of a colour bar, is read together with the next."""
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()  # the plain canvas of a figure draws nothing
     boxes = [axes.yaxis.label.get_window_extent() for axes in figure.axes if axes.get_ylabel()]
     for i, one in enumerate(boxes):
         for other in boxes[:i]:

@@ -170,4 +170,4 @@ def test_figures_show_points_and_eigenvalues() -> None:
     assert [len(line.get_xdata()) for line in drawn] == [len(found)]
     draw_apart(figure)
     nothing = fixed_points(RingAttractor(), PLAIN, task="dlygo", n_trials=100, n_starts=2, slow=0.0)
-    plot_fixed_points(nothing).canvas.draw()
+    draw_apart(plot_fixed_points(nothing))
