@@ -214,5 +214,31 @@ def test_pictures_are_pictures(pictures: ModuleType) -> None:
     drawn, small = (Image.open(BytesIO(draw(trial))) for draw in (pictures.drawn, pictures.small))
     assert drawn.size[0] > 400
     assert small.size[0] == 8 * trial.lengths[0]
-    moving = Image.open(BytesIO(pictures.moving("goseqr")))
-    assert moving.n_frames > 20  # 500 ms of fixation, 500 of stimulus, 1000 of decision
+
+
+def test_an_animation_has_every_step_of_its_trial_and_is_small(pictures: ModuleType) -> None:
+    assert {*BASES, "dlygointr", "dmsseqr"} < set(pictures.MOVING) < set(modcog.TASKS)
+    for task in ("go", "dmsintr", "multidlydmseqr"):
+        trial = pictures.telling(task)
+        content = pictures.moving(trial)
+        moving, still = Image.open(BytesIO(content)), Image.open(BytesIO(pictures.still(trial)))
+        assert moving.n_frames == trial.lengths[0]
+        assert len(content) < 100_000
+        moving.seek(moving.n_frames - 1)
+        np.testing.assert_allclose(*(np.asarray(one.convert("RGB"), int) for one in (moving, still)), atol=40)
+
+
+def test_every_page_of_a_task_shows_it_moving(pictures: ModuleType, site: dict[Path, Page], folder: Path) -> None:
+    for task in pictures.MOVING:
+        page = site[folder / f"gallery/{modcog.parse(task).base}.html"]
+        assert f"moving/{task}.gif" in page.loaded
+        assert f'<source srcset="moving/{task}.png" media="(prefers-reduced-motion: reduce)">' in page.text
+        assert all((folder / f"gallery/moving/{task}.{kind}").exists() for kind in ("gif", "png"))
+
+
+def test_small_pictures_have_direction_0_below(pictures: ModuleType) -> None:
+    trial = pictures.telling("go")
+    stripes, direction = pictures.stripes(trial), trial.rows[0]["target"]
+    answer = stripes[-2 - 17 : -2]  # above the line of fixation; the ring has a border above it
+    (row,) = {int(place) for place in np.flatnonzero(answer[1:, -1, 0] < 0.5)}
+    assert row == 15 - direction

@@ -1,13 +1,16 @@
-"""Pictures of the gallery: drawn trials, small pictures, and animations."""
+"""Pictures of the gallery: drawn trials, small pictures, and animations.
+
+As a script, it draws those of the README again: ``python docs/generate/pictures.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
@@ -15,18 +18,21 @@ from PIL import Image
 
 import modcog
 from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
-from modcog.envs.registration import environment_id
-from modcog.plot import plot_trials
+from modcog.envs.render import Picture
+from modcog.plot import plot_trials, save
+from modcog.trials.arrays import concatenate
 
 DPI = 110
 
-MOVING: Mapping[str, Mapping[str, Any]] = {
-    "dlygointr": {"direction": 2, "modality": 1, "duration_delay": 600},
-    "goseqr": {"direction": 2, "modality": 2},
-    "dms": {"sample_direction": 4, "match": 1, "modality": 1, "duration_delay": 500},
-    "ctxdm1": {"direction1": 3, "direction2": 10, "duration_fixation": 300},
-}
-"""Tasks that have an animation, and the fixed conditions of its trial."""
+_SHOWN_EXTENSIONS = {(0, 0), (1, 0), (0, 1)}
+
+MOVING = tuple(
+    task for task in modcog.TASKS if (modcog.parse(task).interval, modcog.parse(task).sequence) in _SHOWN_EXTENSIONS
+)
+"""Tasks that have an animation: every base task, and each extension of it to the right."""
+
+README = ("dlygo", "dlygointrseqr")
+"""Tasks whose trials stand in the README, the last one also as an animation."""
 
 _CANDIDATES = 400  # number of trials to choose a clear one from
 _TELLING_MS = (400, 500, 600)  # of the interval extension
@@ -35,6 +41,7 @@ _CLEAR = 0.3  # smallest difference of strengths
 _BORDER = "#C8C8C8"
 _PIXEL = (3, 8)  # of a channel and of a step
 _MS_PER_FRAME, _MS_AT_END = 250, 1500
+_COLOURS = 32  # of an animation; with more it is larger and looks the same
 
 
 @cache  # small and drawn pictures show the same trials
@@ -71,8 +78,8 @@ def drawn(trials: modcog.Trials) -> bytes:
 def small(trials: modcog.Trials) -> bytes:
     """Draw one trial without axes and labels, as PNG; see ``stripes``."""
     pixels = np.repeat(np.repeat(stripes(trials), _PIXEL[0], axis=0), _PIXEL[1], axis=1)
-    image = Image.fromarray((255 * pixels).astype(np.uint8))
-    return _saved(lambda file: image.quantize(64).save(file, format="png", optimize=True))
+    image = _few_colours((255 * pixels).astype(np.uint8), 64)
+    return _saved(lambda file: image.save(file, format="png", optimize=True))
 
 
 def stripes(trial: modcog.Trials) -> NDArray[np.float64]:
@@ -94,30 +101,53 @@ def _coloured(values: NDArray[Any], colour: str) -> NDArray[np.float64]:
     return 1 - share * (1 - np.array(to_rgb(colour)))
 
 
-def moving(task: str) -> bytes:
-    """Draw a trial of ``MOVING`` with correct responses, as an animated GIF."""
-    frames = [Image.fromarray(frame) for frame in _played(task)]
-    durations = [*[_MS_PER_FRAME] * (len(frames) - 1), _MS_AT_END]
-    options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
-    return _saved(lambda file: frames[0].save(file, format="gif", **options))
+def moving(trial: modcog.Trials) -> bytes:
+    """Draw one trial step by step, with correct responses, as an animated GIF."""
+    frames = list(_played(trial))
+    palette = _few_colours(np.concatenate(frames[::2]))
+    first, *rest = (Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    durations = [*[_MS_PER_FRAME] * len(rest), _MS_AT_END]
+    options = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
+    return _saved(lambda file: first.save(file, format="gif", **options))
 
 
-def _played(task: str) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures of a trial, step by step, with correct actions."""
-    env: Any = gym.make(environment_id(task), render_mode="rgb_array", sigma=0.5)
-    env.reset(seed=0)
-    trial: Any = env.unwrapped
-    trial.new_trial(**MOVING[task])
-    ended = False
-    yield env.render()
-    while not ended:
-        _, _, terminated, _, info = env.step(int(trial.gt[trial.t_ind]))
-        ended = terminated or info["new_trial"]
-        yield env.render()
-    env.close()
+def still(trial: modcog.Trials) -> bytes:
+    """Draw the last step of one trial as in ``moving``, as PNG, for readers who want nothing to move."""
+    *_, last = _played(trial)
+    return _saved(lambda file: _few_colours(last).save(file, format="png", optimize=True))
+
+
+def _few_colours(pixels: NDArray[np.uint8], n: int = _COLOURS) -> Image.Image:
+    """Return an image with n colours, of which the lightest is white; quantizing alone makes it a light grey."""
+    image = Image.fromarray(pixels).quantize(n)
+    colours = np.array(image.getpalette()).reshape(-1, 3)
+    colours[colours.sum(axis=1).argmax()] = 255
+    image.putpalette(colours.ravel().tolist())
+    return image
+
+
+def _played(trial: modcog.Trials) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures of one trial as the environment draws them, each step with its correct response."""
+    picture = Picture(trial.dim_ring, trial.tasks[0], "rgb_array", 1)
+    periods = [period for period, steps in trial.period_steps(0).items() for _ in range(steps)]
+    for step, (seen, label) in enumerate(zip(trial.packed_observations, trial.packed_labels.tolist(), strict=True)):
+        drawn = picture.draw(seen, periods[step], step, (label, label))
+        assert drawn is not None  # it would be in a window
+        yield drawn
 
 
 def _saved(save: Any) -> bytes:
     file = BytesIO()
     save(file)
     return file.getvalue()
+
+
+def draw_readme(folder: Path) -> None:
+    """Write the pictures of the README."""
+    trials = [telling(task) for task in README]
+    save(plot_trials(concatenate(trials)), folder / "tasks.png")
+    (folder / f"{README[-1]}.gif").write_bytes(moving(trials[-1]))
+
+
+if __name__ == "__main__":
+    draw_readme(Path(__file__).parents[1] / "images")
