@@ -76,7 +76,9 @@ def _animations(moving: Draw, still: Draw) -> dict[str, bytes]:
 def _trials(draw: Draw) -> dict[str, bytes]:
     """Return a picture for every task, and a second one for base tasks with trials that ask to hold fixation."""
     found = {f"gallery/{task}.png": draw(pictures.telling(task)) for task in modcog.TASKS}
-    return found | {f"gallery/{row.name}-hold.png": draw(pictures.telling(row.name, False)) for row in _holding()}
+    return found | {
+        f"gallery/{row.name}-hold.png": draw(pictures.telling(row.name, respond=False)) for row in _holding()
+    }
 
 
 def _holding() -> list[modcog.Base]:
@@ -156,8 +158,8 @@ def _animation(task: str) -> str:
         return ""
     text = (
         f"**{task}** step by step, with correct responses. {_course(task)}Direction 0 is on the right, and directions "
+        "count anticlockwise."
     )
-    text += "count anticlockwise."
     sources = (
         f'<source srcset="moving/{task}.png" media="(prefers-reduced-motion: reduce)">'
         f'<img src="moving/{task}.gif" alt="A trial of {task}, step by step" width="640" height="320" loading="lazy">'

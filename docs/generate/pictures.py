@@ -45,22 +45,23 @@ _COLOURS = 32  # of an animation; with more it is larger and looks the same
 
 
 @cache  # small and drawn pictures show the same trials
-def telling(task: str, respond: bool = True) -> modcog.Trials:
-    """Return the first trial of a seeded sample that shows clearly what its task asks for.
+def telling(*tasks: str, respond: bool = True) -> modcog.Trials:
+    """Return the first trial of each task, in a seeded sample, that shows clearly what the task asks for.
 
     The compared strengths differ clearly, and the extensions move the answer by some positions without passing the end
     of the ring, where its picture is cut.
 
     Args:
-        task: name of the task.
+        tasks: names of the tasks.
         respond: the trial asks for a response; False, in the match family only: it asks to hold fixation.
     """
-    trials = modcog.Battery([task]).sample(_CANDIDATES, seed=0)
-    return next(trials[i] for i in range(len(trials)) if _shows_well(trials, i, respond))
+    trials = modcog.Battery(tasks).sample(per_task=_CANDIDATES, seed=0)
+    clear = (np.flatnonzero(trials.task == index) for index in range(len(tasks)))
+    return concatenate([trials[next(i for i in some.tolist() if _shows_well(trials, i, respond))] for some in clear])
 
 
 def _shows_well(trials: modcog.Trials, i: int, respond: bool) -> bool:
-    row, spec = trials.rows[i], modcog.parse(trials.tasks[0])
+    row, spec = trials.rows[i], modcog.parse(trials.tasks[trials.task[i]])
     if bool(row["respond"]) != respond:
         return False
     labels = trials[i].packed_labels[trials.decision_start[i] :]
@@ -128,7 +129,7 @@ def _few_colours(pixels: NDArray[np.uint8], n: int = _COLOURS) -> Image.Image:
 
 def _played(trial: modcog.Trials) -> Iterator[NDArray[np.uint8]]:
     """Yield pictures of one trial as the environment draws them, each step with its correct response."""
-    picture = Picture(trial.dim_ring, trial.tasks[0], "rgb_array", 1)
+    picture = Picture(trial.dim_ring, trial.tasks[trial.task[0]], "rgb_array", 1)
     periods = [period for period, steps in trial.period_steps(0).items() for _ in range(steps)]
     for step, (seen, label) in enumerate(zip(trial.packed_observations, trial.packed_labels.tolist(), strict=True)):
         drawn = picture.draw(seen, periods[step], step, (label, label))
@@ -144,9 +145,9 @@ def _saved(save: Any) -> bytes:
 
 def draw_readme(folder: Path) -> None:
     """Write the pictures of the README."""
-    trials = [telling(task) for task in README]
-    save(plot_trials(concatenate(trials)), folder / "tasks.png")
-    (folder / f"{README[-1]}.gif").write_bytes(moving(trials[-1]))
+    trials = telling(*README)
+    save(plot_trials(trials), folder / "tasks.png")
+    (folder / f"{README[-1]}.gif").write_bytes(moving(trials[len(README) - 1]))
 
 
 if __name__ == "__main__":
