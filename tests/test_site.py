@@ -19,6 +19,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from pydantic import BaseModel
 
@@ -26,6 +27,7 @@ import modcog
 from modcog.battery import BatteryConfig
 from modcog.cli import COMMANDS, main
 from modcog.data.config import ExportConfig
+from modcog.envs.render import RESPONSE
 from modcog.envs.stepping import EnvOptions
 from modcog.evaluation import levels
 from modcog.experiments.sweeps.grid import Grid
@@ -227,6 +229,7 @@ def test_an_animation_has_every_step_of_its_trial_and_is_small(pictures: ModuleT
         moving.seek(moving.n_frames - 1)
         last, same = (np.asarray(one.convert("RGB"), int) for one in (moving, still))
         assert (last[0, 0] == 255).all()  # no grey box on a white page
+        assert np.abs(last - [round(255 * part) for part in to_rgb(RESPONSE)]).sum(axis=2).min() < 6
         assert np.abs(last - same).mean() < 1
 
 

@@ -41,7 +41,6 @@ _CLEAR = 0.3  # smallest difference of strengths
 _BORDER = "#C8C8C8"
 _PIXEL = (3, 8)  # of a channel and of a step
 _MS_PER_FRAME, _MS_AT_END = 250, 1500
-_NEARLY_WHITE = 248  # Pillow finds the nearest colour by five bits a channel
 _COLOURS = 32  # of an animation; with more it is larger and looks the same
 
 
@@ -80,7 +79,7 @@ def drawn(trials: modcog.Trials) -> bytes:
 def small(trials: modcog.Trials) -> bytes:
     """Draw one trial without axes and labels, as PNG; see ``stripes``."""
     pixels = np.repeat(np.repeat(stripes(trials), _PIXEL[0], axis=0), _PIXEL[1], axis=1)
-    image = _few_colours(_cleared((255 * pixels).astype(np.uint8)), 64)
+    image = _few_colours((255 * pixels).astype(np.uint8))
     return _saved(lambda file: image.save(file, format="png", optimize=True))
 
 
@@ -119,18 +118,9 @@ def still(trial: modcog.Trials) -> bytes:
     return _saved(lambda file: _few_colours(last).save(file, format="png", optimize=True))
 
 
-def _cleared(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return pixels with white for what is nearly white, which Pillow would otherwise take white for."""
-    return np.where(pixels >= _NEARLY_WHITE, 255, pixels).astype(np.uint8)
-
-
-def _few_colours(pixels: NDArray[np.uint8], n: int = _COLOURS) -> Image.Image:
-    """Return an image with n colours, of which the lightest is white; quantizing alone makes it a light grey."""
-    image = Image.fromarray(pixels).quantize(n)
-    colours = np.array(image.getpalette()).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255
-    image.putpalette(colours.ravel().tolist())
-    return image
+def _few_colours(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return an image with few colours, by an octree: median cuts turn white to grey, and small coloured marks brown."""
+    return Image.fromarray(pixels).quantize(_COLOURS, Image.Quantize.FASTOCTREE)
 
 
 def _played(trial: modcog.Trials) -> Iterator[NDArray[np.uint8]]:
@@ -140,7 +130,7 @@ def _played(trial: modcog.Trials) -> Iterator[NDArray[np.uint8]]:
     for step, (seen, label) in enumerate(zip(trial.packed_observations, trial.packed_labels.tolist(), strict=True)):
         drawn = picture.draw(seen, periods[step], step, (label, label))
         assert drawn is not None  # it would be in a window
-        yield _cleared(drawn)
+        yield drawn
 
 
 def _saved(save: Any) -> bytes:
