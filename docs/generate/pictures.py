@@ -114,21 +114,29 @@ def moving(trial: modcog.Trials) -> bytes:
 
 def still(trial: modcog.Trials) -> bytes:
     """Draw the last step of one trial as in ``moving``, as PNG, for readers who want nothing to move."""
-    *_, last = _played(trial)
+    (last,) = _played(trial, slice(-1, None))
     return _saved(lambda file: _few_colours(last).save(file, format="png", optimize=True))
 
 
 def _few_colours(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return an image with few colours, by an octree: median cuts turn white to grey, and small coloured marks brown."""
-    return Image.fromarray(pixels).quantize(_COLOURS, Image.Quantize.FASTOCTREE)
+    """Return an image with few colours, white among them.
+
+    They are found by an octree: cuts at medians, Pillow's default, make small coloured marks brown.
+    """
+    image = Image.fromarray(pixels).quantize(_COLOURS, Image.Quantize.FASTOCTREE)
+    colours = np.array(image.getpalette()).reshape(-1, 3)
+    colours[colours.sum(axis=1).argmax()] = 255  # 254 without this
+    image.putpalette(colours.ravel().tolist())
+    return image
 
 
-def _played(trial: modcog.Trials) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures of one trial as the environment draws them, each step with its correct response."""
+def _played(trial: modcog.Trials, steps: slice = slice(None)) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures of the steps of one trial as the environment draws them, each with its correct response."""
     picture = Picture(trial.dim_ring, trial.tasks[trial.task[0]], "rgb_array", 1)
-    periods = [period for period, steps in trial.period_steps(0).items() for _ in range(steps)]
-    for step, (seen, label) in enumerate(zip(trial.packed_observations, trial.packed_labels.tolist(), strict=True)):
-        drawn = picture.draw(seen, periods[step], step, (label, label))
+    periods = [period for period, n in trial.period_steps(0).items() for _ in range(n)]
+    for step in range(len(periods))[steps]:
+        label = int(trial.packed_labels[step])
+        drawn = picture.draw(trial.packed_observations[step], periods[step], step, (label, label))
         assert drawn is not None  # it would be in a window
         yield drawn
 
