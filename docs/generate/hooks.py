@@ -62,6 +62,11 @@ def on_page_content(html: str, **_: Any) -> str:
     return _PICTURE.sub(r'<p class="picture"><a href="\2">\1</a></p>', html)
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the theme's search for screen readers."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+
+
 def _found(pattern: str) -> list[str]:
     """Return the sorted paths of stored pages."""
     docs = ROOT / "docs"
