@@ -67,6 +67,11 @@ def on_post_page(output: str, **_: Any) -> str:
     return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
 
 
+def on_post_template(output_content: str, **_: Any) -> str:
+    """Name the theme's search on the page for addresses that do not exist."""
+    return on_post_page(output_content)
+
+
 def _found(pattern: str) -> list[str]:
     """Return the sorted paths of stored pages."""
     docs = ROOT / "docs"

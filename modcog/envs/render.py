@@ -93,7 +93,7 @@ class Picture:
             marker.set_data(np.real(place), np.imag(place))
         self._period.set_text(f"{period} · step {step}")
         words = ["hold fixation" if action == 0 else f"direction {action - 1}" for action in last or ()]
-        self._words.set_text(" · ".join(map(": ".join, zip(("response", "correct"), words, strict=False))))
+        self._words.set_text(", correct: ".join(words))
         canvas: Any = self._figure.canvas
         if self._human:
             if _opens_windows(self._figure):
