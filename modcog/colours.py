@@ -19,6 +19,7 @@ STYLE = {
     "axes.titlelocation": "left",
     "axes.titlesize": 9,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.12,  # inches; the label of a colour bar stands apart from the next axis's
     "legend.fontsize": 8,
     "legend.frameon": False,
 }

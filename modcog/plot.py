@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
@@ -13,6 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 
 from modcog.checks import check_count
@@ -26,15 +29,20 @@ MOST_TRIALS = 64
 """Largest number of trials in a picture; more panels could not be read."""
 
 _HEIGHTS = (1.0, 5.0, 5.0, 5.6)  # of the cue, the two rings and the answer
-_WIDTH, _HEIGHT = 3.6, 4.9  # inches of a trial
+_WIDTH, _HEIGHT = 4.1, 5.2  # inches of a trial, so that its text can be read where a phone shows it whole
 _HOLD = -2.0  # place of "hold fixation", below the directions
+_TEXT, _SMALL = 9.0, 8.5  # points
+_LINE, _GAP = 11, 5  # points from one line of period names to the next, and between two names in a line
+_ACROSS = 215  # points of the time axis, or a little less than the layout leaves it
 
 
-def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
+def plot_trials(trials: Trials, *, columns: int = 2) -> Figure:
     """Draw each trial: the fixation cue, the two rings, and the correct answer, with lines where a period ends.
 
-    In the lowest panel a filled cell is the correct action at a step. Where the interval extension has moved the
-    answer, a circle marks where it would have been, and an arrow leads from there. ``save`` writes the figure.
+    Direction 0 is the lowest of every ring. In the lowest panel a filled cell is the correct action at a step: its
+    direction stands on the left, its label on the right. Where the interval extension has moved the answer, a circle
+    marks where it would have been, and an arrow leads from there. Trials of the same task are numbered from 0. ``save``
+    writes the figure.
 
     Args:
         trials: n ≥ 1 trials of any tasks; take a few of a sample with ``trials[:4]``.
@@ -47,14 +55,22 @@ def plot_trials(trials: Trials, *, columns: int = 4) -> Figure:
         raise ModcogError(f"trials: got {len(trials)}, must be from 1 to {MOST_TRIALS} for a picture")
     columns = min(check_count("columns", columns), len(trials))
     rows = -(-len(trials) // columns)
-    figure = Figure(figsize=(0.5 + _WIDTH * columns, _HEIGHT * rows), layout="constrained")
+    figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
     top = max(1.0, float(trials.packed_observations[:, 1 : 1 + 2 * trials.dim_ring].max()))
-    texts = [fill(summary(parse(trials.tasks[task])), 56) for task in trials.task]
-    blank = "\n" * max(text.count("\n") for text in texts) + " "  # captions of equally many lines: panels stand level
-    cells = figure.subfigures(rows, columns, squeeze=False).flat
+    texts = [fill(summary(parse(trials.tasks[task])), 50) for task in trials.task]
+    names = [_period_names(trials[i]) for i in range(len(trials))]
+    # Captions of equally many lines, and as much room for the names of periods: panels stand level.
+    lines = max(line for some in names for *_, line in some)
+    blank = "\n" * max(text.count("\n") for text in texts) + " "
+    cells, number, total = figure.subfigures(rows, columns, squeeze=False).flat, Counter[int](), Counter(trials.task)
     for i, (cell, text) in enumerate(zip(cells, texts, strict=False)):
-        repeated = i > 0 and trials.task[i] == trials.task[i - 1]
-        _draw_trial(cell, trials[i], blank if repeated else text + blank[text.count("\n") :], top)
+        task = trials.task[i]
+        caption = blank if i and task == trials.task[i - 1] else text + blank[text.count("\n") :]
+        _draw_trial(cell, trials[i], names[i], top)
+        cell.get_axes()[0].set_title(caption, fontsize=_TEXT, pad=16 + _LINE * lines, loc="left")
+        title = trials.tasks[task] + (f", trial {number[task]}" if total[task] > 1 else "")
+        cell.suptitle(title, fontsize=12, fontweight="bold")
+        number[task] += 1
     return figure
 
 
@@ -141,8 +157,8 @@ def save(figure: Figure, path: str | Path) -> None:
         part.write_bytes(picture.getvalue())
 
 
-def _draw_trial(cell: Any, trial: Trials, caption: str, top: float) -> None:
-    """Draw one trial in one cell of the figure; the time axis is in ms."""
+def _draw_trial(cell: Any, trial: Trials, names: list[tuple[str, float, int]], top: float) -> None:
+    """Draw one trial in one cell of the figure; the time axis is in ms, for ``names`` see ``_period_names``."""
     periods, ring, observations = trial.period_steps(0), trial.dim_ring, trial.packed_observations.T
     ends = [trial.dt * end for end in (0, *accumulate(periods.values()))]
     ticks = [ring * quarter // 4 for quarter in range(4)]
@@ -158,23 +174,49 @@ def _draw_trial(cell: Any, trial: Trials, caption: str, top: float) -> None:
             aspect="auto", origin="lower", interpolation="nearest", extent=(0, ends[-1], -0.5, len(values) - 0.5),
         )  # fmt: skip
         axis.set_yticks(places)
-        axis.set_ylabel(name, color=colour, fontsize=8)
+        axis.set_ylabel(name, color=colour, fontsize=_TEXT)
     _draw_answer(axes[3], trial)
     axes[3].set_yticks([_HOLD, *ticks], ["hold", *map(str, ticks)])
-    axes[3].set_ylabel("correct answer", color=GREEN, fontsize=8)
-    axes[3].set_xlabel("time (ms)", fontsize=8)
+    axes[3].set_ylabel("correct answer", color=GREEN, fontsize=_TEXT)
+    labels = axes[3].secondary_yaxis("right")
+    labels.set_yticks([_HOLD, *ticks], ["0", *(str(1 + direction) for direction in ticks)])
+    labels.set_ylabel("label = 1 + direction", fontsize=8)
+    labels.tick_params(length=2, labelsize=_SMALL)
+    axes[3].set_xlabel("time (ms)", fontsize=_TEXT)
     axes[3].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axis in axes:
         for end in ends[1:-1]:
             axis.axvline(end, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
-        axis.tick_params(length=2, labelsize=7)
+        axis.tick_params(length=2, labelsize=_SMALL)
         axis.set_xlim(0, ends[-1])
+    for name, middle, line in names:
+        above = {"xytext": (0, 3 + _LINE * line), "textcoords": "offset points"}
+        axes[0].annotate(name, (middle * ends[-1], 0.5), ha="center", va="bottom", fontsize=_SMALL, **above)
+    cell.align_ylabels()
+
+
+def _period_names(trial: Trials) -> list[tuple[str, float, int]]:
+    """Return name, place and line of each period that takes time.
+
+    The place is the middle of the name as a share of the time axis: over the period, but not beyond the axis. A name
+    that would run into an earlier one is a line higher; the lowest line is 0.
+    """
+    periods, found, taken = trial.period_steps(0), list[tuple[str, float, int]](), list[float]()
+    ends = np.cumsum([0, *periods.values()]) / trial.lengths[0]
     for name, first, last in zip(periods, ends, ends[1:], strict=False):
         if last > first:
-            axes[0].text((first + last) / 2, 0.65, name, ha="center", va="bottom", fontsize=7)
-    axes[0].set_title(caption, fontsize=7.5, pad=14, loc="left")
-    cell.suptitle(trial.tasks[trial.task[0]], fontsize=11, fontweight="bold")
-    cell.align_ylabels()
+            half = _half_width(name) / _ACROSS
+            middle = max(min((first + last) / 2, 1 - half), half)
+            line = next((i for i, end in enumerate(taken) if middle - half > end + _GAP / _ACROSS), len(taken))
+            taken[line : line + 1] = [middle + half]
+            found.append((name, middle, line))
+    return found
+
+
+@cache
+def _half_width(name: str) -> float:
+    """Return half the width of the name of a period, in points."""
+    return float(TextPath((0, 0), name, size=_SMALL).get_extents().width) / 2
 
 
 def _draw_answer(axis: Any, trial: Trials) -> None:
@@ -197,5 +239,6 @@ def _draw_answer(axis: Any, trial: Trials) -> None:
     if now != before:
         axis.annotate("", (x, now), (x, enter if passes_edge else before), arrowprops=arrow)
     axis.plot(x, before, "o", markersize=5, markerfacecolor="white", markeredgecolor=BLACK, zorder=4)
-    note = {"ha": "right", "va": "center", "fontsize": 7.5, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 1}}
-    axis.text(x - 0.03 * dt * len(labels), before, f"T = {drawn['interval_ms']:g} ms", **note)
+    note = {"ha": "right", "va": "center", "fontsize": _SMALL, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 1}}
+    inside = np.clip(before, 0.1 * ring, 0.9 * ring - 1)  # the text would hide the frame
+    axis.text(x - 0.03 * dt * len(labels), inside, f"T = {drawn['interval_ms']:g} ms", **note)

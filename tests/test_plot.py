@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
@@ -69,11 +70,46 @@ def test_lines_stand_where_periods_end(trials, figure) -> None:
 
 def test_titles_and_captions(figure) -> None:
     titles = [cell.get_suptitle() for cell in figure.subfigs][: 2 * len(TASKS)]
-    assert titles == [task for task in TASKS for _ in range(2)]
+    assert titles == [f"{task}, trial {number}" for task in TASKS for number in range(2)]
     captions = [axes[0].get_title(loc="left") for axes in panels(figure)]
     assert captions[0].startswith("After the stimulus, respond in its direction.")
     assert not captions[1].strip()  # said once for trials of a task in a row
     assert len({caption.count("\n") for caption in captions}) == 1  # so that panels stand level
+
+
+def test_a_number_only_tells_trials_of_a_task_apart() -> None:
+    cells = plot_trials(modcog.Battery(["go", "dms"]).sample(per_task=1, seed=0)).subfigs
+    assert [cell.get_suptitle() for cell in cells] == ["go", "dms"]
+
+
+def test_the_answer_has_directions_on_the_left_and_labels_on_the_right(trials, figure) -> None:
+    for *_, answer in panels(figure):
+        (right,) = answer.child_axes
+        assert right.get_ylabel() == "label = 1 + direction"
+        left, labels = ([text.get_text() for text in axis.get_yticklabels()] for axis in (answer, right))
+        assert left == ["hold", "0", "4", "8", "12"]
+        assert labels == ["0", "1", "5", "9", "13"]
+        np.testing.assert_array_equal(right.get_yticks(), answer.get_yticks())
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("dmsintr", {}), ("dlygointr", {"interval": (100,)}),
+        ("dms", {"timing": {"fixation": 20, "sample": 40}, "dt": 20}),
+        ("ctxdlydm1", {"timing": {"stim1": 100, "delay": 100, "stim2": 100, "fixation": 3000}}),
+    ],
+)  # fmt: skip
+def test_names_of_periods_do_not_run_together(task, settings) -> None:
+    drawn = plot_trials(modcog.Battery([task], **settings).sample(3, seed=0))
+    FigureCanvasAgg(drawn).draw()
+    for cue, *_ in panels(drawn):
+        boxes = [name.get_window_extent() for name in cue.texts]
+        assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+        frame, title = cue.get_window_extent(), cue._left_title.get_window_extent()
+        for box in boxes:
+            assert frame.x0 - 2 < box.x0 < box.x1 < frame.x1 + 2
+            assert not box.overlaps(title)
 
 
 @pytest.mark.parametrize(

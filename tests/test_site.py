@@ -20,6 +20,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from pydantic import BaseModel
 
@@ -27,6 +28,7 @@ import modcog
 from modcog.battery import BatteryConfig
 from modcog.cli import COMMANDS, main
 from modcog.data.config import ExportConfig
+from modcog.envs.render import RESPONSE
 from modcog.envs.stepping import EnvOptions
 from modcog.evaluation import levels
 from modcog.experiments.sweeps.grid import Grid
@@ -284,5 +286,34 @@ def test_pictures_are_pictures(pictures: ModuleType) -> None:
     drawn, small = (Image.open(BytesIO(draw(trial))) for draw in (pictures.drawn, pictures.small))
     assert drawn.size[0] > 400
     assert small.size[0] == 8 * trial.lengths[0]
-    moving = Image.open(BytesIO(pictures.moving("goseqr")))
-    assert moving.n_frames > 20  # 500 ms of fixation, 500 of stimulus, 1000 of decision
+
+
+def test_an_animation_has_every_step_of_its_trial_and_is_small(pictures: ModuleType) -> None:
+    assert {*BASES, "dlygointr", "dmsseqr"} < set(pictures.MOVING) < set(modcog.TASKS)
+    for task in ("go", "dmsintr", "multidlydmseqr"):
+        trial = pictures.telling(task)
+        content = pictures.moving(trial)
+        moving, still = Image.open(BytesIO(content)), Image.open(BytesIO(pictures.still(trial)))
+        assert moving.n_frames == trial.lengths[0]
+        assert len(content) < 100_000
+        moving.seek(moving.n_frames - 1)
+        last, same = (np.asarray(one.convert("RGB"), int) for one in (moving, still))
+        assert (last[0, 0] == 255).all()  # no grey box on a white page
+        assert np.abs(last - [round(255 * part) for part in to_rgb(RESPONSE)]).sum(axis=2).min() < 6
+        assert np.abs(last - same).mean() < 1
+
+
+def test_every_page_of_a_task_shows_it_moving(pictures: ModuleType, site: dict[Path, Page], folder: Path) -> None:
+    for task in pictures.MOVING:
+        page = site[folder / f"gallery/{modcog.parse(task).base}.html"]
+        assert f"moving/{task}.gif" in page.loaded
+        assert f'<source srcset="moving/{task}.png" media="(prefers-reduced-motion: reduce)">' in page.text
+        assert all((folder / f"gallery/moving/{task}.{kind}").exists() for kind in ("gif", "png"))
+
+
+def test_small_pictures_have_direction_0_below(pictures: ModuleType) -> None:
+    trial = pictures.telling("go")
+    stripes, direction = pictures.stripes(trial), trial.rows[0]["target"]
+    answer = stripes[-2 - 17 : -2]  # above the line of fixation; the ring has a border above it
+    (row,) = {int(place) for place in np.flatnonzero(answer[1:, -1, 0] < 0.5)}
+    assert row == 15 - direction

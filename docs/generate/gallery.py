@@ -16,6 +16,8 @@ from modcog.settings import RULES
 from modcog.tasks.names import compose, summary, variants
 from modcog.tasks.table import YANG19
 
+Draw = Callable[[modcog.Trials], bytes]
+
 FAMILIES = {"go": "Go family", "decision": "Decision family", "match": "Match family"}
 
 _WIDE = "---\nhide: [toc]\n---\n\n"  # pictures use the space of the table of contents
@@ -46,7 +48,7 @@ def pages(drawn: bool) -> dict[str, str | bytes]:
         drawn: draw trials with axes and labels, which takes most of a minute for all; False: as small pictures, for a
             quick preview of the site.
     """
-    return {**_pages(), **_small_pictures(), **_animations(), **(_drawn_pictures() if drawn else _stand_ins())}
+    return {**_pages(), **_small_pictures(), **(_drawn_pictures() if drawn else _stand_ins())}
 
 
 @lru_cache(maxsize=1)  # for a server that rebuilds the site
@@ -55,23 +57,28 @@ def _small_pictures() -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=1)
-def _animations() -> dict[str, bytes]:
-    return {f"gallery/moving/{task}.gif": pictures.moving(task) for task in pictures.MOVING}
-
-
-@lru_cache(maxsize=1)
 def _drawn_pictures() -> dict[str, bytes]:
-    return _trials(pictures.drawn)
+    return _trials(pictures.drawn) | _animations(pictures.moving, pictures.still)
 
 
 def _stand_ins() -> dict[str, bytes]:
-    return _trials(pictures.small)
+    return _trials(pictures.small) | _animations(pictures.small, pictures.small)
 
 
-def _trials(draw: Callable[[modcog.Trials], bytes]) -> dict[str, bytes]:
+def _animations(moving: Draw, still: Draw) -> dict[str, bytes]:
+    """Return an animation of each task that has one, and a picture for readers who want nothing to move."""
+    trials = {task: pictures.telling(task) for task in pictures.MOVING}
+    return {f"gallery/moving/{task}.gif": moving(trial) for task, trial in trials.items()} | {
+        f"gallery/moving/{task}.png": still(trial) for task, trial in trials.items()
+    }
+
+
+def _trials(draw: Draw) -> dict[str, bytes]:
     """Return a picture for every task, and a second one for base tasks with trials that ask to hold fixation."""
     found = {f"gallery/{task}.png": draw(pictures.telling(task)) for task in modcog.TASKS}
-    return found | {f"gallery/{row.name}-hold.png": draw(pictures.telling(row.name, False)) for row in _holding()}
+    return found | {
+        f"gallery/{row.name}-hold.png": draw(pictures.telling(row.name, respond=False)) for row in _holding()
+    }
 
 
 def _holding() -> list[modcog.Base]:
@@ -149,8 +156,25 @@ def _how_it_moves(task: str) -> str:
 def _animation(task: str) -> str:
     if task not in pictures.MOVING:
         return ""
-    text = f"{task} with correct responses. The outer dials are the two rings; the middle one shows cue and response."
-    return "\n" + _block("moving", f"![{task}, step by step](moving/{task}.gif){{ loading=lazy }}\n\n{text}")
+    text = (
+        f"**{task}** step by step, with correct responses. {_course(task)}Direction 0 is on the right, and directions "
+        "count anticlockwise."
+    )
+    sources = (
+        f'<source srcset="moving/{task}.png" media="(prefers-reduced-motion: reduce)">'
+        f'<img src="moving/{task}.gif" alt="A trial of {task}, step by step" width="640" height="320" loading="lazy">'
+    )
+    return "\n" + _block("moving", f"<picture>{sources}</picture>\n\n{text}")
+
+
+def _course(task: str) -> str:
+    """Return the sentence on where the answer of the drawn trial moves, for tasks with an extension."""
+    trial, spec = pictures.telling(task), modcog.parse(task)
+    first, last = (int(trial.packed_labels[i]) - 1 for i in (trial.decision_start[0], -1))
+    if spec.interval:
+        row = trial.rows[0]
+        return f"After T = {row['interval_ms']:g} ms the answer has moved from direction {row['target']} to {first}. "
+    return f"The answer moves from direction {first} to {last}. " if spec.sequence else ""
 
 
 def _figure(name: str, caption: str) -> str:

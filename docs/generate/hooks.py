@@ -66,6 +66,16 @@ def on_page_content(html: str, **_: Any) -> str:
     return _PICTURE.sub(r'<p class="picture"><a href="\2">\1</a></p>', html)
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the theme's search for screen readers."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """Name the theme's search on the page for addresses that do not exist."""
+    return on_post_page(output_content)
+
+
 def _found(pattern: str) -> list[str]:
     """Return the sorted paths of stored pages."""
     docs = ROOT / "docs"

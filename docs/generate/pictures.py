@@ -1,13 +1,16 @@
-"""Pictures of the gallery: drawn trials, small pictures, and animations."""
+"""Pictures of the gallery: drawn trials, small pictures, and animations.
+
+As a script, it draws those of the README again: ``python docs/generate/pictures.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
@@ -15,18 +18,21 @@ from PIL import Image
 
 import modcog
 from modcog.colours import BLACK, BLUE, GREEN, GREY, VERMILLION
-from modcog.envs.registration import environment_id
-from modcog.plot import plot_trials
+from modcog.envs.render import Picture
+from modcog.plot import plot_trials, save
+from modcog.trials.arrays import concatenate
 
 DPI = 110
 
-MOVING: Mapping[str, Mapping[str, Any]] = {
-    "dlygointr": {"direction": 2, "modality": 1, "duration_delay": 600},
-    "goseqr": {"direction": 2, "modality": 2},
-    "dms": {"sample_direction": 4, "match": 1, "modality": 1, "duration_delay": 500},
-    "ctxdm1": {"direction1": 3, "direction2": 10, "duration_fixation": 300},
-}
-"""Tasks that have an animation, and the fixed conditions of its trial."""
+_SHOWN_EXTENSIONS = {(0, 0), (1, 0), (0, 1)}
+
+MOVING = tuple(
+    task for task in modcog.TASKS if (modcog.parse(task).interval, modcog.parse(task).sequence) in _SHOWN_EXTENSIONS
+)
+"""Tasks that have an animation: every base task, and each extension of it to the right."""
+
+README = ("dlygo", "dlygointrseqr")
+"""Tasks whose trials stand in the README, the last one also as an animation."""
 
 _CANDIDATES = 400  # number of trials to choose a clear one from
 _TELLING_MS = (400, 500, 600)  # of the interval extension
@@ -35,25 +41,27 @@ _CLEAR = 0.3  # smallest difference of strengths
 _BORDER = "#C8C8C8"
 _PIXEL = (3, 8)  # of a channel and of a step
 _MS_PER_FRAME, _MS_AT_END = 250, 1500
+_COLOURS = 32  # of an animation; with more it is larger and looks the same
 
 
 @cache  # small and drawn pictures show the same trials
-def telling(task: str, respond: bool = True) -> modcog.Trials:
-    """Return the first trial of a seeded sample that shows clearly what its task asks for.
+def telling(*tasks: str, respond: bool = True) -> modcog.Trials:
+    """Return the first trial of each task, in a seeded sample, that shows clearly what the task asks for.
 
     The compared strengths differ clearly, and the extensions move the answer by some positions without passing the end
     of the ring, where its picture is cut.
 
     Args:
-        task: name of the task.
+        tasks: names of the tasks.
         respond: the trial asks for a response; False, in the match family only: it asks to hold fixation.
     """
-    trials = modcog.Battery([task]).sample(_CANDIDATES, seed=0)
-    return next(trials[i] for i in range(len(trials)) if _shows_well(trials, i, respond))
+    trials = modcog.Battery(tasks).sample(per_task=_CANDIDATES, seed=0)
+    clear = (np.flatnonzero(trials.task == index) for index in range(len(tasks)))
+    return concatenate([trials[next(i for i in some.tolist() if _shows_well(trials, i, respond))] for some in clear])
 
 
 def _shows_well(trials: modcog.Trials, i: int, respond: bool) -> bool:
-    row, spec = trials.rows[i], modcog.parse(trials.tasks[0])
+    row, spec = trials.rows[i], modcog.parse(trials.tasks[trials.task[i]])
     if bool(row["respond"]) != respond:
         return False
     labels = trials[i].packed_labels[trials.decision_start[i] :]
@@ -71,8 +79,8 @@ def drawn(trials: modcog.Trials) -> bytes:
 def small(trials: modcog.Trials) -> bytes:
     """Draw one trial without axes and labels, as PNG; see ``stripes``."""
     pixels = np.repeat(np.repeat(stripes(trials), _PIXEL[0], axis=0), _PIXEL[1], axis=1)
-    image = Image.fromarray((255 * pixels).astype(np.uint8))
-    return _saved(lambda file: image.quantize(64).save(file, format="png", optimize=True))
+    image = _few_colours((255 * pixels).astype(np.uint8))
+    return _saved(lambda file: image.save(file, format="png", optimize=True))
 
 
 def stripes(trial: modcog.Trials) -> NDArray[np.float64]:
@@ -94,30 +102,57 @@ def _coloured(values: NDArray[Any], colour: str) -> NDArray[np.float64]:
     return 1 - share * (1 - np.array(to_rgb(colour)))
 
 
-def moving(task: str) -> bytes:
-    """Draw a trial of ``MOVING`` with correct responses, as an animated GIF."""
-    frames = [Image.fromarray(frame) for frame in _played(task)]
-    durations = [*[_MS_PER_FRAME] * (len(frames) - 1), _MS_AT_END]
-    options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
-    return _saved(lambda file: frames[0].save(file, format="gif", **options))
+def moving(trial: modcog.Trials) -> bytes:
+    """Draw one trial step by step, with correct responses, as an animated GIF."""
+    frames = list(_played(trial))
+    palette = _few_colours(np.concatenate(frames[::2]))
+    first, *rest = (Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    durations = [*[_MS_PER_FRAME] * len(rest), _MS_AT_END]
+    options = {"save_all": True, "append_images": rest, "duration": durations, "loop": 0}
+    return _saved(lambda file: first.save(file, format="gif", **options))
 
 
-def _played(task: str) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures of a trial, step by step, with correct actions."""
-    env: Any = gym.make(environment_id(task), render_mode="rgb_array", sigma=0.5)
-    env.reset(seed=0)
-    trial: Any = env.unwrapped
-    trial.new_trial(**MOVING[task])
-    ended = False
-    yield env.render()
-    while not ended:
-        _, _, terminated, _, info = env.step(int(trial.gt[trial.t_ind]))
-        ended = terminated or info["new_trial"]
-        yield env.render()
-    env.close()
+def still(trial: modcog.Trials) -> bytes:
+    """Draw the last step of one trial as in ``moving``, as PNG, for readers who want nothing to move."""
+    (last,) = _played(trial, slice(-1, None))
+    return _saved(lambda file: _few_colours(last).save(file, format="png", optimize=True))
+
+
+def _few_colours(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return an image with few colours, white among them.
+
+    They are found by an octree: cuts at medians, Pillow's default, make small coloured marks brown.
+    """
+    image = Image.fromarray(pixels).quantize(_COLOURS, Image.Quantize.FASTOCTREE)
+    colours = np.array(image.getpalette()).reshape(-1, 3)
+    colours[colours.sum(axis=1).argmax()] = 255  # 254 without this
+    image.putpalette(colours.ravel().tolist())
+    return image
+
+
+def _played(trial: modcog.Trials, steps: slice = slice(None)) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures of the steps of one trial as the environment draws them, each with its correct response."""
+    picture = Picture(trial.dim_ring, trial.tasks[trial.task[0]], "rgb_array", 1)
+    periods = [period for period, n in trial.period_steps(0).items() for _ in range(n)]
+    for step in range(len(periods))[steps]:
+        label = int(trial.packed_labels[step])
+        drawn = picture.draw(trial.packed_observations[step], periods[step], step, (label, label))
+        assert drawn is not None  # it would be in a window
+        yield drawn
 
 
 def _saved(save: Any) -> bytes:
     file = BytesIO()
     save(file)
     return file.getvalue()
+
+
+def draw_readme(folder: Path) -> None:
+    """Write the pictures of the README."""
+    trials = telling(*README)
+    save(plot_trials(trials), folder / "tasks.png")
+    (folder / f"{README[-1]}.gif").write_bytes(moving(trials[len(README) - 1]))
+
+
+if __name__ == "__main__":
+    draw_readme(Path(__file__).parents[1] / "images")

@@ -190,16 +190,16 @@ def silhouettes(distances: Floats, cluster: NDArray[np.integer]) -> Floats:
 def plot_task_variance(result: TaskVariance) -> Figure:
     """Draw the normalised variance, units ordered by cluster, and the silhouette of each number of clusters."""
     figure = Figure(figsize=(9, max(3.2, 1.6 + 0.14 * len(result.tasks))))
-    left, *right = figure.subplots(1, 2, width_ratios=(4, 1)) if result.mean_silhouette else [figure.subplots()]
+    left, *right = figure.subplots(1, 2, width_ratios=(4, 1.2)) if result.mean_silhouette else [figure.subplots()]
     left.spines[:].set_visible(True)
     picture = left.imshow(result.normalised.T, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
-    figure.colorbar(picture, ax=left, label="task variance\n(share of the unit's largest)", pad=0.01)
-    left.set_yticks(range(len(result.tasks)), result.tasks, fontsize=7 if len(result.tasks) < 40 else 4)
+    figure.colorbar(picture, ax=left, label="task variance / the unit's largest", pad=0.01)
+    left.set_yticks(range(len(result.tasks)), result.tasks, fontsize=7)
     for edge in np.flatnonzero(np.diff(result.cluster)) + 0.5:
         left.axvline(edge, color="white", linewidth=0.8)
     left.set_xlabel(f"{len(result.units)} of {len(result.variance)} units, in {result.n_clusters} clusters")
     for axes in right:
         axes.plot(*zip(*result.mean_silhouette.items(), strict=True), ".-", color="black", linewidth=1)
         axes.plot(result.n_clusters, result.mean_silhouette[result.n_clusters], "o", color=VERMILLION)
-        axes.set(xlabel="clusters", ylabel="mean silhouette", title="number of clusters")
+        axes.set(xlabel="number of clusters", title="mean silhouette")
     return figure

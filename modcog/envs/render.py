@@ -1,4 +1,4 @@
-"""Pictures of an environment: both rings, the fixation cue, and the last response beside the right one."""
+"""Pictures of an environment: both rings, the fixation cue, and the last response beside the correct one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Picture:
 
     The outer dials are the two rings: direction k stands at the angle 2πk/n, anticlockwise from the right, and activity
     from 0 to 1 goes from white to dark blue. The middle dial holds the fixation cue (a cross, black while it is on) and
-    the last response (a dot) beside the right one (a circle); both stand at the centre for holding fixation.
+    the last response (a dot) beside the correct one (a circle); both stand at the centre for holding fixation.
 
     Args:
         dim_ring: directions n.
@@ -49,9 +49,9 @@ class Picture:
         self._figure = figure = _window(title) if self._human else Figure(SIZE, dpi=DPI)
         if not self._human:
             FigureCanvasAgg(figure)
-        figure.text(0.03, 0.92, title, fontsize=12, fontweight="bold")
-        self._period = figure.text(0.97, 0.92, "", fontsize=11, ha="right")
-        self._words = figure.text(0.5, 0.14, "", fontsize=9, ha="center")
+        figure.text(0.03, 0.91, title, fontsize=14, fontweight="bold")
+        self._period = figure.text(0.97, 0.91, "", fontsize=13, ha="right")
+        self._words = figure.text(0.5, 0.13, "", fontsize=11, ha="center")
         left, middle, right = (figure.add_axes((x, 0.2, 0.3, 0.66)) for x in (0.03, 0.35, 0.67))
         for axes in (left, middle, right):
             axes.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
@@ -64,8 +64,8 @@ class Picture:
         (self._right,) = middle.plot([], [], "o", mfc="none", mec=RIGHT, ms=19, mew=3, zorder=4)
         (self._response,) = middle.plot([], [], "o", color=RESPONSE, ms=10, zorder=5)
         figure.legend(
-            [self._cue, self._response, self._right], ["fixation cue", "response", "right response"],
-            loc="lower center", ncols=3, fontsize=9, frameon=False, markerscale=0.45, borderaxespad=0.1,
+            [self._cue, self._response, self._right], ["fixation cue", "response", "correct response"],
+            loc="lower center", ncols=3, fontsize=11, frameon=False, markerscale=0.45, borderaxespad=0.1,
         )  # fmt: skip
         self._moving = [*self._rings, self._cue, self._right, self._response, self._period, self._words]
         self._background: Any = None
@@ -96,7 +96,7 @@ class Picture:
         words = [
             "hold fixation" if action == 0 else f"direction {action - 1}" for action in last or () if action is not None
         ]
-        self._words.set_text(", right: ".join(words))
+        self._words.set_text(", correct: ".join(words))
         canvas: Any = self._figure.canvas
         if self._human:
             if _opens_windows(self._figure):
@@ -155,7 +155,7 @@ def _opens_windows(figure: Figure) -> bool:
 
 def _ring(axes: Any, n: int, name: str) -> PatchCollection:
     """Return a ring of n wedges that show activity as colour, with its name in the middle."""
-    axes.text(0, 0, name, ha="center", va="center", fontsize=9)
+    axes.text(0, 0, name, ha="center", va="center", fontsize=11)
     half = 180 / n
     wedges = [Wedge((0, 0), _OUTER, 2 * k * half - half, 2 * k * half + half, width=_OUTER - _INNER) for k in range(n)]
     return axes.add_collection(PatchCollection(wedges, cmap=_ACTIVITY, clim=(0, 1), edgecolor="0.6", linewidth=0.5))

@@ -145,7 +145,7 @@ class _Loop:
                     self._save()
                     return self._write("interrupted")
         if self.fabric.is_global_zero:
-            draw_run(config.out)
+            draw_run(config.out, self.battery)
         return self._write("reached" if self._reached() else "finished")
 
     def _update(self, asked_to_stop: bool) -> bool:

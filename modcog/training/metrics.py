@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from modcog.battery import Battery
 from modcog.colours import EXTENSIONS
 from modcog.errors import ModcogError
+from modcog.evaluation.ceilings import Level, levels, stored
 from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import Scores, extension
 from modcog.files import naming, whole_file
@@ -25,6 +29,11 @@ METRICS = "metrics.jsonl"
 PER_TASK = ("decision", "trial", "directional")
 """Measures that are kept of each task; of all, the mean over the tasks is."""
 
+LEVELS: dict[str, Any] = {"chance": (0, (1, 1)), "ceiling": "-"}
+"""Levels that the pictures show, and their lines."""
+
+DRAWN_TRIALS = 2000
+"""Noisy trials of each base task behind levels that are computed for a picture."""
 
 PROGRESS = ("step", "trials", "seconds", "loss", "learning_rate")
 """Names in a record of an evaluation that are no scores."""
@@ -98,17 +107,29 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
-def draw_run(folder: Path) -> None:
+def draw_run(folder: Path, battery: Battery) -> None:
     """Draw ``learning_curve.png`` and ``tasks.png`` into the folder of a run, from its metrics."""
     if not (records := read_metrics(folder)):
         return
-    for name, figure in (("learning_curve.png", learning_curve(records)), ("tasks.png", per_task(records[-1]))):
+    known = levels_to_draw(battery)
+    for name, figure in (
+        ("learning_curve.png", learning_curve(records, known)),
+        ("tasks.png", per_task(records[-1], known)),
+    ):
         with whole_file(folder / name) as part:
             figure.savefig(part, format="png", dpi=150)
 
 
-def learning_curve(records: list[dict[str, Any]]) -> Figure:
-    """Plot decision accuracy over trials: of the battery, and of its tasks by extension."""
+def levels_to_draw(battery: Battery) -> dict[str, Level]:
+    """Return the levels of the tasks, good to 1 % where none are stored; none if a task has no ideal observer."""
+    try:
+        return levels(battery, None if battery.settings.model_dump_json() in stored() else DRAWN_TRIALS)
+    except ModcogError:
+        return {}
+
+
+def learning_curve(records: list[dict[str, Any]], known: Mapping[str, Level]) -> Figure:
+    """Plot decision accuracy over trials: of the battery, with its levels, and of its tasks by extension."""
     trials = [record["trials"] for record in records]
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot(xlabel="trials trained on", ylabel="decision accuracy", ylim=(0, 1.02))
@@ -118,27 +139,42 @@ def learning_curve(records: list[dict[str, Any]]) -> Figure:
         axes.plot(trials, means, color=EXTENSIONS[name], lw=1.5, label=f"{_title(name)} ({len(tasks)})")
     battery = [record["decision_accuracy"] for record in records]
     axes.plot(trials, battery, color="black", lw=2.5, label="all tasks")
+    for name, level in _means(known).items():
+        axes.axhline(level, color="black", lw=1, ls=LEVELS[name], label=f"all tasks: {name}")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 1M
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside right upper", fontsize=9)
     return figure
 
 
-def per_task(record: dict[str, Any]) -> Figure:
-    """Plot the decision accuracy of every task at one evaluation, grouped by extension."""
+def per_task(record: dict[str, Any], known: Mapping[str, Level]) -> Figure:
+    """Plot the decision accuracy of every task at one evaluation, with its levels, grouped by extension."""
     accuracy = record["decision_accuracy_per_task"]
     groups = _by_extension(record)
     rows = max(map(len, groups.values()))
-    figure = Figure(figsize=(3.2 * len(groups) + 0.5, 0.17 * rows + 1.2), layout="constrained")
+    figure = Figure(figsize=(3.2 * len(groups) + 0.5, 0.17 * rows + 1.6), layout="constrained")
     for axes, (name, tasks) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
         axes.barh(range(len(tasks)), [accuracy[task] for task in tasks], color=EXTENSIONS[name])
+        ends = [known[task].ends("decision") for task in tasks if task in known]
+        for levels_of, style in zip(zip(*ends, strict=True), LEVELS.values(), strict=False):
+            places = np.arange(len(tasks))
+            axes.vlines(levels_of, places - 0.5, places + 0.5, color="black", lw=1.2, linestyles=style)
         axes.set_yticks(range(len(tasks)), tasks, fontsize=7)
-        axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="decision accuracy")
+        axes.set(xlim=(0, 1.01), ylim=(rows - 0.4, -0.6), xlabel="decision accuracy")
         axes.set_title(_title(name), fontsize=9)
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+    if known:
+        lines = [Line2D([], [], color="black", lw=1.2, ls=style, label=name) for name, style in LEVELS.items()]
+        figure.legend(handles=lines, frameon=False, loc="outside lower center", ncols=2, fontsize=9)
     return figure
+
+
+def _means(known: Mapping[str, Level]) -> dict[str, float]:
+    """Return the means of the levels over the tasks."""
+    ends = [level.ends("decision") for level in known.values()]
+    return dict(zip(LEVELS, np.mean(ends, axis=0).tolist(), strict=True)) if ends else {}
 
 
 def _by_extension(record: dict[str, Any]) -> dict[str, list[str]]:

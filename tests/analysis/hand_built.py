@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from torch import nn
 
 
@@ -46,3 +48,12 @@ class RingAttractor(Linear):
     def forward(self, x, h0=None, return_states=False):
         h0 = x.new_zeros(x.shape[1], len(self.a)) if h0 is None else h0
         return super().forward(x, h0, return_states)
+
+
+def draw_apart(figure: Figure) -> None:
+    """Draw a figure, and check that no label of an upright axis, or of a colour bar, is read together with the next."""
+    FigureCanvasAgg(figure).draw()  # the plain canvas of a figure draws nothing
+    boxes = [axes.yaxis.label.get_window_extent() for axes in figure.axes if axes.get_ylabel()]
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            assert max(one.x0 - other.x1, other.x0 - one.x1) > 0.15 * figure.dpi

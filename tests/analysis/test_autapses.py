@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hand_built import draw_apart
 
 from modcog import models
 from modcog.analysis import plot_self_weights, self_weights
@@ -59,4 +60,4 @@ def test_other_networks_are_refused() -> None:
 def test_figure_counts_every_unit(weights: list[float]) -> None:
     figure = plot_self_weights(self_weights(autapse(weights)))
     assert sum(patch.get_height() for patch in figure.axes[0].patches) == len(weights)
-    figure.canvas.draw()
+    draw_apart(figure)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hand_built import draw_apart
 
 from modcog import Battery
 from modcog.analysis import HiddenStates, plot_trajectories, trajectories
@@ -77,4 +78,4 @@ def test_figure_draws_a_line_per_direction() -> None:
     result = trajectories(network, BATTERY, task="dlygo", n_trials=200)
     figure = plot_trajectories(result)
     assert len(figure.axes[0].lines) == 2 * 16  # a path and its end
-    figure.canvas.draw()
+    draw_apart(figure)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hand_built import RingAttractor
+from hand_built import RingAttractor, draw_apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import procrustes
@@ -107,4 +107,4 @@ def test_every_direction_must_have_a_trial() -> None:
 def test_figure_draws_every_direction() -> None:
     figure = plot_ring(ringness(RingAttractor(), BATTERY, task="dlygo", n_trials=300, n_shuffles=50))
     assert len(figure.axes[0].collections[0].get_offsets()) == 16
-    figure.canvas.draw()
+    draw_apart(figure)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hand_built import Linear, RingAttractor
+from hand_built import Linear, RingAttractor, draw_apart
 from torch import nn
 
 from modcog import Battery, models
@@ -168,6 +168,6 @@ def test_figures_show_points_and_eigenvalues() -> None:
     figure = plot_fixed_points(found)
     drawn = [line for line in figure.axes[0].lines if "marginal" in line.get_label()]
     assert [len(line.get_xdata()) for line in drawn] == [len(found)]
-    figure.canvas.draw()
+    draw_apart(figure)
     nothing = fixed_points(RingAttractor(), PLAIN, task="dlygo", n_trials=100, n_starts=2, slow=0.0)
-    plot_fixed_points(nothing).canvas.draw()
+    draw_apart(plot_fixed_points(nothing))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hand_built import draw_apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,7 +127,7 @@ def test_figure_shows_the_matrix() -> None:
     result = task_variance(hand_made())
     figure = plot_task_variance(result)
     assert np.array_equal(figure.axes[0].images[0].get_array(), result.normalised.T)
-    figure.canvas.draw()
+    draw_apart(figure)
 
 
 def test_the_clustering_of_yang2019() -> None:

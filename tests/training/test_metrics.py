@@ -2,13 +2,17 @@
 
 import errno
 
+import numpy as np
 import pytest
 from safetensors import SafetensorError
 
+import modcog
 from modcog import ModcogError
+from modcog.evaluation import levels
 from modcog.training import train
-from modcog.training.metrics import learning_curve, per_task
+from modcog.training.metrics import learning_curve, levels_to_draw, per_task
 
+LEVELS = levels(modcog.Battery(["go", "dms", "goseqr", "dlygointr"]))
 TASKS = {"go": 0.9, "dms": 0.7, "goseqr": 0.5, "dlygointr": 0.1}
 
 
@@ -19,7 +23,7 @@ def record(trials: int, scale: float) -> dict:
 
 
 def test_the_learning_curve_has_a_line_for_the_battery_and_each_extension():
-    (axes,) = learning_curve([record(0, 0), record(100, 0.5), record(200, 1)]).axes
+    (axes,) = learning_curve([record(0, 0), record(100, 0.5), record(200, 1)], {}).axes
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert lines == {
         "all tasks": pytest.approx([0, 0.275, 0.55]),
@@ -32,10 +36,41 @@ def test_the_learning_curve_has_a_line_for_the_battery_and_each_extension():
 
 def test_every_task_has_a_bar_of_its_accuracy():
     found = {}
-    for axes in per_task(record(200, 1)).axes:
+    for axes in per_task(record(200, 1), LEVELS).axes:
         names = [label.get_text() for label in axes.get_yticklabels()]
         found |= dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
     assert found == pytest.approx(TASKS)
+
+
+def test_the_learning_curve_shows_the_mean_chance_and_ceiling():
+    figure = learning_curve([record(0, 0), record(200, 1)], LEVELS)
+    lines = {line.get_label(): line.get_ydata()[0] for line in figure.axes[0].lines}
+    assert lines["all tasks: chance"] == pytest.approx(np.mean([one.decision_chance for one in LEVELS.values()]))
+    assert lines["all tasks: ceiling"] == pytest.approx(np.mean([one.decision_ceiling for one in LEVELS.values()]))
+    assert {text.get_text() for text in figure.legends[0].get_texts()} > {"all tasks: chance", "all tasks: ceiling"}
+
+
+def test_every_bar_has_chance_and_ceiling_across_it():
+    figure = per_task(record(200, 1), LEVELS)
+    for axes in figure.axes:
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        for lines, name in zip(axes.collections, ("decision_chance", "decision_ceiling"), strict=True):
+            for task, place, ((x, low), (_, high)) in zip(names, range(9), lines.get_segments(), strict=False):
+                assert (x, low, high) == pytest.approx((getattr(LEVELS[task], name), place - 0.5, place + 0.5))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chance", "ceiling"]
+
+
+def test_levels_of_other_settings_are_computed_and_may_be_lacking(monkeypatch):
+    (level,) = levels_to_draw(modcog.Battery(["dm1"], sigma=3.0)).values()
+    assert level.decision_chance < 0.1 < level.decision_ceiling < 0.99
+
+    def unknown(*args: object) -> None:
+        raise ModcogError("no ideal observer")
+
+    monkeypatch.setattr("modcog.training.metrics.levels", unknown)
+    known = levels_to_draw(modcog.Battery(["go"]))
+    assert known == {}
+    assert not per_task(record(1, 1), known).legends
 
 
 def test_a_full_disk_is_named(small, monkeypatch) -> None:
