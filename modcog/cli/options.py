@@ -195,7 +195,7 @@ def value(text: str) -> Any:
 
 def width(most: int = 100) -> int:
     """Return the width of the terminal in columns, at most ``most``; without a terminal, ``most``."""
-    return min(shutil.get_terminal_size((most, 0)).columns, most)
+    return min(shutil.get_terminal_size((most, 0)).columns or most, most)  # Python 3.10 gives 0 where it is not known
 
 
 UNBOUNDED = 100_000

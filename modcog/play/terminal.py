@@ -44,7 +44,7 @@ class Terminal:
     """
 
     def __init__(self, battery: Battery) -> None:
-        self._n, self._width = battery.settings.dim_ring, shutil.get_terminal_size().columns
+        self._n, self._width = battery.settings.dim_ring, shutil.get_terminal_size().columns or 80
         most = (self._width - MARGIN - 4) // 2
         if self._n > most:
             raise ModcogError(f"dim_ring: got {self._n}, must be at most {most} in a terminal of {self._width} columns")

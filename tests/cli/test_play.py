@@ -107,7 +107,7 @@ def test_in_a_terminal_each_step_replaces_the_one_before(tmp_path) -> None:
             told = ""
             os.write(ours, script.pop(0)[1])
     os.close(ours)
-    assert (game.wait(), script) == (0, [])
+    assert (game.wait(), script) == (0, []), said
     assert "\x1b[1A" in said.split("stimulus")[1]  # back to the line above
     assert "0 of 1 trial right" in said
     assert re.search(r"Wrong\. The answer: direction \d+; yours: hold fixation", said)
