@@ -58,7 +58,7 @@ QUESTIONS: dict[str, Question] = {
         lambda table: table.groupby("held_out")[["accuracy", "share"]].mean(),
     ),
     "shift": Question(
-        "Longer intervals, delays and sequences, other noise and coherences.",
+        "Longer intervals, delays, sequences; other noise, coherences.",
         shift,
         plot_shift,
         lambda result: result.table,

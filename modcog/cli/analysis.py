@@ -16,8 +16,8 @@ from modcog.tasks import names
 
 
 @click.command
-@click.argument("question")
-@click.argument("runs", nargs=-1, required=True, type=PATH)
+@click.argument("question", help="One of the questions below.")
+@click.argument("runs", nargs=-1, required=True, type=PATH, help="Folders of training runs.")
 @click.option("--out", type=PATH, metavar="DIR", help="Folder of table and figure.  [default: RUN/analysis]")
 @click.option("--tasks", metavar="A,B,…", help="Some of the tasks, or a collection.  [default: all]")
 @click.option("--n-trials", type=click.IntRange(1), metavar="N", help="Number of trials of each task.")
@@ -38,14 +38,14 @@ def analyse(
 
     Questions:
       composition  Combinations of base task and extension that were not trained.
-      shift        Longer intervals, delays and sequences, other noise and coherences.
+      shift        Longer intervals, delays, sequences; other noise, coherences.
       lesions      Silenced clusters of units, or patches of the sheet.
       pruning      Shares of the synapses cut, in three orders.
       variance     Task variance of each unit, and clusters of units.
       likeness     Geometry of the states of several networks on the same trials.
 
-    DIR gets a table, QUESTION.csv, and a figure, QUESTION.png; means are shown. RUNS are folders of training runs, one
-    for all questions but likeness. It takes from seconds to two minutes.
+    DIR gets a table, QUESTION.csv, and a figure, QUESTION.png; means are shown. All questions but likeness take one
+    run. It takes from seconds to two minutes.
 
     Examples:
       modcog analyse shift runs/lm

@@ -13,6 +13,7 @@ from modcog.errors import ModcogError
 from modcog.experiments.claims.claim import Claim, Contrast, Part, Runs
 from modcog.experiments.claims.figures import light_frame, log_axis
 from modcog.experiments.estimate import Estimate
+from modcog.seeds import Purpose, Seed
 
 DRAWS = 2_000
 """Bootstrap samples of the seeds."""
@@ -25,7 +26,7 @@ def best_densities(runs: Runs) -> pd.DataFrame:
         One column for each number of units, one row for each sample; the first row is that of the runs themselves. A
         density is the best if its mean accuracy at the end is the highest. Sizes with one density are left out.
     """
-    rng = np.random.default_rng(0)
+    rng = Seed.of(0, Purpose.BOOTSTRAP).rng()
     found = {}
     for units, cells in runs.cells[runs.cells["arch"].isin(("lm-rnn", "dense"))].groupby("hidden"):
         table = cells.pivot(index="seed", columns="density", values="at_end").dropna(axis=1)
