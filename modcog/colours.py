@@ -19,7 +19,7 @@ STYLE = {
     "axes.titlelocation": "left",
     "axes.titlesize": 9,
     "figure.constrained_layout.use": True,
-    "figure.constrained_layout.w_pad": 0.12,  # inches; the label of a colour bar stands apart from the next axis's
+    "figure.constrained_layout.wspace": 0.08,  # the label of a colour bar stands apart from that of the next axis
     "legend.fontsize": 8,
     "legend.frameon": False,
 }
