@@ -51,7 +51,8 @@ def test_parts_hold_every_chosen_trial_once_with_its_own_labels_and_weights(smal
 
 
 def test_little_is_spent_on_padding(small, battery):
-    batch = pad_trials(battery.sample(512, seed=0), np.arange(512), small(decision_weight=1))
+    config = small(decision_weight=1, tasks=battery.tasks)
+    batch = pad_trials(battery.sample(512, seed=0), np.arange(512), config)
     padded = sum(part.labels.numel() for part in batch.parts)
     assert batch.weight > 0.85 * padded
 
