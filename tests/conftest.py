@@ -9,6 +9,9 @@ import skip_missing
 # Two processes share two cores, each with one thread; a user's own choice comes first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Readline, which a process of pytest imports, hands the width of its terminal on to processes that it starts.
+os.environ.pop("COLUMNS", None)
+
 TESTS = Path(__file__).parent
 PAGES = "test_docs.py"
 SLOW = ("experiments", "training", PAGES, "test_site.py")
