@@ -62,7 +62,7 @@ def evaluate(
     """Score a network on new trials.
 
     A run is scored on the battery it was trained on, with the options given changed. With a rule input, --tasks selects
-    from the tasks it was trained on. MODULE:NAME is what modcog.evaluate takes: a function from observations (n, T, C)
+    from the tasks it was trained on; a compositional one can also ask for tasks that were held out. MODULE:NAME is what modcog.evaluate takes: a function from observations (n, T, C)
     to logits (n, T, A) or actions (n, T), or a torch module. Accuracies are in percent, with 95 % intervals. Beside
     chance and ceiling stands the best strategy that lacks something a task needs, such as a clock, and is ideal
     otherwise: a network at this level has not learned it.
@@ -79,6 +79,7 @@ def evaluate(
     selected = None  # all tasks of the battery
     if Path(network).is_dir():
         require("train", "the network of a run")
+        from modcog.analysis.composition import widen
         from modcog.training import load_model
 
         predict: Any = load_model(network, trust)
@@ -88,6 +89,8 @@ def evaluate(
                 raise ModcogError(f"{name}: got {shown(settings[name])}, but the network was trained with {before}")
         if trained.rule_input:
             selected = settings.pop("tasks", None)
+        if selected and trained.rule_input == "compositional":  # which can ask for tasks that were not trained
+            trained = widen(trained, selected)
         battery = trained.replace(**settings)
     elif is_import_path(network):
         predict, battery = import_object(network), Battery(**settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -76,3 +77,11 @@ def test_help_lists_the_questions() -> None:
     text = load("analyse").help
     for name, one in QUESTIONS.items():
         assert any(line.split() == [name, *one.asks.split()] for line in text.splitlines())
+
+
+def test_evaluate_asks_for_tasks_that_were_held_out(runs: list[Path], capsys) -> None:
+    words = ["evaluate", str(runs[0]), "--n-trials", "4", "--no-ceiling", "--json"]
+    assert main([*words, "--tasks", "dlygointl,go"]) == 0
+    assert {"dlygointl", "go"} <= json.loads(capsys.readouterr().out).keys()
+    assert main([*words, "--tasks", "go,dms"]) == 2
+    assert "tasks: got 'dms', whose base task the network was not trained on" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from strategies import COLLECTION, TASK
 from modcog.cli import COMMANDS, load, main
 from modcog.errors import ModcogError
 
-LIGHT = ("list", "show", "sample", "verify", "evaluate", "ceiling", "export")
+LIGHT = ("list", "show", "sample", "play", "verify", "evaluate", "ceiling", "export")
 """Commands that train nothing."""
 
 FILES = {
@@ -164,10 +165,12 @@ def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (here / name).write_bytes(content)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("MODCOG_DEBUG", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)  # play in a terminal
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # which its player leaves at once
 
 
 @examples(150)
-@given(lines(("list", "show", "sample", "verify")), st.sampled_from(["utf-8", "utf-8", "cp1252"]))
+@given(lines(("list", "show", "sample", "verify", "play")), st.sampled_from(["utf-8", "utf-8", "cp1252"]))
 def test_any_command_line_ends_well(words: list[str], encoding: str) -> None:
     if words[0] in ("show", "sample") and not {"-n", "--per-task", "--trials"} & set(words):
         words = [*words, *({"sample": ["-n", "3"], "show": ["--trials", "1"]}[words[0]])]
@@ -201,7 +204,7 @@ def started(*_: Any, **__: Any) -> None:
 
 
 @examples(60)
-@given(lines(("train", "sweep", "benchmark", "validate")))
+@given(lines(("train", "sweep", "benchmark", "validate", "analyse")))
 def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> None:
     """Training itself is replaced, so that a valid command ends where it would start."""
     with pytest.MonkeyPatch.context() as patch:
@@ -303,4 +306,4 @@ def test_a_path_to_anything_is_refused_in_one_line(here: Path, n: int) -> None:
 
 def test_commands_are_all_tried() -> None:
     takes_nothing = "doctor"
-    assert {*LIGHT, "train", "sweep", "benchmark", "validate", takes_nothing} == set(COMMANDS)
+    assert {*LIGHT, "train", "sweep", "benchmark", "validate", "analyse", takes_nothing} == set(COMMANDS)
