@@ -62,10 +62,10 @@ def evaluate(
     """Score a network on new trials.
 
     A run is scored on the battery it was trained on, with the options given changed. With a rule input, --tasks selects
-    from the tasks it was trained on; a compositional one can also ask for tasks that were held out. MODULE:NAME is what modcog.evaluate takes: a function from observations (n, T, C)
-    to logits (n, T, A) or actions (n, T), or a torch module. Accuracies are in percent, with 95 % intervals. Beside
-    chance and ceiling stands the best strategy that lacks something a task needs, such as a clock, and is ideal
-    otherwise: a network at this level has not learned it.
+    from the tasks it was trained on; a compositional one can also ask for tasks that were held out. MODULE:NAME is what
+    modcog.evaluate takes: a function from observations (n, T, C) to logits (n, T, A) or actions (n, T), or a torch
+    module. Accuracies are in percent, with 95 % intervals. Beside chance and ceiling stands the best strategy that
+    lacks something a task needs, such as a clock, and is ideal otherwise: a network at this level has not learned it.
 
     Examples:
       modcog evaluate runs/first
