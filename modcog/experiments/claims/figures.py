@@ -27,7 +27,8 @@ def percent_axis(axes: Axes, label: str = "decision accuracy") -> None:
 def score_axis(axes: Axes, unit: str) -> None:
     """Give ``axes`` a y axis in the unit of a measure, as long as its values need."""
     if unit == "points":
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_ylabel("accuracy")
     light_frame(axes)
 
 
