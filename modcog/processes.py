@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
@@ -79,8 +80,10 @@ def open_standard_streams() -> None:
 def interrupts_blocked() -> Iterator[None]:
     """Block Ctrl-C in the processes that are started in the block: a terminal sends it to them too.
 
-    They would print a traceback each, at the latest while they import; this process ends them when it stops.
+    They would print a traceback each, at the latest while they import; this process ends them when it stops. Then
+    joblib would warn of the work that is lost, which who stopped it knows.
     """
+    warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were)", UserWarning, "joblib")
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

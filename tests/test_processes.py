@@ -45,3 +45,18 @@ def lives(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+LEAVE = """
+from modcog.processes import spread
+
+results = spread(pid, range(12), 2)
+next(results)
+results.close()
+"""
+
+
+def test_work_that_is_left_is_not_warned_of() -> None:
+    """A command that is stopped says so in one line."""
+    done = subprocess.run([sys.executable, "-c", PID + LEAVE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
