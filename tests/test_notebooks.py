@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 HEAVY = {"modcog.training", "modcog.analysis", "modcog.models", "torch"}
-"""What only the extra ``train`` brings."""
+"""Packages that only the extra ``train`` installs."""
 
 
 def code(path: Path) -> list[str]:

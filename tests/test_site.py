@@ -41,7 +41,7 @@ BASES = modcog.collection("yang19")
 
 @dataclass
 class Page(HTMLParser):
-    """What a page of the site names, points to, and says of itself."""
+    """Anchors, links and metadata of a page of the site."""
 
     text: str
     ids: set[str] = field(default_factory=set)

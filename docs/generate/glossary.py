@@ -12,7 +12,7 @@ _NO_PROSE = (
     r"^(?:```|~~~)[\s\S]*?^(?:```|~~~)", r"`[^`\n]*`", r"!?\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])", r"^#.*$", r"^:::.*$",
     r"<!--[\s\S]*?-->", r"<[^>]*>",
 )  # fmt: skip
-"""What keeps its text: blocks of code, code, links and pictures, headings, directives, comments and tags."""
+"""Parts of a page without links: code, links and pictures, headings, directives, comments and tags."""
 
 
 def linked(markdown: str, path: str) -> str:

@@ -142,7 +142,7 @@ def _words(action: int) -> str:
 
 
 def _outcome(trial: Trials, actions: NDArray[np.int64]) -> str:
-    """Return what a player is told after a trial: right or wrong, the right answer, and what was drawn."""
+    """Return the message after a trial: right or wrong, the correct answer, and the conditions that were drawn."""
     share = score(actions[None], trial).decision_accuracy
     verdict = {0.0: "Wrong", 1.0: "Right"}.get(share, f"{share:.0%} of the steps right")
 

@@ -30,7 +30,7 @@ _CODES = {
 
 
 def has_display() -> bool:
-    """Return True unless this is surely a machine without a display; pygame is not imported."""
+    """Return False if this machine certainly has no display; pygame is not imported."""
     opened_by = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     return sys.platform in ("win32", "darwin") or any(map(os.environ.get, opened_by))
 

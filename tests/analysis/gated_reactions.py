@@ -36,6 +36,6 @@ def reactions() -> MaskedRNN:
                     network.weight_out[1 + answer, unit] = 1
         network.weight_in[CUE, 0] = 2 * STRONG
         network.weight_out[0, CUE] = 1
-        network.bias[CUE + 1] = -1  # never on, whatever it is told
+        network.bias[CUE + 1] = -1  # always off
         network.weight_recurrent[(CUE + 1) * network.hidden :] = torch.linspace(0, 0.01, network.hidden)
     return network

@@ -1,4 +1,4 @@
-"""What the named splits promise, read off the tasks' names."""
+"""Properties of the named splits, checked by the names of the tasks alone."""
 
 from __future__ import annotations
 
