@@ -9,8 +9,9 @@ import skip_missing
 # Two processes share two cores, each with one thread; a user's own choice comes first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Readline, which a process of pytest imports, hands the width of its terminal on to processes that it starts.
+# Readline, which pytest imports, sets the width of the terminal for child processes, and not in os.environ.
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 
 TESTS = Path(__file__).parent
 PAGES = "test_docs.py"

@@ -253,8 +253,7 @@ modcog.add_base(modcog.Base("look", "gaze", "Look there.", periods, ("decision",
         encoding="utf-8",
     )
     words = [*START, "--import", "own_tasks", "list", "--family", "gaze"]
-    own = {**os.environ}  # without the COLUMNS that readline, which pytest imports, hands on to processes
-    listed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=own)
+    listed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert listed.stderr == ""
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["look", "lookseqr", "lookseql", "3"]
     inherited = {**os.environ, "MODCOG_IMPORT": "own_tasks", "PYTHONPATH": str(tmp_path)}
