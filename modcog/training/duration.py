@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
+from modcog.settings import Settings
 from modcog.training.config import TrainConfig
 from modcog.trials.tables import compile_tables
 from modcog.user_code import is_import_path
@@ -44,12 +47,17 @@ def training_seconds(config: TrainConfig) -> float:
     share = 1.0 if gated or is_import_path(config.arch) else share
     update = (sparse + share * (dense - sparse)) * (GATED if gated else 1)
     battery = config.battery_settings()
-    longest = compile_tables(battery.tasks, battery.settings, battery.rule_input).mean_length.max()
-    steps = config.seq_len if config.layout == "stream" else float(longest)
+    steps = config.seq_len if config.layout == "stream" else _longest(battery.tasks, battery.settings.model_dump_json())
     scale = steps * (OVERHEAD + config.batch_size) / STEPS[config.layout] / (OVERHEAD + LANES[config.layout])
     evaluations = config.steps / config.eval_every + config.eval_early * np.log2(config.eval_every) + 10
     tasks = len(config.tasks) / 82 * config.eval_trials / 20
     return float(config.steps * update * scale + evaluations * EVALUATION * tasks)
+
+
+@lru_cache(maxsize=64)  # the runs of a sweep share their trials
+def _longest(tasks: tuple[str, ...], settings: str) -> float:
+    """Return the mean steps of the task with the longest trials; ``settings`` is the JSON of the settings."""
+    return float(compile_tables(tasks, Settings.model_validate_json(settings), rule_input=False).mean_length.max())
 
 
 def about(seconds: float) -> str:
