@@ -239,3 +239,21 @@ class Battery:
 
     def __hash__(self) -> int:
         return hash(self.tasks)
+
+
+def widen(battery: Battery, tasks: Iterable[str]) -> Battery:
+    """Return a battery with further tasks whose observations have the same channels.
+
+    Raises:
+        ModcogError: unless the rule input is compositional, and has the base tasks of the further tasks.
+    """
+    if battery.rule_input != "compositional":
+        raise ModcogError(
+            "rule_input: must be 'compositional', since no other tells a network of tasks that it was not trained on"
+        )
+    wider = battery.replace(tasks=list(dict.fromkeys([*battery.tasks, *tasks])))
+    if wider.n_channels != battery.n_channels:
+        trained = {names.parse(task).base for task in battery.tasks}
+        other = next(task for task in wider.tasks if names.parse(task).base not in trained)
+        raise ModcogError(f"tasks: got {other!r}, whose base task the network was not trained on")
+    return wider

@@ -81,7 +81,7 @@ def interrupts_blocked() -> Iterator[None]:
     """Block Ctrl-C in the processes that are started in the block: a terminal sends it to them too.
 
     They would print a traceback each, at the latest while they import; this process ends them when it stops. Then
-    joblib would warn of the work that is lost, which who stopped it knows.
+    joblib would also warn that work is lost, which is what was asked for.
     """
     warnings.filterwarnings("ignore", r"\d+ tasks (have been|which were)", UserWarning, "joblib")
     if not hasattr(signal, "pthread_sigmask"):  # Windows

@@ -15,10 +15,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from modcog.analysis.states import Network, open_network, run_battery
-from modcog.battery import Battery
+from modcog.analysis.states import Network, open_both
+from modcog.battery import Battery, widen
 from modcog.colours import STYLE, VERMILLION
-from modcog.errors import ModcogError
 from modcog.evaluation import evaluate, levels
 from modcog.tables import Brief
 from modcog.tasks.names import parse
@@ -45,24 +44,6 @@ class Composition(Brief):
         return self.table.groupby([kind, which], sort=False)[["accuracy", "share"]].mean()
 
 
-def widen(battery: Battery, tasks: Iterable[str]) -> Battery:
-    """Return a battery with further tasks whose observations have the same channels.
-
-    Raises:
-        ModcogError: unless the rule input is compositional, and has the base tasks of the further tasks.
-    """
-    if battery.rule_input != "compositional":
-        raise ModcogError(
-            "rule_input: must be 'compositional', since no other tells a network of tasks that it was not trained on"
-        )
-    wider = battery.replace(tasks=list(dict.fromkeys([*battery.tasks, *tasks])))
-    if wider.n_channels != battery.n_channels:
-        trained = {parse(task).base for task in battery.tasks}
-        other = next(task for task in wider.tasks if parse(task).base not in trained)
-        raise ModcogError(f"tasks: got {other!r}, whose base task the network was not trained on")
-    return wider
-
-
 def composition(
     network: Network,
     battery: Battery | None = None,
@@ -86,8 +67,7 @@ def composition(
         ModcogError: unless the rule input is compositional and has the base tasks.
         UnknownNameError: for a task that does not exist.
     """
-    model = open_network(network, trust)
-    battery = run_battery(model, battery)
+    model, battery = open_both(network, battery, trust)
     if tasks is None:
         bases = {parse(task).base for task in battery.tasks}
         tasks = [task for task in Battery().tasks if parse(task).base in bases]

@@ -20,7 +20,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from modcog.analysis.states import Network, hidden_states, open_network, run_battery
+from modcog.analysis.states import Network, hidden_states, open_both
 from modcog.analysis.variance import task_variance
 from modcog.battery import Battery
 from modcog.colours import PALETTE, STYLE
@@ -152,8 +152,7 @@ def lesions(
         ModcogError: for a network that is no reference network, or has no sheet to cut into patches.
         UnknownNameError: if one of ``tasks`` is not in the battery, or for another name of groups.
     """
-    model = open_network(network, trust)
-    battery = run_battery(model, battery)
+    model, battery = open_both(network, battery, trust)
     silence(model, [])  # refuse other networks before work starts
     if isinstance(groups, str):
         groups = _groups(model, groups, battery, tasks, seed)
@@ -210,8 +209,7 @@ def pruning(
         ModcogError: for another network or share.
         UnknownNameError: for another way.
     """
-    model = open_network(network, trust)
-    battery = run_battery(model, battery)
+    model, battery = open_both(network, battery, trust)
     pruned = {(way, share): prune(model, share, way, seed) for way in ways for share in shares}
     rows = [
         [way, share, task, accuracy]

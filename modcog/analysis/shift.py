@@ -17,17 +17,15 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from modcog.analysis.states import Network, open_network, run_battery
+from modcog.analysis.states import Network, open_both
 from modcog.battery import Battery
 from modcog.colours import BLUE, GREY, PALE, STYLE
 from modcog.errors import ModcogError, unknown
-from modcog.evaluation import evaluate, levels
+from modcog.evaluation import evaluate
+from modcog.evaluation.ceilings import rough_levels
 from modcog.tables import Brief
 from modcog.tasks.names import TaskSpec
 from modcog.trials.tables import Tables
-
-CEILING_TRIALS = 2_000
-"""Noisy trials of each base task behind the levels of shifted trials."""
 
 Changes = Mapping[str, Any]
 
@@ -52,7 +50,7 @@ def _spec(test: Callable[[TaskSpec], bool]) -> Callable[[Tables, int], bool]:
 
 
 def _at_once(tables: Tables, task: int) -> bool:
-    """Tell if two stimuli are shown at once, whose strengths the coherence decides."""
+    """Return True if a task shows two stimuli at once, whose strengths the coherence decides."""
     row = tables.rows[task]
     return any("coherence" in one.names for one in row.conditions) and not row.params.get("sequential")
 
@@ -148,8 +146,7 @@ def shift(
         UnknownNameError: for a shift or task that does not exist.
         ModcogError: if no shift changes any of the tasks, a task has no ideal observer, or as ``modcog.evaluate``.
     """
-    model = open_network(network, trust)
-    battery = run_battery(model, battery)
+    model, battery = open_both(network, battery, trust)
     chosen = list(battery.tasks if tasks is None else tasks)
     places = [battery.index(task) for task in chosen]
     rows: list[list[Any]] = []
@@ -161,7 +158,7 @@ def shift(
             continue
         for label, changes in SHIFTS[name].points(battery).items():
             shifted = battery.replace(**changes)
-            known = levels(shifted.replace(tasks=own), CEILING_TRIALS if changes else None)
+            known = rough_levels(shifted.replace(tasks=own))
             table = evaluate(model, shifted, n_trials, seed, own).table(known)
             for task in own:
                 figure = table[task]["decision"]

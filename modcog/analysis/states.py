@@ -192,8 +192,7 @@ def hidden_states(
     """
     if isinstance(network, HiddenStates):
         return network
-    model = open_network(network, trust)
-    battery = run_battery(model, battery)
+    model, battery = open_both(network, battery, trust)
     index = [battery.index(task) for task in (battery.tasks if tasks is None else tasks)]
     if not index:
         raise ModcogError("tasks: got an empty list, must name at least one task of the battery")
@@ -210,17 +209,18 @@ def open_network(network: Network, trust: bool = False) -> Any:
     return load_model(network, trust)
 
 
-def run_battery(network: Any, battery: Battery | None) -> Battery:
-    """Return the battery that was given, or that a loaded network was trained on.
+def open_both(network: Network, battery: Battery | None, trust: bool = False) -> tuple[Any, Battery]:
+    """Return the network, as ``open_network`` does, and the battery that was given or that the run was trained on.
 
     Raises:
-        ModcogError: if there is neither.
+        ModcogError: if there is no battery.
     """
-    battery = getattr(network, "battery", None) if battery is None else battery
+    model = open_network(network, trust)
+    battery = getattr(model, "battery", None) if battery is None else battery
     if not isinstance(battery, Battery):
         given = "none" if battery is None else type(battery).__name__
         raise ModcogError(f"battery: got {given}, must be a modcog.Battery; only for a run can it be left out")
-    return battery
+    return model, battery
 
 
 def states_of(network: Any, observations: NDArray[np.float32]) -> NDArray[Any]:

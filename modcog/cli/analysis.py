@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import inspect
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from modcog.cli.options import PATH, trust
+from modcog.cli.options import PATH, listed, mapping, read_by, seed, tasks_of, trust
 from modcog.errors import ModcogError, unknown
 from modcog.extras import require
-from modcog.tasks import names
 
 
 @click.command
 @click.argument("question", help="One of the questions below.")
 @click.argument("runs", nargs=-1, required=True, type=PATH, help="Folders of training runs.")
 @click.option("--out", type=PATH, metavar="DIR", help="Folder of table and figure.  [default: RUN/analysis]")
-@click.option("--tasks", metavar="A,B,…", help="Some of the tasks, or a collection.  [default: all]")
+@click.option(
+    "--tasks",
+    metavar="A,B,…",
+    callback=read_by(lambda text: tasks_of(listed(text))),
+    help="Some of the tasks, or a collection.  [default: all]",
+)
 @click.option("--n-trials", type=click.IntRange(1), metavar="N", help="Number of trials of each task.")
-@click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
-@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="Other argument of the Python function.")
+@seed
+@click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=read_by(lambda pairs: mapping("--set", pairs)),
+    help="Other argument of the Python function.",
+)
 @trust
 def analyse(
     question: str,
     runs: tuple[Path, ...],
     out: Path | None,
-    tasks: str | None,
+    tasks: list[str] | None,
     n_trials: int | None,
     seed: int,
-    values: tuple[str, ...],
+    values: dict[str, Any] | None,
     trust: bool,
 ) -> None:
     """Ask a question about trained networks.
@@ -62,11 +72,9 @@ def analyse(
     asked = QUESTIONS[question]
     if asked.several != (len(runs) > 1):
         raise ModcogError(f"{question}: got {len(runs)} runs, takes {'two or more' if asked.several else 'one'}")
-    options: dict[str, Any] = {"seed": seed, "trust": trust, **_options(asked.measure, values)}
-    if tasks is not None:
-        options["tasks"] = names.resolve(tasks.split(",") if "," in tasks else tasks)
-    if n_trials is not None:
-        options["n_trials"] = n_trials
+    given = {"tasks": tasks, "n_trials": n_trials, "seed": seed, "trust": trust}
+    options = {name: value for name, value in given.items() if value is not None}
+    options |= _arguments(asked.measure, values or {})
     by_name = len({run.name for run in runs}) == len(runs)
     several = {run.name if by_name else str(run): run for run in runs}
     result = asked.measure(several if asked.several else runs[0], **options)
@@ -78,18 +86,16 @@ def analyse(
     click.echo(folder / f"{question}.png")
 
 
-def _options(measure: Any, values: tuple[str, ...]) -> dict[str, Any]:
-    """Read NAME=VALUE, the value as JSON or else as text."""
-    known = inspect.signature(measure).parameters.keys() - {"network", "networks", "battery", "trust"}
-    found = {}
-    for given in values:
-        name, equals, value = given.partition("=")
-        if not equals:
-            raise ModcogError(f"--set: got {given!r}, must be NAME=VALUE")
-        if name not in known:
-            raise unknown("argument", name, sorted(known))
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
+def _arguments(measure: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as arguments of a function: a single value as a list where it takes one.
+
+    Raises:
+        UnknownNameError: for a name that is none of its arguments.
+    """
+    known = inspect.signature(measure).parameters
+    own = known.keys() - {"network", "networks", "battery", "trust"}
+    for name in values:
+        if name not in own:
+            raise unknown("argument", name, sorted(own))
+    several = {name for name in values if "Sequence" in str(known[name].annotation)}
+    return {name: [x] if name in several and not isinstance(x, list) else x for name, x in values.items()}

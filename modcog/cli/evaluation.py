@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from modcog.battery import Battery, BatteryConfig
+from modcog.battery import Battery, BatteryConfig, widen
 from modcog.cli.options import UNBOUNDED, as_json, fitted, jobs, one_of, seed, settings_options, trust, width
 from modcog.errors import ModcogError, shown
 from modcog.evaluation import MEASURES, STRATEGIES, Level, Scores
@@ -79,7 +79,6 @@ def evaluate(
     selected = None  # all tasks of the battery
     if Path(network).is_dir():
         require("train", "the network of a run")
-        from modcog.analysis.composition import widen
         from modcog.training import load_model
 
         predict: Any = load_model(network, trust)

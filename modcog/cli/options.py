@@ -133,7 +133,7 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
         case {"type": "object"}:
             text += " Repeatable; VALUE is a number, a text, A,B,… or a distribution: uniform:A,B."
             default = " ".join(f"{key}={item}" for key, item in (default or {}).items()) or None
-            how = {"multiple": True, "metavar": "NAME=VALUE", "callback": read_by(lambda pairs: _mapping(flag, pairs))}
+            how = {"multiple": True, "metavar": "NAME=VALUE", "callback": read_by(lambda pairs: mapping(flag, pairs))}
         case {"type": "array"} if not flag.startswith("-"):
             text, required = "Tasks or collections, such as dms, dlygointr or modcog82.", not flag.startswith("[")
             text += "" if required else f"  [default: {default}]"
@@ -142,13 +142,18 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
         case {"type": "array"}:
             of_items = tasks_of if name == "tasks" else lambda items: [value(item) for item in items]
             default = ",".join(map(str, default)) if isinstance(default, list) else default
-            how = {"metavar": "A,B,…", "callback": read_by(lambda text: of_items(re.findall(r"[^,\s]+", text)))}
+            how = {"metavar": "A,B,…", "callback": read_by(lambda text: of_items(listed(text)))}
     if default is not None:
         text += f"  [default: {default}]"
     return click.option(name, flag, help=text, **how)
 
 
-def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
+def mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE``, given any number of times; for values see ``duration``.
+
+    Raises:
+        ModcogError: for another text, or a name that is given twice.
+    """
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -158,6 +163,11 @@ def _mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
             raise ModcogError(f"{flag}: {shown(key)} is given twice")
         found[key] = duration(text)
     return found
+
+
+def listed(text: str) -> list[str]:
+    """Return the items of a list ``A,B,…``."""
+    return re.findall(r"[^,\s]+", text)
 
 
 def tasks_of(words: Iterable[str]) -> list[str]:

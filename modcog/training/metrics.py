@@ -17,7 +17,7 @@ from matplotlib.ticker import EngFormatter
 from modcog.battery import Battery
 from modcog.colours import EXTENSIONS
 from modcog.errors import ModcogError
-from modcog.evaluation.ceilings import Level, levels, stored
+from modcog.evaluation.ceilings import Level, rough_levels
 from modcog.evaluation.measures import MEASURES
 from modcog.evaluation.scores import Scores, extension
 from modcog.files import naming, whole_file
@@ -31,9 +31,6 @@ PER_TASK = ("decision", "trial", "directional")
 
 LEVELS: dict[str, Any] = {"chance": (0, (1, 1)), "ceiling": "-"}
 """Levels that the pictures show, and their lines."""
-
-DRAWN_TRIALS = 2000
-"""Noisy trials of each base task behind levels that are computed for a picture."""
 
 PROGRESS = ("step", "trials", "seconds", "loss", "learning_rate")
 """Names in a record of an evaluation that are no scores."""
@@ -121,9 +118,9 @@ def draw_run(folder: Path, battery: Battery) -> None:
 
 
 def levels_to_draw(battery: Battery) -> dict[str, Level]:
-    """Return the levels of the tasks, good to 1 % where none are stored; none if a task has no ideal observer."""
+    """Return the levels of the tasks, roughly where none are stored; none if a task has no ideal observer."""
     try:
-        return levels(battery, None if battery.settings.model_dump_json() in stored() else DRAWN_TRIALS)
+        return rough_levels(battery)
     except ModcogError:
         return {}
 

@@ -62,7 +62,7 @@ def test_two_networks_are_compared(runs: list[Path], tmp_path: Path, capsys) -> 
         (["shift", "RUN", "--set", "shift=noise"], "unknown argument 'shift' (nearest: 'shifts')"),
         (["shift", "RUN", "--set", "shifts"], "--set: got 'shifts', must be NAME=VALUE"),
         (["lesions", "RUN", "--set", "groups=patch"], "unknown kind of groups 'patch' (nearest: 'patches')"),
-        (["variance", "RUN", "--tasks", "goo,dm1"], "unknown task 'goo'"),
+        (["variance", "RUN", "--tasks", "goo,dm1"], "unknown task or collection 'goo' (nearest: 'go')"),
         (["variance", "nowhere"], "nowhere is not the folder of a run"),
     ],
 )
@@ -85,3 +85,14 @@ def test_evaluate_asks_for_tasks_that_were_held_out(runs: list[Path], capsys) ->
     assert {"dlygointl", "go"} <= json.loads(capsys.readouterr().out).keys()
     assert main([*words, "--tasks", "go,dms"]) == 2
     assert "tasks: got 'dms', whose base task the network was not trained on" in capsys.readouterr().err
+
+
+def test_a_single_value_will_do_for_a_list(runs: list[Path], tmp_path: Path) -> None:
+    words = ["analyse", "shift", str(runs[0]), "--n-trials", "3", "--tasks", "go,dlygo", "--out", str(tmp_path)]
+    assert main([*words, "--set", "shifts=delay"]) == 0
+    assert set(pd.read_csv(tmp_path / "shift.csv")["shift"]) == {"delay"}
+    words = ["analyse", "pruning", str(runs[0]), "--n-trials", "3", "--tasks", "go", "--out", str(tmp_path)]
+    assert main([*words, "--set", "shares=0,0.5", "--set", "ways=weakest"]) == 0
+    table = pd.read_csv(tmp_path / "pruning.csv")
+    assert set(table["share"]) == {0, 0.5}
+    assert set(table["way"]) == {"weakest"}

@@ -67,7 +67,7 @@ def test_levels_of_other_settings_are_computed_and_may_be_lacking(monkeypatch):
     def unknown(*args: object) -> None:
         raise ModcogError("no ideal observer")
 
-    monkeypatch.setattr("modcog.training.metrics.levels", unknown)
+    monkeypatch.setattr("modcog.training.metrics.rough_levels", unknown)
     known = levels_to_draw(modcog.Battery(["go"]))
     assert known == {}
     assert not per_task(record(1, 1), known).legends

@@ -155,7 +155,7 @@ class Runs:
         return self._by_arm[arm][outcome]
 
     def value(self, arm: str, column: str) -> float:
-        """Return what all runs of a network have in a column."""
+        """Return the value that all runs of a network share in a column."""
         return float(self.of(arm, column).iloc[0])
 
     def contrast(self, one: str, other: str, outcome: str = "at_end") -> Contrast:
@@ -276,7 +276,7 @@ class Claim(Brief):
 
 
 NOT_JUDGED = "Not judged"
-"""How the reason begins if a part's runs are missing, or too few."""
+"""Beginning of the reason if a part has no runs, or too few."""
 
 
 class Ruling(Brief, BaseModel):

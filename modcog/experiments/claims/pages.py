@@ -31,7 +31,7 @@ where at least {100 * ENOUGH:g} % of the pairs of runs have one that got there; 
 
 
 def caveats(runs: Runs, search: pd.DataFrame | None) -> list[str]:
-    """Return what a verdict under one set of rules and one recipe must be read with.
+    """Return the caveats of a verdict under one set of rules and one recipe.
 
     Args:
         runs: that it rests on.

@@ -41,7 +41,7 @@ FIGURE, ACROSS, PAGE, VERDICT, NOTES = "figure.png", "rules.png", "README.md", "
 KEYS = ["rules", "recipe"]
 
 WIDER = 4
-"""How often the search tries a further learning rate where the best one is at the edge."""
+"""Number of further learning rates that a search tries where the best one is at the edge."""
 
 
 class Made(BaseModel):
@@ -74,7 +74,7 @@ def plan(
     search: bool | None = None,
     seeds: Sequence[int] | None = None,
 ) -> Plan:
-    """Return what ``validate``, with the same arguments, would have to train."""
+    """Return the runs that ``validate`` would have to train, given the same arguments."""
     claim, counts, seconds = find(name), [0, 0], 0.0
     for key in _settings_of(rules, recipe):
         rates = _stored_rates(claim, preset, Path(out), *key) if searches(preset, search) else None
