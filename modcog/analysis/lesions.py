@@ -230,7 +230,7 @@ def plot_lesions(result: Lesions) -> Figure:
     figure.colorbar(picture, ax=axes, label="change of accuracy, points", pad=0.01)
     size = result.table.groupby("group")["units"].first()
     axes.set_yticks(range(len(change)), [f"{name} ({size[name]})" for name in change.index], fontsize=7)
-    axes.set_xticks(range(change.shape[1]), change.columns, fontsize=7 if change.shape[1] < 40 else 5, rotation=90)
+    axes.set_xticks(range(change.shape[1]), change.columns, fontsize=7, rotation=90)
     axes.set_title("Silenced units (their number)")
     return figure
 

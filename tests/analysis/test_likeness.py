@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hand_built import draw_apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import procrustes as scipy_procrustes
@@ -56,7 +57,11 @@ def test_rotated_copies_are_alike_and_noise_is_as_its_null(measure: str) -> None
     assert result.value.loc["a", "other"] < 0.8
     assert (result.value == result.value.T).all(axis=None)
     assert (np.diag(result.value) == 1).all()
-    assert plot_likeness(result).axes[0].get_xticklabels()[1].get_text() == "turned"
+    figure = plot_likeness(result)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a  1", "turned  2", "other  3"]
+    draw_apart(figure)
+    long = {"n" * 60: states(own), "m" * 60: states(unrelated)}
+    draw_apart(plot_likeness(likeness(long, measure=measure, n_shuffles=2)))
 
 
 def test_dimensions_of_a_circle_are_two_and_of_three_six() -> None:
