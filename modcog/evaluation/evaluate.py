@@ -73,6 +73,12 @@ def evaluate(
     return replace(_score_all(call, parts, battery.n_actions, tolerance, check=True), battery=battery)
 
 
+def trials_to_score(battery: Battery, n_trials: int, seed: int) -> Trials:
+    """Draw the trials on which ``evaluate`` scores a network, all at once, in the same order."""
+    blocks = per_task(battery.tables, Seed.of(seed, Purpose.EVALUATION), range(len(battery.tasks)), n_trials)
+    return concatenate(list(blocks))
+
+
 def in_chunks(blocks: Iterable[Trials]) -> Iterator[Trials]:
     """Join blocks of trials up to ``CHUNK``: a few large calls of a network cost less than many small ones."""
     waiting: list[Trials] = []

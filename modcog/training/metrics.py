@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,17 @@ def summarize(scores: Scores) -> dict[str, Any]:
     return means | {f"{MEASURES[kind].column}_per_task": scores.per_task(kind) for kind in PER_TASK}
 
 
+def write_metrics(folder: Path, evaluations: Iterable[Evaluation]) -> None:
+    """Write the ``metrics.jsonl`` of a whole run."""
+    _write(folder / METRICS, map(asdict, evaluations))
+
+
+def _write(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    records = list(records)  # they may come from the same file
+    with whole_file(path) as part:
+        part.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
 class Metrics:
     """Writer of ``metrics.jsonl`` and TensorBoard events; to be closed, as by ``contextlib.closing``.
 
@@ -53,10 +64,8 @@ class Metrics:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
-        kept = [record for record in read_metrics(folder) if record["step"] <= step]
         self._path = folder / METRICS
-        with whole_file(self._path) as part:
-            part.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        _write(self._path, (record for record in read_metrics(folder) if record["step"] <= step))
         self._file = self._path.open("a", encoding="utf-8")
         with naming(folder / "tensorboard"):
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from modcog.checks import check_jobs
 from modcog.errors import ModcogError
 from modcog.evaluation import evaluate
 from modcog.evaluation.ceilings import stored
+from modcog.evaluation.scores import Scores
 from modcog.experiments.sweeps.grid import Cell, Grid
 from modcog.experiments.sweeps.results import CURVE_COLUMNS, Record
 from modcog.experiments.workers import call_each
@@ -77,7 +78,13 @@ class Sweep(Brief):
 
 
 def sweep(
-    grid: Grid, out: str | Path, *, jobs: int = 1, dask: str | None = None, progress: bool | None = None
+    grid: Grid,
+    out: str | Path,
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    together: bool = False,
+    progress: bool | None = None,
 ) -> Sweep:
     """Run the cells of a grid that are not finished; cells of other grids in the same folder are left alone.
 
@@ -91,6 +98,9 @@ def sweep(
         out: folder of the sweep.
         jobs: cells at a time on this machine, one thread each; 1: one by one in this process; −1: one for each core.
         dask: address of a dask scheduler whose workers run the cells; they must see ``out`` under the same path.
+        together: train networks with a mask side by side first, a hundred or so at once: many times faster on a GPU,
+            slower on a CPU. Their results are the same but for rounding. They leave no checkpoints on the way: those
+            that are being trained when the sweep is interrupted start anew.
         progress: show a bar on standard error; None: if it is a terminal.
 
     Raises:
@@ -102,18 +112,26 @@ def sweep(
     write_json(out / "grid.json", grid.model_dump(mode="json"))
     known = {cell.name: record for cell in cells if (record := finished_record(cell)) is not None}
     try:
-        _run(cells, known, jobs, dask, progress)
+        _run(cells, known, jobs, dask, together, progress)
     except KeyboardInterrupt:
         kept = f"{len(known)} of {len(cells)} runs are finished and kept, those under way have their checkpoints"
         raise KeyboardInterrupt(f"{kept}; repeat the command to go on") from None
     return Sweep(out, tuple(cells), tuple(known[cell.name] for cell in cells))
 
 
-def _run(cells: list[Cell], known: dict[str, Record], jobs: int, dask: str | None, progress: bool | None) -> None:
+def _run(
+    cells: list[Cell], known: dict[str, Record], jobs: int, dask: str | None, together: bool, progress: bool | None
+) -> None:
     """Run the cells that are not known, and add their records to ``known``."""
-    todo = [cell for cell in cells if cell.name not in known]
     here = jobs == 1 and not dask
     with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
+        if together:
+            from modcog.experiments.sweeps.together import run_together
+
+            for cell, record in run_together([cell for cell in cells if cell.name not in known]):
+                _note(cell, record, known)
+                bar.advance()
+        todo = [cell for cell in cells if cell.name not in known]
         for index, record in enumerate(map(run_cell, todo)) if here else call_each(run_cell, todo, jobs, dask):
             cell = todo[index]
             if record is None:
@@ -122,12 +140,16 @@ def _run(cells: list[Cell], known: dict[str, Record], jobs: int, dask: str | Non
                 if here:
                     break  # training has trapped the signal, which was meant for the sweep
                 continue
-            known[cell.name] = record
+            _note(cell, record, known)
             bar.advance()
-            if record["status"] not in DONE:
-                print(f"{cell.name}: {record['error'] or record['status']}", file=sys.stderr)
     if len(known) < len(cells):  # this process or that of a cell has been asked to stop
         raise KeyboardInterrupt
+
+
+def _note(cell: Cell, record: Record, known: dict[str, Record]) -> None:
+    known[cell.name] = record
+    if record["status"] not in DONE:
+        print(f"{cell.name}: {record['error'] or record['status']}", file=sys.stderr)
 
 
 def run_cell(cell: Cell) -> Record:
@@ -161,10 +183,13 @@ def run_cell(cell: Cell) -> Record:
         return record_failure(cell, error_text(error))
     finally:
         torch.set_num_threads(threads)  # the cell may have set its own number in the user's process
-    if record["status"] != "interrupted":
-        write_json(cell.config.out / RESULT, record)
-        record = read_result(cell.config.out) or record  # with lists for tuples, as a later sweep reads it
-    return record
+    return record if record["status"] == "interrupted" else write_result(cell, record)
+
+
+def write_result(cell: Cell, record: Record) -> Record:
+    """Write the ``result.json`` of a cell, and return what a later sweep will read."""
+    write_json(cell.config.out / RESULT, record)
+    return read_result(cell.config.out) or record  # with lists for tuples
 
 
 def record_failure(cell: Cell, error: str) -> Record:
@@ -205,18 +230,21 @@ def describe_cell(cell: Cell) -> Record:
     return {field.name: getattr(cell, field.name) for field in fields(cell)} | {"config": config}
 
 
-def score_run(folder: Path, n_trials: int, seed: int, trust: bool = False) -> Record:
-    """Return ``network``, ``scores``, ``curve`` and ``progress`` of a training run, at its newest checkpoint."""
+def score_run(folder: Path, n_trials: int, seed: int, trust: bool = False, scores: Scores | None = None) -> Record:
+    """Return ``network``, ``scores``, ``curve`` and ``progress`` of a training run, at its newest checkpoint.
+
+    ``scores`` are those on these trials, if they are known.
+    """
     from modcog.training.metrics import read_metrics
     from modcog.training.run import load_run
 
     model, progress = load_run(folder, trust)
     curve = [{name: record.get(name) for name in CURVE_COLUMNS[1:]} for record in read_metrics(folder)]
-    scored = score_network(model, model.battery, n_trials, seed)  # type: ignore[arg-type]
+    scored = score_network(model, model.battery, n_trials, seed, scores)  # type: ignore[arg-type]
     return {**scored, "curve": curve, "progress": asdict(progress)}
 
 
-def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> Record:
+def score_network(predict: Any, battery: Battery, n_trials: int, seed: int, scores: Scores | None = None) -> Record:
     """Return ``scores`` of a network, and ``network``, its figures, which are empty unless it is a torch module."""
     from torch import nn
 
@@ -225,5 +253,6 @@ def score_network(predict: Any, battery: Battery, n_trials: int, seed: int) -> R
     network = asdict(measure(predict)) if isinstance(predict, nn.Module) else {}
     known = stored().get(battery.settings.model_dump_json(), {})  # computing chance and ceiling would take minutes
     levels = known if set(battery.tasks) <= known.keys() else None
-    table = evaluate(predict, battery, n_trials, seed).table(levels)
+    scores = evaluate(predict, battery, n_trials, seed) if scores is None else replace(scores, battery=battery)
+    table = scores.table(levels)
     return {"network": network, "scores": {task: table[task].as_dict() for task in battery.tasks}}
