@@ -43,7 +43,7 @@ OWN = {"arch", "hidden", "density", "model", "learning_rate", "seed", "battery",
 ROUND = 32
 """Updates whose trials travel to the device at once."""
 
-SHARE = 0.6
+SHARE = 0.4
 """Share of the device's free memory that networks may fill."""
 
 SCORED = 1024
@@ -302,8 +302,9 @@ class _Group:
                 self._update()
             torch.cuda.default_stream().wait_stream(side)
         else:
+            torch.cuda.empty_cache()  # the graph has memory of its own
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # another thread pins memory
                 self._update()
             self.graph.replay()
 
@@ -359,8 +360,9 @@ class _Adam:
         """Update the weights in place."""
         rates = self.rates * self.course.index_select(0, self.step)
         self.step += 1
-        rates /= 1 - self.beta1**self.step
-        widen = (1 - self.beta2**self.step).sqrt().float()
+        taken = self.step.double()
+        rates /= 1 - self.beta1**taken
+        widen = (1 - self.beta2**taken).sqrt().float()
         for weight, gradient, first, second in zip(self.weights, gradients, self.first, self.second, strict=True):
             first.lerp_(gradient, 1 - self.beta1)
             second.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)

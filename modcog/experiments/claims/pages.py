@@ -11,7 +11,7 @@ import pandas as pd
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import Claim, Runs, Verdict
-from modcog.experiments.claims.protocol import RECIPES_SAY, RULES_SAY, SEARCH_SHARE
+from modcog.experiments.claims.protocol import RECIPES_SAY, RULES_SAY
 from modcog.experiments.claims.rates import best_rates
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
@@ -80,8 +80,8 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
             )
             label = MEASURES[runs.kind].label
             return (
-                f"Learning rates: for each network the best of {tried} by {label} after 1/{SEARCH_SHARE} of the "
-                f"updates, on seeds that are not judged ({seeds}). {listed}."
+                f"Learning rates: for each network the best of {tried} by {label} at the end of runs "
+                f"whose seeds are not judged ({seeds}). {listed}."
             )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:

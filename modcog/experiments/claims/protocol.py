@@ -72,9 +72,6 @@ SCALE_SEEDS = (0, 1, 2, 3)
 SEARCH_SEEDS = (100,)
 """Seeds of the runs that choose the learning rate of each network."""
 
-SEARCH_SHARE = 4
-"""Those runs have this part of the updates of the ones that are judged."""
-
 _EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1seqr"]
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -231,7 +228,7 @@ def judged(
 def search(
     claim: str, rules: str, recipe: str, preset: str = "full", further: Mapping[str, float] | None = None
 ) -> Grid:
-    """Return the grid that chooses the learning rate of each arm of a claim: fewer updates, seeds that are not judged.
+    """Return the grid that chooses the learning rate of each arm of a claim: whole runs, of seeds that are not judged.
 
     Args:
         claim: C1 … C5, or ``"scale"``.
@@ -244,8 +241,7 @@ def search(
         UnknownNameError: for a name that does not exist.
     """
     shared = settings(claim, rules, recipe, preset)
-    steps = shared["steps"] // SEARCH_SHARE
-    shared |= {"steps": steps, "eval_every": steps, "eval_early": False}
+    shared |= {"eval_every": shared["steps"], "eval_early": False}
     networks, axes = arms(claim, recipe, preset), {"seed": list(SEARCH_SEEDS)}
     if further is None:
         return Grid(settings=shared, arms=tuple(networks), axes={"learning_rate": list(RATES[recipe]), **axes})
