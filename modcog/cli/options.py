@@ -74,6 +74,7 @@ def running(progress_default: bool | None = None) -> Decorator:
     return lambda command: jobs()(dask(progress(progress_default)(command)))
 
 
+together = click.option("--together", is_flag=True, help="Networks trained side by side, a hundred at once: for a GPU.")
 seed = click.option("--seed", default=0, metavar="N", help="Random seed of the trials.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 trust = click.option("--trust", is_flag=True, help="Import of MODULE:NAME that a file names; it can run any code.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modcog.cli.options import PATH, one_of, progress, running, settings_options, trust, wrapped
+from modcog.cli.options import PATH, one_of, progress, running, settings_options, together, trust, wrapped
 from modcog.errors import ModcogError, printable, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
@@ -107,6 +107,7 @@ def summary(run: Run) -> str:
 @click.option("--out", type=PATH, default="runs/sweep", metavar="DIR", help="Folder of the sweep.")
 @click.option("--table", default="csv", help="csv or parquet.", **one_of("table format", lambda: ("csv", "parquet")))
 @trust
+@together
 @running()
 def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int:
     """Train and score the networks of a grid (resumable).
@@ -118,6 +119,7 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
 
     Examples:
       modcog sweep density.toml --out runs/density --jobs 2
+      modcog sweep density.toml --together
       modcog sweep density.toml --dask tcp://head:8786 --table parquet
     """
     require("train", "modcog sweep")
@@ -133,13 +135,23 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
     left = unfinished(runs.cells(out.absolute()))
     if left:
         seconds = sum(training_seconds(cell.config) for cell in left)
-        click.echo(f"{len(left)} runs are left, {about(seconds)}.", err=True)
+        click.echo(f"{len(left)} runs are left, {about(seconds)}{_side_by_side(running['together'])}.", err=True)
     done = run_sweep(runs, out, **running)
     write_table(results(done.records), done.out / f"results.{table}")
     write_table(curves(done.records), done.out / f"curves.{table}")
     click.echo(", ".join(f"{count} {status}" for status, count in done.statuses().items()))
     click.echo(out / f"results.{table}")
     return 1 if done.failed else 0
+
+
+def _side_by_side(together: bool) -> str:
+    """Return what goes with the time of training one by one."""
+    import torch
+
+    if not together:
+        return ""
+    gpu = torch.cuda.is_available()
+    return " one by one, a small part of it side by side" if gpu else "; side by side takes longer, without a GPU"
 
 
 @click.command
@@ -233,6 +245,7 @@ def _check_effect(settings: dict[str, Any], used: tuple[str, ...], reason: str) 
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="Number of runs of each network.  [default: 8; 2]")
 @click.option("--out", type=PATH, default="runs/claims", metavar="DIR", help="Folder of all claims.")
 @click.option("--tables", type=PATH, metavar="DIR", help="Folder of finished tables, to be judged without training.")
+@together
 @running()
 def validate(
     claim: str,
@@ -241,6 +254,7 @@ def validate(
     tables: Path | None,
     jobs: int,
     dask: str | None,
+    together: bool,
     progress: bool | None,
     **options: Any,
 ) -> None:
@@ -276,11 +290,11 @@ def validate(
         needed = plan(claim, preset, **options)
         click.echo(
             f"{find(claim).name}, {preset} preset: {needed.judged} runs to judge by and {needed.searched} that choose "
-            f"learning rates are left, {about(3600 * needed.hours)}"
+            f"learning rates are left, {about(3600 * needed.hours)}{_side_by_side(together)}"
             + ("; a small preset is for a look, its verdicts say little" if preset == "small" else ""),
             err=True,
         )
-        verdict = run_claim(claim, preset, jobs=jobs, dask=dask, progress=progress, **options)
+        verdict = run_claim(claim, preset, jobs=jobs, dask=dask, together=together, progress=progress, **options)
         folder = folder_of(find(claim), preset, options["out"])
     else:
         folder, verdict = tables, judge_again(find(claim), tables)

@@ -75,13 +75,13 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
     if search is not None:
         own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
         if len(own) and {arm: [f"{rate:g}"] for arm, rate in best_rates(own, runs.rules, runs.recipe).items()} == used:
-            tried, seeds = (
-                ", ".join(f"{x:g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed")
+            tried, seeds, steps = (
+                ", ".join(f"{x:,g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed", "steps")
             )
             label = MEASURES[runs.kind].label
             return (
-                f"Learning rates: for each network the best of {tried} by {label} at the end of runs "
-                f"whose seeds are not judged ({seeds}). {listed}."
+                f"Learning rates: for each network the best of {tried} by {label} after {steps} "
+                f"updates, on seeds that are not judged ({seeds}). {listed}."
             )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:

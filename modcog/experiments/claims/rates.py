@@ -8,12 +8,12 @@ from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.protocol import FIRST_SCORE
 
-COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "score"]
+COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "steps", "score"]
 """Columns of the table of a search."""
 
 
 def search_table(results: pd.DataFrame, recipe: str) -> pd.DataFrame:
-    """Return a row for each run of a search: its rules, recipe, arm, learning rate, seed and score.
+    """Return a row for each run of a search: its rules, recipe, arm, learning rate, seed, updates and score.
 
     The score is the mean of the recipe's first measure over tasks. A run that failed, for example because it diverged,
     has 0.

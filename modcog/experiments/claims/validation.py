@@ -98,6 +98,7 @@ def validate(
     seeds: Sequence[int] | None = None,
     jobs: int = 1,
     dask: str | None = None,
+    together: bool = False,
     progress: bool | None = None,
 ) -> Verdict:
     """Run the grids of a claim and judge it.
@@ -117,6 +118,7 @@ def validate(
         seeds: seeds of the runs that the claim is judged by; None: those of the preset.
         jobs: runs at a time on this machine.
         dask: address of a dask scheduler whose workers train instead.
+        together: train networks side by side, which is for a GPU; see ``modcog.experiments.sweeps.sweep``.
         progress: show a bar; None: if standard error is a terminal.
 
     Raises:
@@ -130,7 +132,7 @@ def validate(
     folder = folder_of(claim, preset, out)
 
     def trained(grid: Grid) -> Sweep:
-        return sweep(grid, out / "runs", jobs=jobs, dask=dask, progress=progress)
+        return sweep(grid, out / "runs", jobs=jobs, dask=dask, together=together, progress=progress)
 
     for key in _settings_of(rules, recipe):
         rates = _stored_rates(claim, preset, out, *key) if searches(preset, search) else None

@@ -124,14 +124,13 @@ def _run(
 ) -> None:
     """Run the cells that are not known, and add their records to ``known``."""
     here = jobs == 1 and not dask
-    with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
-        if together:
-            from modcog.experiments.sweeps.together import run_together
+    if together:
+        from modcog.experiments.sweeps.together import run_together
 
-            for cell, record in run_together([cell for cell in cells if cell.name not in known]):
-                _note(cell, record, known)
-                bar.advance()
-        todo = [cell for cell in cells if cell.name not in known]
+        for cell, record in run_together([cell for cell in cells if cell.name not in known], progress=progress):
+            _note(cell, record, known)
+    todo = [cell for cell in cells if cell.name not in known]
+    with ProgressBar("sweep", "cells", len(cells), len(known), progress) as bar:
         for index, record in enumerate(map(run_cell, todo)) if here else call_each(run_cell, todo, jobs, dask):
             cell = todo[index]
             if record is None:

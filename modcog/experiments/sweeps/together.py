@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 
@@ -18,14 +19,16 @@ from modcog.training.together import Learned, can_join, context, default_workers
 from modcog.trials.arrays import Trials
 
 
-def run_together(cells: Sequence[Cell], workers: int | None = None) -> Iterator[tuple[Cell, Record]]:
+def run_together(
+    cells: Sequence[Cell], workers: int | None = None, progress: bool | None = None
+) -> Iterator[tuple[Cell, Record]]:
     """Train, score and record the cells that can be trained together, on a GPU if there is one; leave out the others.
-
-    Folders are written by other processes while the next networks are trained.
 
     Args:
         cells: cells that are scored on as many trials of the same seed.
-        workers: processes that make trials, and as many that write; None: by the number of cores; 0: this one alone.
+        workers: processes that make trials, and as many that write folders while the next networks are trained; 0: this
+            one does both; None: by the number of cores.
+        progress: show a bar; None: if standard error is a terminal.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     workers = default_workers(device) if workers is None else workers
@@ -33,15 +36,10 @@ def run_together(cells: Sequence[Cell], workers: int | None = None) -> Iterator[
     if not of:
         return
     score_on = partial(trials_to_score, n_trials=cells[0].n_trials, seed=cells[0].score_seed)
-    if not workers:
-        for group in groups(cell.config for cell in of.values()):
-            for learned in train_together(group, device, score_on, workers=0):
-                yield of[learned.config.out], record_learned(of[learned.config.out], learned)
-        return
     waiting: dict[Future[Record], Cell] = {}
-    with ProcessPoolExecutor(workers, context()) as pool:
+    with ProcessPoolExecutor(workers, context(), torch.set_num_threads, (1,)) if workers else _Here() as pool:
         for group in groups(cell.config for cell in of.values()):
-            for learned in train_together(group, device, score_on, workers=workers):
+            for learned in train_together(group, device, score_on, workers=workers, progress=progress):
                 cell = of[learned.config.out]
                 waiting[pool.submit(record_learned, cell, learned)] = cell
             for done in [future for future in waiting if future.done()]:
@@ -50,9 +48,17 @@ def run_together(cells: Sequence[Cell], workers: int | None = None) -> Iterator[
             yield cell, future.result()
 
 
+class _Here(Executor):
+    """An executor that calls at once, in this process."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(call(*args, **options))
+        return future
+
+
 def record_learned(cell: Cell, learned: Learned) -> Record:
     """Write the folder of a cell, score it, and return the content of its ``result.json``."""
-    torch.set_num_threads(1)
     run = write_learned(learned)
     if run.status == "diverged":
         return record_failure(cell, f"loss, weights or output became NaN or infinite by step {learned.diverged}")

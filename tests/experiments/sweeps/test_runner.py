@@ -345,3 +345,29 @@ def test_an_error_of_any_kind_is_that_of_its_cell(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr("modcog.training.train", fails)
     record = run_cell(Grid.of({**GRID, "axes": {}}).cells(tmp_path)[0])
     assert (record["status"], record["error"]) == ("failed", r"Beyond: \x1b[31mno luck")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_networks_trained_side_by_side_get_the_results_of_a_sweep(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr("modcog.experiments.sweeps.together.default_workers", lambda device: workers)
+    arms = [{"arch": "lm-rnn", "density": 0.3}, {"arch": "dense", "hidden": 9}, {"arch": "gru"}]
+    grid = Grid.of({**GRID, "arms": arms})
+    ours, theirs = (sweep(grid, tmp_path / str(side), together=side, progress=False) for side in (True, False))
+    assert ours.statuses() == theirs.statuses() == {"finished": 6}
+    for mine, its in zip(ours.records, theirs.records, strict=True):
+        assert mine["cell"] == its["cell"]
+        assert mine["network"] == its["network"]
+        assert mine["scores"].keys() == its["scores"].keys()
+        for task, score in mine["scores"].items():
+            assert score.keys() == its["scores"][task].keys()
+            assert score["decision_accuracy"] == pytest.approx(its["scores"][task]["decision_accuracy"], abs=0.05)
+        assert [p["step"] for p in mine["curve"]] == [p["step"] for p in its["curve"]]
+    assert sweep(grid, tmp_path / "True", progress=False).records == ours.records  # nothing is left to train
+
+
+def test_one_that_diverges_beside_others_fails_alone(tmp_path):
+    arms = [{"arch": "dense"}, {"arch": "dense", "learning_rate": 1e30}]
+    done = sweep(Grid.of({**GRID, "arms": arms, "axes": {}}), tmp_path, together=True, progress=False)
+    assert done.statuses() == {"finished": 1, "failed": 1}
+    (error,) = done.failed.values()
+    assert "NaN or infinite" in error
