@@ -127,8 +127,8 @@ def sweep(grid: Path, out: Path, table: str, trust: bool, **running: Any) -> int
         require("parquet", "--table parquet")
     from modcog.experiments.sweeps import Grid, curves, results
     from modcog.experiments.sweeps import sweep as run_sweep
+    from modcog.experiments.sweeps.records import unfinished
     from modcog.experiments.sweeps.results import write_table
-    from modcog.experiments.sweeps.runner import unfinished
     from modcog.training.duration import about, training_seconds
 
     runs = Grid.of(grid, trust)

@@ -23,8 +23,8 @@ from modcog.experiments.benchmark.report import Point, Reference
 from modcog.experiments.claims.protocol import ERDOS_RENYI, FULL, LOCAL, network
 from modcog.experiments.sweeps import Cell, Grid, sweep
 from modcog.experiments.sweeps.grid import PLACEMENT, arm_name
+from modcog.experiments.sweeps.records import finished_record
 from modcog.experiments.sweeps.results import Record
-from modcog.experiments.sweeps.runner import finished_record
 from modcog.files import whole_file
 
 ARMS: tuple[dict[str, Any], ...] = (

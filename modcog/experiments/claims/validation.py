@@ -25,8 +25,8 @@ from modcog.experiments.claims.rates import best_rates, further_rates, search_ta
 from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules
 from modcog.experiments.claims.scale import SCALE
 from modcog.experiments.sweeps import Grid, Sweep, curves, results, sweep
+from modcog.experiments.sweeps.records import unfinished
 from modcog.experiments.sweeps.results import COLUMNS, Record, read_table, write_table
-from modcog.experiments.sweeps.runner import unfinished
 from modcog.files import whole_file, write_json, write_text
 from modcog.training.duration import training_seconds
 from modcog.user_code import failures_as

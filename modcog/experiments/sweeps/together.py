@@ -13,8 +13,8 @@ from modcog.battery import Battery, BatteryConfig
 from modcog.evaluation.evaluate import trials_to_score
 from modcog.evaluation.scoring import score
 from modcog.experiments.sweeps.grid import Cell
+from modcog.experiments.sweeps.records import describe_cell, record_failure, score_run, write_result
 from modcog.experiments.sweeps.results import Record
-from modcog.experiments.sweeps.runner import describe_cell, record_failure, score_run, write_result
 from modcog.training.together import Learned, can_join, context, default_workers, groups, train_together, write_learned
 from modcog.trials.arrays import Trials
 

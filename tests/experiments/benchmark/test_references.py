@@ -12,7 +12,7 @@ from modcog.errors import ModcogError
 from modcog.experiments.benchmark import Reference, stored
 from modcog.experiments.benchmark.references import comparable
 from modcog.experiments.sweeps import Grid, results
-from modcog.experiments.sweeps.runner import read_result
+from modcog.experiments.sweeps.records import read_result
 from modcog.models import configure
 from modcog.training.config import TrainConfig
 from tests.benchmarks.store_references import GRIDS, store

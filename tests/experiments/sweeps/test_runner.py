@@ -18,8 +18,9 @@ import pytest
 import modcog
 from modcog.cli import main
 from modcog.experiments.sweeps import Grid, curves, results, sweep
+from modcog.experiments.sweeps.records import RESULT
 from modcog.experiments.sweeps.results import write_table
-from modcog.experiments.sweeps.runner import RESULT, run_cell
+from modcog.experiments.sweeps.runner import run_cell
 from modcog.training import train
 
 SETTINGS = {
