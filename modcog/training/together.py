@@ -9,32 +9,26 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.context import BaseContext
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from modcog.battery import Battery
-from modcog.evaluation.scoring import score
 from modcog.models import ARCHITECTURES
 from modcog.models.bank import NAMES, Bank
 from modcog.models.cells import MaskedRNN
 from modcog.progress import ProgressBar
-from modcog.seeds import Purpose, Seed
-from modcog.training import checkpoint
 from modcog.training.batches import Batches, held_out, make_batches
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
-from modcog.training.loop import MILESTONES, is_evaluated, learning_rate, make_optimizer
-from modcog.training.metrics import summarize, write_metrics
-from modcog.training.record import Evaluation, Progress, Reached, Status
-from modcog.training.run import CHECKPOINTS, Run, build_model, write_run
+from modcog.training.learned import Actions, Learned
+from modcog.training.loop import is_evaluated, learning_rate
+from modcog.training.run import build_model
 from modcog.trials.arrays import IGNORE, Trials
 
 OWN = {"arch", "hidden", "density", "model", "learning_rate", "seed", "battery", "out", *MACHINE_SETTINGS}
@@ -51,31 +45,6 @@ SCORED = 1024
 
 EAGER = 3
 """Updates before the rest are replayed as a graph, so that all libraries have what they set up at first use."""
-
-Actions = NDArray[np.int16]
-
-
-@dataclass
-class Learned:
-    """A network that was trained together with others: what its folder and its scores are made of.
-
-    Attributes:
-        config: settings of the run.
-        seconds: time that all of them took, divided by their number.
-        weights: parameters, and the two moments that Adam keeps of each, by name.
-        evaluations: step, loss, and actions (n, T) on the held-out trials, at each evaluation.
-        trials: trials that it was trained on until each evaluation.
-        actions: actions on the trials to score on, if any were asked for.
-        diverged: step at which loss, weights or output were not finite any more; −1: never.
-    """
-
-    config: TrainConfig
-    seconds: float
-    weights: dict[str, tuple[Tensor, Tensor, Tensor]]
-    evaluations: list[tuple[int, float | None, Actions]]
-    trials: list[int]
-    actions: Actions | None
-    diverged: int
 
 
 def can_join(config: TrainConfig) -> bool:
@@ -389,43 +358,3 @@ def _observations(of_streams: Sequence[Trials]) -> Tensor:
     steps = max(int(trials.lengths.max()) for trials in of_streams)
     each = (torch.from_numpy(trials.observations).transpose(0, 1) for trials in of_streams)
     return torch.stack([_lengthened(one, steps, 0) for one in each])
-
-
-def write_learned(learned: Learned) -> Run:
-    """Write the folder of a run that was trained together with others, as ``train`` leaves it but for pictures.
-
-    It can be resumed with more steps, for example. A run that diverged has status ``"diverged"`` and no checkpoint.
-    """
-    config = learned.config
-    battery = Battery.from_config(config.battery_settings())
-    trials = held_out(config, battery)
-    progress, records = Progress(), list[Evaluation]()
-    scores: dict[str, Any] = {}
-    for (step, loss, taken), n in zip(learned.evaluations, learned.trials, strict=True):
-        if 0 <= learned.diverged <= step:
-            break
-        seconds = learned.seconds * step / config.steps
-        found = score(taken, trials, battery.n_actions)
-        progress.step, progress.trials, progress.seconds, progress.loss = step, n, seconds, loss
-        for percent in MILESTONES:
-            if found.decision_accuracy * 100 >= percent:
-                progress.milestones.setdefault(str(percent), Reached(n, seconds))
-        rate, scores = learning_rate(config, step), summarize(found)
-        done = {"step": step, "trials": n, "seconds": seconds, "loss": loss}
-        records.append(Evaluation(**done, learning_rate=rate, **scores))  # type: ignore[arg-type]
-    write_metrics(config.out, records)
-    if learned.diverged < 0:
-        network = build_model(config, battery)
-        optimizer = make_optimizer(config, network)
-        for name, parameter in network.named_parameters():
-            weight, first, second = learned.weights[name]
-            with torch.no_grad():
-                parameter.copy_(weight)
-            state = {"step": torch.tensor(float(config.steps)), "exp_avg": first, "exp_avg_sq": second}
-            optimizer.state[parameter] = state
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(Seed.of(config.seed, Purpose.NETWORK_NOISE, 0).integer())
-            random = [checkpoint.random_states(torch.device("cpu"))]
-        checkpoint.save(config.out / CHECKPOINTS, network, optimizer, random, progress)
-    status: Status = "diverged" if learned.diverged >= 0 else "finished"
-    return write_run(config, status, progress, {"step": progress.step, **scores})

@@ -12,9 +12,10 @@ from modcog.evaluation.evaluate import trials_to_score
 from modcog.evaluation.scoring import score
 from modcog.training import train
 from modcog.training.checkpoint import latest
+from modcog.training.learned import write_learned
 from modcog.training.metrics import read_metrics
 from modcog.training.run import load_run, read_run
-from modcog.training.together import can_join, groups, train_together, write_learned
+from modcog.training.together import can_join, groups, train_together
 
 CPU = torch.device("cpu")
 STREAM = {"layout": "stream", "batch_size": 2, "seq_len": 40, "clip_absent": True, "schedule": "constant", "clip": 0.1}

@@ -15,7 +15,8 @@ from modcog.evaluation.scoring import score
 from modcog.experiments.sweeps.grid import Cell
 from modcog.experiments.sweeps.records import describe_cell, record_failure, score_run, write_result
 from modcog.experiments.sweeps.results import Record
-from modcog.training.together import Learned, can_join, context, default_workers, groups, train_together, write_learned
+from modcog.training.learned import Learned, write_learned
+from modcog.training.together import can_join, context, default_workers, groups, train_together
 from modcog.trials.arrays import Trials
 
 
