@@ -44,7 +44,12 @@ class Bank:
         kinds = {(one.n_inputs, len(one.bias_out), one.activation, one.alpha, bool(one.noise)) for one in networks}
         sizes = {one.hidden for one in networks}
         _, _, activation, self.alpha, noise = next(iter(kinds))
-        if len(kinds) > 1 or noise or (len(sizes) > 1 and activation not in ZERO_AT_ZERO):
+        if (
+            any(type(one) is not MaskedRNN for one in networks)
+            or len(kinds) > 1
+            or noise
+            or (len(sizes) > 1 and activation not in ZERO_AT_ZERO)
+        ):
             raise ModcogError("networks: must have the same channels, actions, activation, alpha, and no noise")
         self.phi, self.n, self.device = PHI[activation], max(sizes), device
         self._masks = [torch.from_numpy(one.mask.to_dense()) for one in networks]

@@ -28,6 +28,14 @@ from modcog.seeds import Purpose, Seed
 INITS = ("degree", "identity", "diagonal", "orthogonal")
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights from a seed, on the CPU, and leave torch's generator alone."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
+        yield
+
+
 class RecurrentNetwork(nn.Module, ABC):
     """A network with one layer of units and a read-out; its subclasses define the recurrence."""
 
@@ -158,7 +166,7 @@ class MaskedRNN(RecurrentNetwork):
     def _run(
         self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
     ) -> tuple[Tensor, Tensor | None]:
-        weights = (self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out)
+        weights = self.effective_weights()
         shape = (*x.shape[:2], self.mask.n)
         with full_precision(x.device):
             noise = None
@@ -179,6 +187,10 @@ class MaskedRNN(RecurrentNetwork):
                 assert noise is not None
                 _watch(self._full_gradient, h0, noise, states)
             return logits, states
+
+    def effective_weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return the weights that the equation above uses: W_in, b, those of M ⊙ W (synapses,), W_out, b_out."""
+        return self.weight_in, self.bias, self.weight_recurrent, self.weight_out, self.bias_out
 
     @contextmanager
     def full_gradient(self) -> Iterator[Tensor]:
@@ -247,8 +259,7 @@ class GatedRNN(RecurrentNetwork):
         super().__init__(n_inputs, hidden, batch_first)
         self.kind = kind
         device = torch.empty(0).device
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(Seed.of(seed, Purpose.WEIGHTS).integer())
+        with seeded(seed):
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
         self.to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -14,7 +15,9 @@ from modcog.checks import check_count
 from modcog.errors import ModcogError, shown, unknown
 from modcog.models import masks
 from modcog.models.cells import GatedRNN, MaskedRNN
+from modcog.models.dale import DaleRNN
 from modcog.models.masks import Mask
+from modcog.models.recurrences import CoRNN, LowRankRNN, StackedRNN
 from modcog.seeds import Purpose, Seed
 from modcog.settings import Positive
 from modcog.user_code import accepted_options, check_trust, failures_as, import_object, is_import_path
@@ -103,6 +106,58 @@ class AutapseConfig(MaskedConfig):
     init: Literal["degree", "identity", "diagonal"] = Field("identity", description="Initial recurrent weights.")
 
 
+class DaleConfig(MaskedConfig):
+    """Options of dale; with density or radius its graph is that of lm-rnn, unless another is named."""
+
+    inhibitory: Annotated[float, Field(ge=0, le=1)] = Field(0.2, description="Share of the units that inhibit.")
+    graph: Literal["dense", "lm-rnn", "random"] | None = Field(None, description="Connections; default: dense.")
+    density: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Share of the connections that exist, of lm-rnn and random."
+    )
+    radius: Positive | None = Field(None, description="Largest distance of connected units, instead of density.")
+
+    @model_validator(mode="after")
+    def _check_graph(self) -> DaleConfig:
+        sparse = self.density is not None or self.radius is not None
+        if self.graph is None:
+            object.__setattr__(self, "graph", "lm-rnn" if sparse else "dense")
+        elif sparse == (self.graph == "dense"):
+            raise ModcogError(f"graph: got {self.graph!r}, must {'not ' if sparse else ''}be given with a density")
+        return self
+
+
+class AreasConfig(MaskedConfig):
+    """Options of multi-area."""
+
+    areas: Count = Field(4, description="Number of areas.")
+    between: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of the connections from other areas that exist."
+    )
+
+
+class LowRankConfig(ModelConfig):
+    """Options of low-rank."""
+
+    rank: Count = Field(8, description="Rank of the recurrent matrix.")
+    activation: Literal["relu", "tanh", "softplus"] = Field("tanh", description="Nonlinearity φ.")
+    dt: Positive = Field(100.0, description="Time step in ms.")
+    tau: Positive | None = Field(None, description="Time constant in ms, at least dt; default: dt.")
+
+
+class OscillatorConfig(ModelConfig):
+    """Options of cornn."""
+
+    step: Positive = Field(0.2, description="Δt of the equations.")
+    frequency: Positive = Field(1.0, description="γ, square of the oscillators' own frequency.")
+    damping: NotNegative = Field(1.0, description="ε.")
+
+
+class StackConfig(ModelConfig):
+    """Options of lru and mingru."""
+
+    layers: Count = Field(2, description="Number of blocks, which share the units.")
+
+
 class UserConfig(ModelConfig):
     """Options of your own function; it receives every further option."""
 
@@ -117,8 +172,14 @@ ARCHITECTURES: dict[str, type[ModelConfig]] = {
     "reciprocal": SparseConfig,  # as many neighbours as in lm-rnn, drawn at random
     "small-world": SmallWorldConfig,  # lm-rnn with a share of its connections rewired
     "random": RandomConfig,  # itself and as many random others as in lm-rnn
+    "multi-area": AreasConfig,  # dense areas, sparse connections between them
+    "dale": DaleConfig,  # excitatory and inhibitory units
+    "low-rank": LowRankConfig,
     "gru": ModelConfig,
     "lstm": ModelConfig,
+    "lru": StackConfig,  # linear recurrent units, a complex autapse each
+    "mingru": StackConfig,  # gates that see the input only
+    "cornn": OscillatorConfig,  # coupled oscillators
 }
 """Options of the reference architectures by name."""
 
@@ -130,6 +191,14 @@ _MASKS: dict[str, Callable[..., Mask]] = {
     "reciprocal": masks.reciprocal,
     "small-world": masks.small_world,
     "random": masks.random,
+    "multi-area": masks.areas,
+}
+
+_OTHERS: dict[str, Callable[..., nn.Module]] = {
+    "low-rank": LowRankRNN,
+    "cornn": CoRNN,
+    **{kind: partial(GatedRNN, kind) for kind in ("gru", "lstm")},
+    **{kind: partial(StackedRNN, kind) for kind in ("lru", "mingru")},
 }
 
 
@@ -197,13 +266,19 @@ def build(
         return _build_user_network(config, n_inputs, n_outputs)
     values = config.model_dump(exclude={"architecture"})
     model: nn.Module
-    if make := _MASKS.get(config.architecture):
+    if config.architecture == "dale":
+        make = _MASKS[values.pop("graph")]
+        mask = make(config.hidden, **accepted_options(make, values))
+        model = DaleRNN(
+            mask, n_inputs, n_outputs, **accepted_options(MaskedRNN, values), inhibitory=values["inhibitory"]
+        )
+    elif make := _MASKS.get(config.architecture):  # type: ignore[assignment]
         mask = make(config.hidden, **accepted_options(make, values))
         if config.architecture == "shuffled":
             mask = masks.shuffled(mask, seed=config.seed)
         model = MaskedRNN(mask, n_inputs, n_outputs, **accepted_options(MaskedRNN, values))
     else:
-        model = GatedRNN(config.architecture, n_inputs, n_outputs, **values)
+        model = _OTHERS[config.architecture](n_inputs, n_outputs, **values)
     model.config = config  # type: ignore[assignment]
     return model
 
@@ -265,7 +340,7 @@ class Measures:
 
     Attributes:
         parameters: number of trainable parameters.
-        synapses: number of recurrent weights among them; None for your own network.
+        synapses: number of recurrent weights among them; None where there is no matrix between units, and for your own.
         density: synapses as a share of full connectivity; None as above.
         wiring_mean: mean length of a connection, in units of the sheet's spacing; None without a sheet.
         wiring_total: sum of the lengths.

@@ -345,6 +345,36 @@ def dense(n: int, *, shape: Shape = None, torus: bool = True, self_connections: 
     return Mask("dense", np.arange(n + 1) * indices.shape[1], indices.ravel(), _find_sheet(n, shape, torus))
 
 
+def areas(
+    n: int, *, areas: int = 4, between: float = 0.05, seed: int = 0, shape: Shape = None, torus: bool = True
+) -> Mask:
+    """Connect all units within each of several areas, and draw connections between areas at random.
+
+    Args:
+        n: number of units.
+        areas: number of areas; the first units are in the first one, and sizes differ by one at most.
+        between: share of the connections from other areas that exist, the same number for each unit of an area.
+        seed: seed of the draw.
+        shape: (rows, columns) of the sheet that wiring lengths are measured on.
+        torus: let opposite borders of that sheet meet.
+
+    Raises:
+        ModcogError: for more areas than units.
+    """
+    if _check_units(n) < areas:
+        raise ModcogError(f"areas: got {areas}, must be at most {n}, the number of units")
+    first = np.arange(areas + 1) * n // areas
+    sizes = np.repeat(np.diff(first), np.diff(first))
+    own = np.concatenate(
+        [np.arange(*first[area : area + 2]) for area in np.searchsorted(first, np.arange(n), "right") - 1]
+    )
+    degrees = sizes + np.rint(between * (n - sizes)).astype(np.int64)
+    rng = Seed.of(seed, Purpose.MASK).rng()
+    return _draw_inputs(
+        "multi-area", _row_bounds(sizes), own.astype(np.int32), degrees, rng, _find_sheet(n, shape, torus)
+    )
+
+
 def shuffled(mask: Mask, *, seed: int = 0) -> Mask:
     """Permute the units of a mask on their sheet, so that its connections are no longer local.
 

@@ -23,6 +23,7 @@ from modcog.battery import Battery
 from modcog.models import ARCHITECTURES
 from modcog.models.bank import NAMES, Bank
 from modcog.models.cells import MaskedRNN
+from modcog.models.factory import MaskedConfig, ModelConfig
 from modcog.progress import ProgressBar
 from modcog.training.batches import Batches, held_out, make_batches
 from modcog.training.config import MACHINE_SETTINGS, TrainConfig
@@ -51,7 +52,7 @@ def can_join(config: TrainConfig) -> bool:
     """Return True if a network can be trained together with others: units with a mask, no noise, plain Adam."""
     kinds = {"optimizer": "adam", "weight_decay": 0, "target_accuracy": None, "devices": 1, "num_nodes": 1}
     fits = all(getattr(config, name) == value for name, value in kinds.items()) and config.precision == "32-true"
-    masked = "activation" in getattr(ARCHITECTURES.get(config.arch), "model_fields", ())
+    masked = issubclass(ARCHITECTURES.get(config.arch, ModelConfig), MaskedConfig) and config.arch != "dale"
     return fits and masked and config.data is None and not config.model.get("noise")
 
 

@@ -13,7 +13,19 @@ from modcog.errors import ModcogError
 from modcog.models import MaskedRNN, build, from_dense_state, masks, to_dense_state
 
 MASK = masks.locality(36, density=0.2)
-ARCHITECTURES = [("lm-rnn", {"density": 0.2}), ("autapse", {}), ("dense", {}), ("gru", {}), ("lstm", {})]
+ARCHITECTURES = [
+    ("lm-rnn", {"density": 0.2}),
+    ("autapse", {}),
+    ("dense", {}),
+    ("dale", {"density": 0.2}),
+    ("multi-area", {"areas": 3}),
+    ("low-rank", {"rank": 4}),
+    ("lru", {}),
+    ("mingru", {}),
+    ("cornn", {}),
+    ("gru", {}),
+    ("lstm", {}),
+]
 
 
 def network(**options):

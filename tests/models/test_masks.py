@@ -318,3 +318,21 @@ def test_more_units_than_any_memory_holds_are_refused_at_once(make, n):
 def test_only_a_mask_can_be_shuffled():
     with pytest.raises(ModcogError, match="must be a mask"):
         masks.shuffled(1)
+
+
+@pytest.mark.parametrize(("n", "areas", "between"), [(40, 4, 0.1), (41, 3, 0.0), (36, 1, 0.5), (20, 5, 1.0)])
+def test_areas_are_dense_within_and_sparse_between(n, areas, between):
+    matrix = masks.areas(n, areas=areas, between=between, seed=1).to_dense()
+    area = np.searchsorted(np.arange(1, areas + 1) * n // areas, np.arange(n), "right")
+    same = area[:, None] == area
+    assert matrix[same].all()
+    others = (~same).sum(axis=1)
+    np.testing.assert_array_equal((matrix & ~same).sum(axis=1), np.rint(between * others))
+    assert set(np.bincount(area)) <= {n // areas, n // areas + 1}
+    if 0 < between < 1 and areas > 1:
+        assert (matrix != masks.areas(n, areas=areas, between=between, seed=2).to_dense()).any()
+
+
+def test_more_areas_than_units_are_refused():
+    with pytest.raises(ModcogError, match="areas: got 5, must be at most 4"):
+        masks.areas(4, areas=5)
