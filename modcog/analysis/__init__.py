@@ -23,6 +23,9 @@ from modcog.analysis.likeness import angles as angles
 from modcog.analysis.likeness import dimensions as dimensions
 from modcog.analysis.likeness import likeness as likeness
 from modcog.analysis.likeness import plot_likeness as plot_likeness
+from modcog.analysis.modularity import Modularity as Modularity
+from modcog.analysis.modularity import modularity as modularity
+from modcog.analysis.modularity import plot_modularity as plot_modularity
 from modcog.analysis.pca import Trajectories as Trajectories
 from modcog.analysis.pca import plot_trajectories as plot_trajectories
 from modcog.analysis.pca import trajectories as trajectories

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from modcog.analysis.composition import composition, plot_composition
 from modcog.analysis.lesions import lesions, plot_lesions, plot_pruning, pruning
 from modcog.analysis.likeness import Likeness, likeness, plot_likeness
+from modcog.analysis.modularity import modularity, plot_modularity
 from modcog.analysis.shift import plot_shift, shift
 from modcog.analysis.variance import TaskVariance, plot_task_variance, task_variance
 
@@ -84,6 +85,13 @@ QUESTIONS: dict[str, Question] = {
         plot_task_variance,
         _of_variance,
         lambda table: table.groupby("cluster").size().rename("units").to_frame(),
+    ),
+    "modularity": Question(
+        "Clusters of units against strong weights and places on the sheet.",
+        modularity,
+        plot_modularity,
+        lambda result: result.table,
+        lambda table: table.set_index(["clustering", "measure"])[["value", "null", "p_value"]],
     ),
     "likeness": Question(
         "Geometry of the states of several networks on the same trials.",

@@ -52,6 +52,7 @@ def analyse(
       lesions      Silenced clusters of units, or patches of the sheet.
       pruning      Shares of the synapses cut, in three orders.
       variance     Task variance of each unit, and clusters of units.
+      modularity   Clusters of units against strong weights and places on the sheet.
       likeness     Geometry of the states of several networks on the same trials.
 
     DIR gets a table, QUESTION.csv, and a figure, QUESTION.png; means are shown. All questions but likeness take one
