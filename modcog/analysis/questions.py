@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modcog.analysis.bifurcations import bifurcations, plot_bifurcations
 from modcog.analysis.composition import composition, plot_composition
 from modcog.analysis.lesions import lesions, plot_lesions, plot_pruning, pruning
 from modcog.analysis.likeness import Likeness, likeness, plot_likeness
@@ -92,6 +93,13 @@ QUESTIONS: dict[str, Question] = {
         plot_modularity,
         lambda result: result.table,
         lambda table: table.set_index(["clustering", "measure"])[["value", "null", "p_value"]],
+    ),
+    "bifurcations": Question(
+        "Fixed points while the input goes from one task to another.",
+        bifurcations,
+        plot_bifurcations,
+        lambda result: result.table,
+        lambda table: table.groupby(["share", "kind"]).size().unstack(fill_value=0),
     ),
     "likeness": Question(
         "Geometry of the states of several networks on the same trials.",
