@@ -21,7 +21,7 @@ class Bistable(Linear):
 
     def __init__(self) -> None:
         drive = np.zeros((1, BATTERY.n_channels))
-        drive[0, 1:17] = 9 * np.cos(2 * np.pi * np.arange(16) / 16)  # a stimulus moves it to either side
+        drive[0, 1:17] = 3 * np.cos(2 * np.pi * np.arange(16) / 16)  # stimuli move it to either side, and between
         drive[0, RULES] = -0.6, 0.6
         super().__init__(np.eye(1), drive)
 
@@ -30,7 +30,7 @@ class Bistable(Linear):
 
 
 def test_points_appear_and_merge_where_they_must() -> None:
-    result = bifurcations(Bistable(), BATTERY, tasks=["dlygo", "dms"], n_inputs=21, n_starts=60)
+    result = bifurcations(Bistable(), BATTERY, tasks=["dlygo", "dms"], n_inputs=9, n_starts=60)
     table = result.table[result.table["fixed"]]
     assert result.share[[0, -1]].tolist() == [0, 1]
     for share, rows in table.groupby("share"):
@@ -38,7 +38,7 @@ def test_points_appear_and_merge_where_they_must() -> None:
         roots = np.roots([-1, 0, 1, u])
         roots = np.sort(roots[np.abs(roots.imag) < 1e-9].real)
         assert len(rows) == len(roots) == (3 if 0.179 < share < 0.821 else 1)
-        found = result.found[round(20 * share)]
+        found = result.found[round(8 * share)]
         points = found.points[found.fixed, 0]  # the ghost of two that have merged is slow
         np.testing.assert_allclose(np.sort(points), roots, atol=1e-6)
         expected = np.abs(1 + 0.1 * (1 - 3 * roots**2))
