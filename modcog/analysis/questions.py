@@ -60,7 +60,7 @@ QUESTIONS: dict[str, Question] = {
         lambda table: table.groupby("held_out")[["accuracy", "share"]].mean(),
     ),
     "shift": Question(
-        "Longer intervals, delays, sequences; other noise, coherences.",
+        "Longer intervals, delays, sequences; other noise, coherences, dt.",
         shift,
         plot_shift,
         lambda result: result.table,

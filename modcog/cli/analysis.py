@@ -48,7 +48,7 @@ def analyse(
 
     Questions:
       composition  Combinations of base task and extension that were not trained.
-      shift        Longer intervals, delays, sequences; other noise, coherences.
+      shift        Longer intervals, delays, sequences; other noise, coherences, dt.
       lesions      Silenced clusters of units, or patches of the sheet.
       pruning      Shares of the synapses cut, in three orders.
       variance     Task variance of each unit, and clusters of units.
