@@ -14,6 +14,7 @@ from modcog.analysis.composition import Composition as Composition
 from modcog.analysis.composition import composition as composition
 from modcog.analysis.composition import plot_composition as plot_composition
 from modcog.analysis.lesions import Lesions as Lesions
+from modcog.analysis.lesions import fine_tune as fine_tune
 from modcog.analysis.lesions import lesions as lesions
 from modcog.analysis.lesions import patches as patches
 from modcog.analysis.lesions import plot_lesions as plot_lesions
