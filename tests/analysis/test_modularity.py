@@ -28,20 +28,20 @@ def wired(within: bool) -> torch.nn.Module:
 
 
 def table(network: torch.nn.Module, **options: int):
-    result = modularity(network, battery(), n_trials=100, **options)
+    result = modularity(network, battery(), n_trials=60, **options)
     return result, result.table.set_index(["clustering", "measure"])
 
 
 def test_groups_that_are_wired_together_are_clusters_and_communities() -> None:
-    result, rows = table(wired(within=True), n_shuffles=200)
+    result, rows = table(wired(within=True), n_shuffles=50)
     for units in GROUPS.values():
         assert len(set(result.community[list(units)])) == 1
     assert result.graph_modularity == pytest.approx(0.5)  # two separate halves
     assert (result.cluster["ward"][64:] == -1).all()
     for clustering in ("ward", "yang2019"):
         assert rows.loc[(clustering, "weight"), "value"] > 1.5
-        assert (rows.loc[clustering, "p_value"].drop("distance") == 1 / 201).all()
-    _, crossed = table(wired(within=False), n_shuffles=200)
+        assert (rows.loc[clustering, "p_value"].drop("distance") == 1 / 51).all()
+    _, crossed = table(wired(within=False), n_shuffles=50)
     assert crossed.loc[("ward", "weight"), "value"] == 0
     assert (crossed.loc[("ward", "weight"), "p_value"]) == 1
     draw_apart(plot_modularity(result))
@@ -51,7 +51,7 @@ def test_random_wiring_is_as_its_null() -> None:
     network = reactions()
     with torch.no_grad():
         network.weight_recurrent.copy_(1e-6 * torch.rand(network.hidden**2, generator=torch.Generator().manual_seed(0)))
-    _, rows = table(network, n_shuffles=200)
+    _, rows = table(network, n_shuffles=50)
     wiring = rows.drop("distance", level="measure")  # the groups stand in rows of the sheet
     assert (np.abs(wiring["value"] - wiring["null"]) < 4 * wiring["sd"]).all()
 
@@ -68,10 +68,10 @@ def test_clusters_in_patches_of_the_sheet_are_near() -> None:
             network.weight_in[unit, 1 + ring[unit]] = 1
             network.weight_in[unit, 33 + task[unit]] = 5
         network.bias[:] = -5
-    result, rows = table(network, n_shuffles=200)
+    result, rows = table(network, n_shuffles=50)
     assert rand_index(np.where(result.cluster["ward"] == -1, 0, task), task) == 1
     assert rows.loc[("ward", "distance"), "value"] < 0.9
-    assert rows.loc[("ward", "distance"), "p_value"] == 1 / 201
+    assert rows.loc[("ward", "distance"), "p_value"] == 1 / 51
     draw_apart(plot_modularity(result))
 
 
