@@ -15,6 +15,11 @@ from modcog.analysis import modularity, plot_modularity
 from modcog.analysis.modularity import connections, rand_index, share_within
 
 
+@pytest.fixture(autouse=True)
+def _few_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modcog.analysis.variance.RESTARTS", 2)  # k-means takes nearly all the time
+
+
 def wired(within: bool) -> torch.nn.Module:
     """Connect the units that serve a task with each other, or each with one of the other task; activity stays."""
     network = reactions()
