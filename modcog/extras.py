@@ -22,7 +22,7 @@ EXTRAS = {
     "psychometric": ("psignifit",),
     "sb3": ("stable_baselines3",),
     "play": ("pygame",),
-    "train": ("torch", "lightning_fabric", "safetensors", "tensorboard", "llvmlite", "pandas", "scipy"),
+    "train": ("torch", "lightning_fabric", "safetensors", "tensorboard", "llvmlite", "pandas", "scipy", "networkx"),
     "neurogym": ("neurogym", "torch"),
 }
 """Modules that each extra of pyproject.toml installs and modcog imports."""

@@ -17,6 +17,7 @@ HEAVY = {
     "matplotlib",
     "pandas",
     "scipy",
+    "networkx",
     "h5py",
     "zarr",
     "pyarrow",

@@ -23,6 +23,7 @@ from torch import nn
 from modcog.analysis.states import Network, hidden_states, open_both
 from modcog.analysis.variance import task_variance
 from modcog.battery import Battery
+from modcog.checks import check_count
 from modcog.colours import PALETTE, STYLE
 from modcog.errors import ModcogError, shown, unknown
 from modcog.evaluation import evaluate
@@ -94,6 +95,44 @@ def prune(network: nn.Module, share: float, way: str = "random", seed: int = 0) 
     with torch.no_grad():
         pruned.weight_recurrent[torch.from_numpy(order[: round(share * strength.size)].copy())] = 0
     return pruned
+
+
+def fine_tune(
+    network: MaskedRNN, battery: Battery, updates: int, *, learning_rate: float = 1e-3, seed: int = 0
+) -> MaskedRNN:
+    """Return a copy of a network that is trained on, while recurrent weights that are 0 stay 0.
+
+    Args:
+        network: a ``MaskedRNN``, such as ``prune`` returns.
+        battery: the battery to train on.
+        updates: number of weight updates, each by Adam on 128 trials, with the losses and clipping of ``TrainConfig``.
+        learning_rate: constant learning rate.
+        seed: seed of the trials and of the network's noise.
+
+    Raises:
+        ModcogError: if ``updates`` is not a whole number.
+    """
+    from modcog.training.batches import make_batches  # needs the extra ``train``; other lesions do not
+    from modcog.training.config import TrainConfig
+    from modcog.training.loop import loss, make_optimizer
+
+    settings = {name: value for name, value in battery.config if name != "tasks"}
+    config = TrainConfig.of(tasks=battery.tasks, battery=settings, learning_rate=learning_rate, seed=seed)
+    tuned = copy.deepcopy(network).train()
+    kept = tuned.weight_recurrent.detach() != 0
+    optimizer, batches = make_optimizer(config, tuned), make_batches(config, battery)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Seed.of(seed, Purpose.NETWORK_NOISE).integer())
+        for update in range(check_count("updates", updates, 0)):
+            optimizer.zero_grad()
+            batch = batches(update)
+            for part in batch.parts:
+                (loss(tuned(part.observations), part) / batch.weight).backward()  # type: ignore[no-untyped-call]
+            assert tuned.weight_recurrent.grad is not None
+            tuned.weight_recurrent.grad *= kept
+            torch.nn.utils.clip_grad_norm_(tuned.parameters(), config.clip)
+            optimizer.step()
+    return tuned.eval()
 
 
 def patches(sheet: Sheet, across: int = 4) -> dict[str, NDArray[np.intp]]:
@@ -185,18 +224,20 @@ def pruning(
     *,
     shares: Sequence[float] = SHARES,
     ways: Sequence[str] = WAYS,
+    updates: int = 0,
     tasks: Sequence[str] | None = None,
     n_trials: int = 50,
     seed: int = 0,
     trust: bool = False,
 ) -> pd.DataFrame:
-    """Score a network with shares of its synapses cut, without training it again.
+    """Score a network with shares of its synapses cut, with or without fine-tuning the rest.
 
     Args:
         network: the folder of a run, or a ``MaskedRNN``.
         battery: None: the one that the network was trained on.
         shares: of the synapses, from 0 to 1.
         ways: of ``WAYS``.
+        updates: number of updates by which the weights left are trained on before they are scored; see ``fine_tune``.
         tasks: some of the battery's tasks; None: all.
         n_trials: number of trials of each task.
         seed: seed of the trials and of the random order.
@@ -211,11 +252,11 @@ def pruning(
     """
     model, battery = open_both(network, battery, trust)
     pruned = {(way, share): prune(model, share, way, seed) for way in ways for share in shares}
-    rows = [
-        [way, share, task, accuracy]
-        for (way, share), one in pruned.items()
-        for task, accuracy in evaluate(one, battery, n_trials, seed, tasks).per_task().items()
-    ]
+    rows = []
+    for (way, share), one in pruned.items():
+        tuned = fine_tune(one, battery, updates, seed=seed) if updates else one
+        scores = evaluate(tuned, battery, n_trials, seed, tasks).per_task()
+        rows += [[way, share, task, accuracy] for task, accuracy in scores.items()]
     return pd.DataFrame(rows, columns=["way", "share", "task", "accuracy"])
 
 

@@ -111,18 +111,25 @@ def likeness(
     return Likeness(measure, value, null)
 
 
-def condition_means(states: HiddenStates) -> dict[str, Floats]:
+def condition_means(states: HiddenStates, period: str | None = None) -> dict[str, Floats]:
     """Return for each task the mean states of each direction at each step of each period, (D, T, N).
 
-    Steps that some direction's trials do not reach are left out.
+    Steps that some direction's trials do not reach are left out; with ``period``, all others are, too, and tasks
+    without it.
+
+    Raises:
+        UnknownNameError: if no task has the period.
     """
     found = {}
-    for task in (states.trials.tasks[k] for k in np.unique(states.trials.task)):
-        label = states.directions(task)
-        periods = states.trials.periods[states.trials.tasks.index(task)]
-        aligned = np.hstack([states.aligned(task, p) for p in periods if (states.steps(task, p) >= 0).any()])
-        means = mean_by_direction(aligned, label, np.unique(label))
-        found[task] = means[:, np.isfinite(means).all(axis=(0, 2))]
+    for k in np.unique(states.trials.task):
+        task, periods = states.trials.tasks[k], [p for p in states.trials.periods[k] if period in (None, p)]
+        if periods:
+            label = states.directions(task)
+            aligned = np.hstack([states.aligned(task, p) for p in periods if (states.steps(task, p) >= 0).any()])
+            means = mean_by_direction(aligned, label, np.unique(label))
+            found[task] = means[:, np.isfinite(means).all(axis=(0, 2))]
+    if not found:
+        raise unknown("period", period, dict.fromkeys(p for some in states.trials.periods for p in some))
     return found
 
 
@@ -136,12 +143,19 @@ def _stacked(means: Mapping[str, Floats], rng: np.random.Generator | None = None
     return centred
 
 
-def dimensions(states: HiddenStates) -> pd.Series:
+def dimensions(states: HiddenStates, period: str | None = None) -> pd.Series:
     """Return the participation ratio of the states of each task, and of all together, (Σλ)² / Σλ² (Gao et al. 2017).
 
     λ are the eigenvalues of the covariance over conditions and steps. It is between 1 and the number of units.
+
+    Args:
+        states: states of some tasks.
+        period: ``"delay"``, ``"decision"`` …: in this period only, of the tasks that have it; None: in whole trials.
+
+    Raises:
+        UnknownNameError: if no task has the period.
     """
-    means = condition_means(states)
+    means = condition_means(states, period)
     parts = {**{task: {task: of} for task, of in means.items()}, "all tasks": means}
     return pd.Series({name: participation_ratio(_stacked(part)) for name, part in parts.items()}, name="dimensions")
 

@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modcog.analysis.bifurcations import bifurcations, plot_bifurcations
 from modcog.analysis.composition import composition, plot_composition
 from modcog.analysis.lesions import lesions, plot_lesions, plot_pruning, pruning
 from modcog.analysis.likeness import Likeness, likeness, plot_likeness
+from modcog.analysis.modularity import modularity, plot_modularity
 from modcog.analysis.shift import plot_shift, shift
 from modcog.analysis.variance import TaskVariance, plot_task_variance, task_variance
 
@@ -58,7 +60,7 @@ QUESTIONS: dict[str, Question] = {
         lambda table: table.groupby("held_out")[["accuracy", "share"]].mean(),
     ),
     "shift": Question(
-        "Longer intervals, delays, sequences; other noise, coherences.",
+        "Longer intervals, delays, sequences; other noise, coherences, dt.",
         shift,
         plot_shift,
         lambda result: result.table,
@@ -84,6 +86,20 @@ QUESTIONS: dict[str, Question] = {
         plot_task_variance,
         _of_variance,
         lambda table: table.groupby("cluster").size().rename("units").to_frame(),
+    ),
+    "modularity": Question(
+        "Clusters of units against strong weights and places on the sheet.",
+        modularity,
+        plot_modularity,
+        lambda result: result.table,
+        lambda table: table.set_index(["clustering", "measure"])[["value", "null", "p_value"]],
+    ),
+    "bifurcations": Question(
+        "Fixed points while the input goes from one task to another.",
+        bifurcations,
+        plot_bifurcations,
+        lambda result: result.table,
+        lambda table: table.groupby(["share", "kind"]).size().unstack(fill_value=0),
     ),
     "likeness": Question(
         "Geometry of the states of several networks on the same trials.",

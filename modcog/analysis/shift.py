@@ -1,4 +1,4 @@
-"""Scores beyond the training distribution: longer intervals, delays and sequences, other noise and coherences.
+"""Scores beyond the training distribution: longer intervals, delays and sequences, other noise, coherences and dt.
 
 Each score stands beside the level of the ideal observer *of the shifted trials*, and that of the best player who lacks
 something the task needs (``modcog.evaluation.strategies``), so that trials which are only harder do not count against
@@ -23,6 +23,7 @@ from modcog.colours import BLUE, GREY, PALE, STYLE
 from modcog.errors import ModcogError, unknown
 from modcog.evaluation import evaluate
 from modcog.evaluation.ceilings import rough_levels
+from modcog.models.cells import MaskedRNN
 from modcog.tables import Brief
 from modcog.tasks.names import TaskSpec
 from modcog.trials.tables import Tables
@@ -102,6 +103,14 @@ SHIFTS: dict[str, Shift] = {
             **{f"{value:g}": {"coherences": (value,)} for value in (0.02, 0.04, 0.12, 0.24, 0.48)},
         },
     ),
+    "dt": Shift(
+        "time step × trained",
+        lambda tables, task: True,
+        lambda battery: {
+            "trained": {},
+            **{f"× {factor:g}": {"dt": battery.settings.dt * factor} for factor in (0.25, 0.5, 2)},
+        },
+    ),
 }
 """The shifts by name."""
 
@@ -136,7 +145,8 @@ def shift(
     Args:
         network: the folder of a run, a torch module, or a function as ``modcog.evaluate`` takes it.
         battery: None: the one that the network was trained on.
-        shifts: names in ``SHIFTS``; None: all.
+        shifts: names in ``SHIFTS``; None: all. ``"dt"`` is for a ``MaskedRNN`` with α below 1, whose α changes with
+            the time step; none makes α greater than 1.
         tasks: some of the battery's tasks; None: all. Each shift is measured on those whose trials it changes.
         n_trials: number of trials of each task at each point.
         seed: seed of the trials.
@@ -144,7 +154,8 @@ def shift(
 
     Raises:
         UnknownNameError: for a shift or task that does not exist.
-        ModcogError: if no shift changes any of the tasks, a task has no ideal observer, or as ``modcog.evaluate``.
+        ModcogError: if no shift changes any of the tasks, the network has no other time step, a task has no ideal
+            observer, or as ``modcog.evaluate``.
     """
     model, battery = open_both(network, battery, trust)
     chosen = list(battery.tasks if tasks is None else tasks)
@@ -153,13 +164,22 @@ def shift(
     for name in SHIFTS if shifts is None else shifts:
         if name not in SHIFTS:
             raise unknown("shift", name, SHIFTS)
+        if name == "dt" and not (isinstance(model, MaskedRNN) and model.alpha < 1):
+            if shifts is None:
+                continue
+            raise ModcogError("shifts: got 'dt', which needs a MaskedRNN with tau above dt, so that α is below 1")
         own = [task for task, k in zip(chosen, places, strict=True) if SHIFTS[name].concerns(battery.tables, k)]
         if not own:
             continue
         for label, changes in SHIFTS[name].points(battery).items():
-            shifted = battery.replace(**changes)
+            shifted, player = battery.replace(**changes), model
+            if "dt" in changes:
+                factor = changes["dt"] / battery.settings.dt
+                if model.alpha * factor > 1:
+                    continue
+                player = change_dt(model, factor)
             known = rough_levels(shifted.replace(tasks=own))
-            table = evaluate(model, shifted, n_trials, seed, own).table(known)
+            table = evaluate(player, shifted, n_trials, seed, own).table(known)
             for task in own:
                 figure = table[task]["decision"]
                 below, ceiling = known[task].ends("decision", "best")
@@ -171,6 +191,25 @@ def shift(
     if not rows:
         raise ModcogError(f"shifts: none changes the trials of {', '.join(chosen[:4])}")
     return Shifted(pd.DataFrame(rows, columns=COLUMNS))
+
+
+def change_dt(network: MaskedRNN, factor: float) -> MaskedRNN:
+    """Return a network with the same weights and time constant, whose time step is ``factor`` times as long.
+
+    α = dt / τ changes with the step, and its private noise ξ by 1 / √factor, as white noise does.
+    """
+    changed = MaskedRNN(
+        network.mask,
+        network.n_inputs,
+        len(network.bias_out),
+        activation=network.activation,
+        dt=network.alpha * factor,
+        tau=1.0,
+        noise=network.noise / factor**0.5,
+        batch_first=network.batch_first,
+    )
+    changed.load_state_dict(network.state_dict())
+    return changed.to(network.bias).eval()
 
 
 @rc_context(STYLE)

@@ -11,6 +11,7 @@ with the time constant −dt / ln |λ|, persists where |λ| = 1 and grows where 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from modcog.analysis.pca import principal
-from modcog.analysis.states import Floats, Network, hidden_states, open_network, run_module
+from modcog.analysis.states import Floats, HiddenStates, Network, hidden_states, open_network, run_module
 from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import BLUE, ORANGE, PALE, STYLE, VERMILLION
@@ -111,6 +112,7 @@ def fixed_points(
     x: ArrayLike | None = None,
     slow: float = 0.01,
     apart: float = 0.01,
+    far: float = np.inf,
     n_starts: int = 32,
     n_trials: int = 100,
     seed: int = 0,
@@ -127,6 +129,8 @@ def fixed_points(
         x: the input (C,); None: the observation in the period, which must be constant, as in a delay.
         slow: speed per step below which points are kept, as a share of the scale of the states.
         apart: smallest distance between distinct points, as a share of the scale.
+        far: largest distance of a point from the mean of the visited states, as a multiple of their own mean distance
+            from it; points beyond it are left out. FixedPointFinder (Golub and Sussillo 2018) takes 10.
         n_starts: number of searches, from visited states drawn at random; fewer if fewer are visited.
         n_trials: number of trials.
         seed: seed of the trials and the initial states.
@@ -136,63 +140,117 @@ def fixed_points(
         ModcogError: if the network returns no states or takes no initial state, or the input of the period varies.
         UnknownNameError: if the task or period does not exist.
     """
+    exact, states = exact_states(network, battery, [task], n_trials, seed, trust)
+    visited, constant = visited_under(states, task, period, x)
+    options = {"slow": slow, "apart": apart, "far": far, "n_starts": n_starts, "seed": seed}
+    return points_under(exact, visited, constant[None], states.trials.dt, **options)[0]  # type: ignore[arg-type]
+
+
+def exact_states(
+    network: Network, battery: Battery | None, tasks: Sequence[str], n_trials: int, seed: int, trust: bool
+) -> tuple[nn.Module, HiddenStates]:
+    """Return an exact copy of a network, and its states over trials of some tasks; arguments as in ``fixed_points``.
+
+    Raises:
+        ModcogError: for a network that cannot be searched.
+    """
     model = open_network(network, trust)
     if not isinstance(model, nn.Module):
         raise ModcogError(f"network: got {type(model).__name__}, must be a torch module, which can be differentiated")
     exact = exact_copy(model)
-    states = hidden_states(exact, battery, tasks=[task], n_trials=n_trials, seed=seed)
-    observations = states.trials.packed_observations
+    states = hidden_states(exact, battery, tasks=tasks, n_trials=n_trials, seed=seed)
     h, after = torch.from_numpy(states.packed[:2])
-    if not torch.allclose(step(exact, h[None], torch.from_numpy(observations[1]).double())[0], after, 1e-5, 1e-8):
+    x = torch.from_numpy(states.trials.packed_observations[1]).double()
+    if not torch.allclose(step(exact, h[None], x)[0], after, 1e-5, 1e-8):
         raise ModcogError("network: a step from its first state misses its second; states must be its whole state")
-    steps = states.steps(task, period)
+    return exact, states
+
+
+def visited_under(
+    states: HiddenStates, task: str, period: str, x: ArrayLike | None = None
+) -> tuple[Floats, NDArray[np.float64]]:
+    """Return the states (V, N) in a period of a task, and its input (C,), or ``x`` instead.
+
+    Raises:
+        ModcogError: if the input varies, or ``x`` has another shape.
+        UnknownNameError: if the task or period does not exist.
+    """
+    observations, steps = states.trials.packed_observations, states.steps(task, period)
     steps = steps[steps >= 0]
     if x is None and np.ptp(observations[steps], axis=0).any():
         raise ModcogError(f"x: the input in the {period} of {task} varies; give one input, (C,)")
     constant = np.array(observations[steps[0]] if x is None else x, np.float64)
     if constant.shape != (observations.shape[1],):
         raise ModcogError(f"x: got shape {constant.shape}, must be (C,) = ({observations.shape[1]},)")
-    visited = states.packed[steps]
+    return states.packed[steps], constant
+
+
+def points_under(
+    network: nn.Module,
+    visited: Floats,
+    inputs: Floats,
+    dt: float,
+    *,
+    slow: float,
+    apart: float,
+    far: float,
+    n_starts: int,
+    seed: int,
+) -> list[FixedPoints]:
+    """Return the fixed points under each of L inputs (L, C), from the same starts among visited states (V, N).
+
+    ``dt`` is the time step in ms; other arguments are those of ``fixed_points``. All inputs are searched at once.
+    """
     rng = Seed.of(seed, Purpose.SEARCH).rng()
     starts = visited[rng.permutation(len(visited))[: check_count("n_starts", n_starts)]]
     scale = float(np.sqrt((visited**2).sum(axis=1).mean())) or 1.0
-    inputs = torch.from_numpy(constant)
-    found = search(exact, torch.from_numpy(starts), inputs, scale)
-    speed, points = _change(exact, found, inputs).norm(dim=1).numpy() / scale, found.numpy()
-    kept = distinct(points / scale, speed, slow, apart)
-    jacobians = np.array([jacobian(exact, h, inputs).numpy() for h in found[kept]])
-    values = np.linalg.eigvals(jacobians.reshape(-1, *points.shape[1:] * 2)).astype(np.complex128)
-    return FixedPoints(
-        points=points[kept],
-        speed=speed[kept],
-        scale=scale,
-        distance=np.linalg.norm(points - starts, axis=1)[kept] / scale,
-        eigenvalues=np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1),
-        input=constant,
-        visited=visited,
-        n_starts=len(starts),
-        dt=states.trials.dt,
-    )
+    x = torch.from_numpy(inputs).repeat_interleave(len(starts), 0)
+    h = search(network, torch.from_numpy(np.tile(starts, (len(inputs), 1))), x, scale)
+    speeds = (_change(network, h, x).norm(dim=1).numpy() / scale).reshape(len(inputs), -1)
+    centre = visited.mean(axis=0)
+    reach = far * np.linalg.norm(visited - centre, axis=1).mean() if np.isfinite(far) else np.inf
+    found = []
+    for constant, points, speed in zip(inputs, h.numpy().reshape(len(inputs), *starts.shape), speeds, strict=True):
+        near = np.linalg.norm(points - centre, axis=1) <= reach
+        kept = distinct(points / scale, np.where(near, speed, np.inf), slow, apart)
+        x = torch.from_numpy(constant)
+        jacobians = np.array([jacobian(network, one, x).numpy() for one in torch.from_numpy(points[kept])])
+        values = np.linalg.eigvals(jacobians.reshape(-1, *points.shape[1:] * 2)).astype(np.complex128)
+        found.append(
+            FixedPoints(
+                points=points[kept],
+                speed=speed[kept],
+                scale=scale,
+                distance=np.linalg.norm(points - starts, axis=1)[kept] / scale,
+                eigenvalues=np.take_along_axis(values, np.argsort(-np.abs(values), kind="stable"), axis=1),
+                input=constant,
+                visited=visited,
+                n_starts=len(starts),
+                dt=dt,
+            )
+        )
+    return found
 
 
 def search(network: nn.Module, h: Tensor, x: Tensor, scale: float) -> Tensor:
-    """Return the minima (V, N) of ½ |F(h, x) − h|² reached from states h (V, N), of size |h| about ``scale``."""
+    """Return the minima of ½ |F(h, x) − h|² from states h (V, N), each under its x (V, C); |h| is near ``scale``."""
     # Gradient descent alone, the usual way, takes thousands of steps towards a fixed point and never quite arrives.
     # This is a least-squares problem: Levenberg–Marquardt finds a fixed point up to rounding in a few steps, and along
     # a line of fixed points it stops at a near one. But it gets stuck at the kinks of q, of which relu makes many,
     # where a unit is about to fall silent. Adam (Kingma and Ba 2015) slides along those, so it takes over where no
     # fixed point was found.
-    found = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h])
+    found = torch.stack([levenberg_marquardt(network, *start, scale) for start in zip(h, x, strict=True)])
     moving = _change(network, found, x).norm(dim=1) >= AT_REST * scale
     if moving.any():
-        h = found[moving].requires_grad_()
+        h, x = found[moving].requires_grad_(), x[moving]
         optimizer = torch.optim.Adam([h], lr=_RATE * scale / h.shape[1] ** 0.5, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, _FALL ** (1 / _STEPS))
         for _ in range(_STEPS):
             (h.grad,) = torch.autograd.grad(((step(network, h, x) - h) ** 2).sum() / 2, h)
             optimizer.step()
             schedule.step()
-        found[moving] = torch.stack([levenberg_marquardt(network, start, x, scale) for start in h.detach()])
+        ends = zip(h.detach(), x, strict=True)
+        found[moving] = torch.stack([levenberg_marquardt(network, *end, scale) for end in ends])
     return found
 
 
@@ -224,7 +282,7 @@ def exact_copy(network: nn.Module) -> nn.Module:
 
 
 def step(network: nn.Module, h: Tensor, x: Tensor) -> Tensor:
-    """Return F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,)."""
+    """Return F(h, x): the states (B, N) that follow the states h (B, N) under one input x (C,), or one each (B, C)."""
     return run_module(network, x.expand(1, len(h), -1), h)[0]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modcog.errors import ModcogError
 from modcog.tables import html_table
 from modcog.tasks.condition import Condition
 
@@ -71,6 +72,11 @@ class Trials:
         of = ", ".join(tasks) if len(tasks) <= 4 else f"{len(tasks)} tasks"
         steps, channels = self.packed_observations.shape
         return f"{len(self)} of {of}: {steps} steps, {channels} channels"
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels C of an observation."""
+        return self.packed_observations.shape[1]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -204,9 +210,18 @@ def span(index: int | slice, n: int, kind: str = "trial", hint: str = "") -> tup
 
 
 def concatenate(parts: Sequence[Trials]) -> Trials:
-    """Return the trials of all parts, one after the other; they must come from the same battery."""
+    """Return the trials of all parts, one after the other.
+
+    Raises:
+        ModcogError: if they come from different batteries.
+    """
     if len(parts) == 1:
         return parts[0]
+    for part in parts[1:]:
+        for name in ("tasks", "dt", "dim_ring", "periods", "declared", "n_channels"):
+            one, other = getattr(parts[0], name), getattr(part, name)
+            if one != other:
+                raise ModcogError(f"trials: parts differ in {name}, must come from the same battery")
     lengths = np.concatenate([part.lengths for part in parts])
     columns = ("packed_observations", "packed_labels", "task", "decision_start")
     return replace(

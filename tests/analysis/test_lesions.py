@@ -9,8 +9,8 @@ from gated_reactions import CUE, GROUPS, TASKS, battery, reactions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modcog import Battery, ModcogError, UnknownNameError, models
-from modcog.analysis import lesions, patches, plot_lesions, plot_pruning, prune, pruning, silence
+from modcog import Battery, ModcogError, UnknownNameError, evaluate, models
+from modcog.analysis import fine_tune, lesions, patches, plot_lesions, plot_pruning, prune, pruning, silence
 from modcog.models.masks import Sheet
 
 
@@ -108,3 +108,28 @@ def test_synapses_that_do_nothing_can_be_cut() -> None:
     with pytest.raises(ModcogError, match="got GatedRNN, must be a MaskedRNN"):
         pruning(models.build("gru", hidden=4, n_inputs=35, n_outputs=17), Battery(TASKS, rule_input=True))
     assert CUE == 64
+
+
+@pytest.mark.parametrize("settings", [{}, {"timing": {"fixation": 200}, "dt": 50, "rule_input": "compositional"}])
+def test_fine_tuning_trains_what_is_left(settings: dict) -> None:
+    own = Battery(["rtgo"], **{"rule_input": True, **settings})
+    network = models.build("lm-rnn", own.n_channels, own.n_actions, hidden=25, density=0.4)
+    pruned = prune(network, 0.5, "weakest")
+    before = pruned.weight_recurrent.detach().clone()
+    tuned, again = (fine_tune(pruned, own, 30, learning_rate=0.02, seed=1) for _ in range(2))
+    assert torch.equal(tuned.weight_recurrent, again.weight_recurrent)
+    assert torch.equal(pruned.weight_recurrent, before)
+    assert not tuned.weight_recurrent[before == 0].any()
+    assert (tuned.weight_recurrent != before)[before != 0].any()
+    assert evaluate(tuned, own, 100).decision_accuracy > evaluate(pruned, own, 100).decision_accuracy + 0.5
+
+
+def test_pruning_scores_what_fine_tuning_leaves() -> None:
+    own = Battery(["rtgo"], rule_input=True)
+    network = models.build("lm-rnn", own.n_channels, own.n_actions, hidden=25, density=0.4)
+    options = {"shares": [0.5], "ways": ["random"], "n_trials": 50}
+    tuned = fine_tune(prune(network, 0.5), own, 3)
+    found = pruning(network, own, **options, updates=3)["accuracy"]
+    assert found.item() == evaluate(tuned, own, 50).decision_accuracy
+    with pytest.raises(ModcogError, match="updates: got -1, must be a whole number, at least 0"):
+        pruning(network, own, **options, updates=-1)

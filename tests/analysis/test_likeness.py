@@ -69,6 +69,11 @@ def test_dimensions_of_a_circle_are_two_and_of_three_six() -> None:
     found = dimensions(states(every))
     assert found[["go", "dlygo", "dms"]].to_numpy() == pytest.approx(np.full(3, 2.0), abs=0.05)
     assert 4 < found["all tasks"] <= 6
+    delay = dimensions(states(every), "delay")
+    assert list(delay.index) == ["dlygo", "dms", "all tasks"]  # go has none
+    assert delay["all tasks"] == pytest.approx(4, abs=0.2)  # two circles
+    with pytest.raises(UnknownNameError, match="nearest: 'delay'"):
+        dimensions(states(every), "dely")
     assert participation_ratio(np.diag([1.0, 1, 1, 0])) == pytest.approx(3)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from modcog import Battery, ModcogError, UnknownNameError
+from modcog import Battery, ModcogError, UnknownNameError, evaluate, models
 from modcog.analysis import plot_shift, shift
-from modcog.analysis.shift import SHIFTS
+from modcog.analysis.shift import SHIFTS, change_dt
 from modcog.evaluation import levels
 
 BATTERY = Battery(["go", "dlygo", "dlygointr", "goseql", "dm1", "dms", "dlydm1"])
@@ -68,5 +69,37 @@ def test_levels_are_those_of_the_shifted_trials() -> None:
 def test_unknown_shifts_and_tasks_without_one() -> None:
     with pytest.raises(UnknownNameError, match="nearest: 'interval'"):
         shift(hold, BATTERY, shifts=["intervals"])
+    for network in (hold, models.build("lm-rnn", BATTERY.n_channels, BATTERY.n_actions, hidden=16, density=0.3)):
+        with pytest.raises(ModcogError, match="shifts: got 'dt', which needs a MaskedRNN with tau above dt"):
+            shift(network, BATTERY, shifts=["dt"], tasks=["go"])
     with pytest.raises(ModcogError, match="none changes the trials of go"):
         shift(hold, BATTERY, tasks=["go"])
+
+
+def test_units_charge_at_the_same_rate_with_another_time_step() -> None:
+    network = models.build("autapse", 3, 2, hidden=4, tau=400.0, noise=0.1, batch_first=True)
+    with torch.no_grad():
+        network.weight_recurrent.zero_()
+    for factor, steps in ((0.25, 32), (0.5, 16), (2.0, 4)):
+        changed = change_dt(network, factor)
+        assert changed.alpha == 0.25 * factor
+        assert changed.noise == pytest.approx(0.1 / factor**0.5)
+        changed.noise = 0.0
+        _, states = changed(torch.ones(1, steps, 3), return_states=True)
+        drive = (network.weight_in.sum(dim=1) + network.bias).relu()
+        assert torch.allclose(states[0, -1], drive * (1 - (1 - changed.alpha) ** steps))
+    assert network.noise == 0.1
+
+
+def test_a_leaky_network_is_scored_at_other_time_steps() -> None:
+    network = models.build("lm-rnn", BATTERY.n_channels, BATTERY.n_actions, hidden=16, density=0.3, tau=150.0)
+    with torch.no_grad():
+        network.bias_out[0] = -9.0  # it answers, at chance
+    table = shift(network, BATTERY, shifts=["dt"], tasks=["go", "dlygointr"], n_trials=20).table
+    assert list(table["point"].unique()) == ["trained", "× 0.25", "× 0.5"]  # at × 2, α would be 4 / 3
+    slow = models.build("lm-rnn", BATTERY.n_channels, BATTERY.n_actions, hidden=16, density=0.3, dt=50.0, tau=150.0)
+    slow.load_state_dict(network.state_dict())
+    scores = evaluate(slow, BATTERY.replace(dt=50), 20, 0, ["go", "dlygointr"]).per_task()
+    assert table[table["point"] == "× 0.5"].set_index("task")["accuracy"].to_dict() == pytest.approx(scores)
+    assert max(scores.values()) > 0
+    assert len(shift(network, BATTERY, tasks=["go"], n_trials=2).table) == 3

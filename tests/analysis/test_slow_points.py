@@ -81,6 +81,14 @@ def test_a_drift_is_a_slow_point_and_no_fixed_one() -> None:
     assert found.speed[0] * found.scale == pytest.approx(0.004, rel=1e-3)
 
 
+def test_points_far_from_the_visited_states_are_left_out() -> None:
+    network = Linear(np.array([[0.999]]), np.ones((1, BATTERY.n_channels)))  # rests at 2000, visits less than 100
+    options = {"task": "dms", "n_trials": 20, "n_starts": 4}
+    assert len(fixed_points(network, BATTERY, **options)) == 1
+    assert len(fixed_points(network, BATTERY, **options, far=10)) == 0
+    assert len(fixed_points(network, BATTERY, **options, far=1000)) == 1
+
+
 def test_autapses_rest_where_their_self_weights_say() -> None:
     network = models.build("autapse", BATTERY.n_channels, BATTERY.n_actions, hidden=8, tau=200.0, dt=100.0)
     weight = torch.linspace(-0.5, 0.9, 8)

@@ -134,3 +134,19 @@ def test_trials_are_a_small_table_in_a_notebook() -> None:
     assert table.startswith("<table><caption>396 of 132 tasks: ")
     assert table.count("<tr>") == 25
     assert '<td style="text-align:left">go</td><td style="text-align:right">3</td>' in table
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("tasks", {"tasks": ["rtgo", "dms"]}),
+        ("dt", {"dt": 50}),
+        ("dim_ring", {"dim_ring": 16}),
+        ("n_channels", {"rule_input": True}),
+    ],
+)
+def test_parts_of_different_batteries_are_not_joined(trials: Trials, name: str, other: dict) -> None:
+    strange = modcog.Battery(**{"tasks": list(TASKS), "dim_ring": 8, **other}).sample(2, seed=0)
+    for parts in ([trials, strange], [trials[:0], trials, strange]):
+        with pytest.raises(modcog.ModcogError, match=f"parts differ in {name}, must come from the same battery"):
+            concatenate(parts)
