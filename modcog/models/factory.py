@@ -109,7 +109,9 @@ class AutapseConfig(MaskedConfig):
 class DaleConfig(MaskedConfig):
     """Options of dale; with density or radius its graph is that of lm-rnn, unless another is named."""
 
-    inhibitory: Annotated[float, Field(ge=0, le=1)] = Field(0.2, description="Share of the units that inhibit.")
+    init: Literal["degree", "identity", "diagonal"] = Field("identity", description="Initial recurrent weights.")
+
+    inhibitory: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="Share of the units that inhibit.")
     graph: Literal["dense", "lm-rnn", "random"] | None = Field(None, description="Connections; default: dense.")
     density: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="Share of the connections that exist, of lm-rnn and random."

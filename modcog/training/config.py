@@ -88,6 +88,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 60_000,
         "eval_every": 2_000,
     },
+    # the networks and the updates of Yang et al. (2019), by their code, but for its loss (squared error), its minibatches
+    # of one task each, and its clipping
+    "yang2019": {
+        "tasks": "yang19",
+        "battery": {"dt": 20},
+        "arch": "dense",
+        "model": {"tau": 100, "noise": 0.05 * math.sqrt(10), "init": "orthogonal"},
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "warmup": 0,
+        "steps": 40_000,
+        "eval_every": 1_000,
+    },
     # the authors' own recipe: units on an open sheet, connected where their distance is below d
     **{f"authors-d{d}": {**AUTHORS, "model": {**AUTHORS["model"], "radius": d - 0.1}} for d in (2, 3, 4)},
 }

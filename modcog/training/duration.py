@@ -24,11 +24,13 @@ STEPS, LANES = {"stream": 100, "trials": 30}, {"stream": 4, "trials": 64}
 OVERHEAD = 16
 """Lanes that would take as long as what a step costs besides its lanes."""
 
-GATED = 3.5
-"""Time of an update of a GRU or LSTM, as a multiple of a dense network's of that size."""
+GATED = {"gru": 3.5, "lstm": 3.5, "lru": 3.5, "mingru": 3.5}
+"""Time of an update of networks without a mask, as a multiple of a dense network's of that size."""
 
-DENSITY = {"dense": 1.0, "autapse": 0.0}
-"""Density of architectures that have no choice; of others 0.1 unless it is given."""
+DENSITY = {"autapse": 0.0, "multi-area": 0.3} | dict.fromkeys(
+    ("dense", "low-rank", "cornn", "gru", "lstm", "lru", "mingru"), 1.0
+)
+"""Density of architectures that have no choice, or as if they had one; of others 0.1 unless it is given."""
 
 EVALUATION = 0.4
 """Seconds of an evaluation on 20 trials of each of 82 tasks, network aside; a run is scored on ten times as many."""
@@ -42,10 +44,10 @@ def training_seconds(config: TrainConfig) -> float:
     sizes = np.log(list(SECONDS[config.layout]))
     measured = np.log(list(SECONDS[config.layout].values())).T
     sparse, dense = (float(np.exp(np.interp(np.log(config.hidden), sizes, kind))) for kind in measured)
-    gated = config.arch in ("gru", "lstm")
-    share = DENSITY.get(config.arch, 0.1 if config.density is None else config.density)
-    share = 1.0 if gated or is_import_path(config.arch) else share
-    update = (sparse + share * (dense - sparse)) * (GATED if gated else 1)
+    usual = 1.0 if config.arch == "dale" else 0.1
+    share = DENSITY.get(config.arch, usual if config.density is None else config.density)
+    share = 1.0 if is_import_path(config.arch) else share
+    update = (sparse + share * (dense - sparse)) * GATED.get(config.arch, 1)
     battery = config.battery_settings()
     steps = config.seq_len if config.layout == "stream" else _longest(battery.tasks, battery.settings.model_dump_json())
     scale = steps * (OVERHEAD + config.batch_size) / STEPS[config.layout] / (OVERHEAD + LANES[config.layout])

@@ -1,4 +1,4 @@
-"""What a network that was trained together with others leaves, and the folder that is made of it."""
+"""Results of a network that was trained together with others, and the folder that is made of them."""
 
 from __future__ import annotations
 

@@ -103,14 +103,15 @@ def test_autapses_rest_where_their_self_weights_say() -> None:
     np.testing.assert_allclose(np.sort(found.eigenvalues[0].real), np.sort(rates), atol=1e-9)
 
 
-@pytest.mark.parametrize("architecture", ["lm-rnn", "gru", "lstm"])
+@pytest.mark.parametrize("architecture", ["lm-rnn", "dale", "low-rank", "lru", "mingru", "cornn", "gru", "lstm"])
 def test_points_of_any_network_stay_where_they_are(architecture: str) -> None:
-    options = {"activation": "tanh", "noise": 0.1} if architecture == "lm-rnn" else {}
-    network = models.build(architecture, BATTERY.n_channels, BATTERY.n_actions, hidden=10, **options)
+    own = {"lm-rnn": {"activation": "tanh", "noise": 0.1}, "dale": {"gain": 0.3}}
+    options = own.get(architecture, {})
+    network = models.build(architecture, BATTERY.n_channels, BATTERY.n_actions, hidden=12, **options)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     found = fixed_points(network, BATTERY, task="dms", n_trials=20, n_starts=6)
     assert found.fixed.any()
-    assert found.points.shape[1] == (20 if architecture == "lstm" else 10)
+    assert found.points.shape[1] == (24 if architecture == "lstm" else 12)
     exact, x = exact_copy(network), torch.from_numpy(found.input)
     h = torch.from_numpy(found.points[found.fixed])
     for _ in range(5):
