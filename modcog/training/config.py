@@ -88,7 +88,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 60_000,
         "eval_every": 2_000,
     },
-    # the networks and the updates of Yang et al. (2019), by their code, but for its loss (squared error), minibatches of
+    # the networks and the updates of Yang et al. (2019), by their code, but for its loss (squared error), batches of
     # one task each, and its clipping
     "yang2019": {
         "tasks": "yang19",
