@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from modcog.battery import Battery
 from modcog.models import ARCHITECTURES
-from modcog.models.bank import NAMES, Bank
+from modcog.models.bank import NAMES, ZERO_AT_ZERO, Bank
 from modcog.models.cells import MaskedRNN
 from modcog.models.factory import MaskedConfig, ModelConfig
 from modcog.progress import ProgressBar
@@ -59,14 +59,15 @@ def can_join(config: TrainConfig) -> bool:
 def groups(configs: Iterable[TrainConfig]) -> list[list[TrainConfig]]:
     """Sort runs into groups that can be trained together: the same settings but for network, rate, seed and rules.
 
-    Sizes within a group differ by less than a factor of 2, since the smaller ones are padded.
+    Sizes within a group differ by less than a factor of 2, since the smaller ones are padded, or not at all.
     """
     found: dict[str, list[TrainConfig]] = {}
     for config in configs:
         battery = config.battery_settings().model_dump(mode="json", exclude={"rules"})
         kept = {name: config.model.get(name) for name in ("activation", "tau", "dt")}
         shared = config.model_dump(mode="json", exclude=OWN)
-        size = max(6, (config.hidden - 1).bit_length())
+        pads = config.model.get("activation", "relu") in ZERO_AT_ZERO
+        size = max(6, (config.hidden - 1).bit_length()) if pads else config.hidden
         found.setdefault(repr((shared, battery, kept, size)), []).append(config)
     return list(found.values())
 

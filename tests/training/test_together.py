@@ -137,6 +137,8 @@ def test_groups_share_all_that_the_update_rests_on(small):
         small(batch_size=9),
         small(hidden=65),
         small(model={"activation": "tanh"}),
+        small(model={"activation": "softplus"}),
+        small(model={"activation": "softplus"}, hidden=20),
         small(model={"tau": 200}),
         small(battery={"sigma": 0.5}),
         small(clip=0.5),
