@@ -43,6 +43,8 @@ class Purpose(IntEnum):
     BOOTSTRAP = 15
     SEARCH = 16  # starting points of a search, clustering and permutation tests
     ACTIONS = 17  # an environment's action space, and the generator that neurogym expects of it
+    FISHER = 18  # responses of a network that its Fisher information is estimated from
+    STAGES = 19  # tasks of the stages of continual learning
 
 
 class Part(IntEnum):

@@ -141,7 +141,7 @@ def _option(name: str, flag: str, field: dict[str, Any]) -> Decorator:
             how = {"metavar": flag, "required": required, "callback": read_by(tasks_of)}
             return click.argument(name, nargs=-1, help=text, **how)
         case {"type": "array"}:
-            of_items = tasks_of if name == "tasks" else lambda items: [value(item) for item in items]
+            of_items = tasks_of if name in ("tasks", "train_on") else lambda items: [value(item) for item in items]
             default = ",".join(map(str, default)) if isinstance(default, list) else default
             how = {"metavar": "A,B,…", "callback": read_by(lambda text: of_items(listed(text)))}
     if default is not None:

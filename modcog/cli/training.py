@@ -53,7 +53,8 @@ def train(
     from modcog.training import train as train_network
     from modcog.training.checkpoint import checkpoints
     from modcog.training.duration import about, training_seconds
-    from modcog.training.run import CHECKPOINTS, RUN, read_run
+    from modcog.training.record import RUN
+    from modcog.training.run import CHECKPOINTS, read_run
 
     settings["out"], done = out, 0
     if resume and os.path.lexists(out / RUN):

@@ -47,6 +47,13 @@ class RulePlaces(NamedTuple):
     width: int
 
 
+def bases_of(tasks: Sequence[str]) -> list[str]:
+    """Return the base tasks that have a channel of the compositional rule input, in the order of the channels."""
+    present = dict.fromkeys(parse(task).base for task in tasks)
+    bases = [row.name for row in YANG19 if row.name in present]
+    return bases + [base for base in present if base not in bases]
+
+
 def rule_places(tasks: Sequence[str], rule_input: RuleInput) -> RulePlaces:
     """Return the channels of the rule input that are 1 in the trials of each task.
 
@@ -58,10 +65,7 @@ def rule_places(tasks: Sequence[str], rule_input: RuleInput) -> RulePlaces:
     """
     if rule_input != "compositional":
         return RulePlaces(np.arange(len(tasks))[:, None], len(tasks) if rule_input else 0)
-    specs = [parse(task) for task in tasks]
-    present = dict.fromkeys(spec.base for spec in specs)
-    bases = [*(row.name for row in YANG19 if row.name in present)]
-    bases += [base for base in present if base not in bases]
+    specs, bases = [parse(task) for task in tasks], bases_of(tasks)
 
     def of(sign: int, right: int, base: int) -> int:
         return {1: right, -1: right + 1, 0: base}[sign]

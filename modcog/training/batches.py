@@ -90,10 +90,16 @@ def held_out(config: TrainConfig, battery: Battery) -> Trials:
     return join_by_task(battery.blocks(Seed.of(config.seed, Purpose.HELD_OUT), per_task=config.eval_trials))
 
 
+def _seed(config: TrainConfig) -> Seed:
+    """Return the seed of a run's trials; one that starts from another does not repeat the random numbers of that."""
+    place = [len(config.earlier)] if config.earlier else []
+    return Seed.of(config.seed, Purpose.TRAINING, *place)
+
+
 def _live_batches(config: TrainConfig, battery: Battery, rank: int, ranks: int) -> Batches:
     """Return the function that makes a minibatch of single trials, drawn for several minibatches at once."""
     size, in_round = config.batch_size, max(1, ROUND // config.batch_size)
-    source = TrialSource(battery.replace(rule_input=False).tables, Seed.of(config.seed, Purpose.TRAINING))
+    source = TrialSource(battery.replace(rule_input=False).tables, _seed(config), shares=config.task_shares)
     draw = lru_cache(maxsize=1)(lambda number: source.block(number * ranks + rank, n=in_round * size))
 
     def batch(index: int) -> Minibatch:
@@ -107,8 +113,8 @@ def _stream_batches(
     config: TrainConfig, battery: Battery, rank: int, ranks: int, device: torch.device | None
 ) -> Batches:
     """Return the function that makes a minibatch of trials back to back in lanes."""
-    seed, sizes = Seed.of(config.seed, Purpose.TRAINING), (config.batch_size, config.seq_len)
-    stream = Stream(battery.tables, seed, *sizes, device=device)
+    sizes = config.batch_size, config.seq_len
+    stream = Stream(battery.tables, _seed(config), *sizes, device=device, shares=config.task_shares)
     slots, decision_slot = np.arange(battery.tables.n_slots), battery.tables.decision_slot
 
     def batch(index: int) -> Minibatch:

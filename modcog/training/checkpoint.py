@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ except ModuleNotFoundError:
 KEEP = 2
 """Number of checkpoints that are kept; older ones are removed."""
 
+PATH = "path.sum"
+"""First part of the names of path integrals among the tensors of the optimizer."""
+
 WEIGHTS, OPTIMIZER, PROGRESS = "model.safetensors", "optimizer.safetensors", "progress.json"
 
 NAME = re.compile(r"step-(\d{8,18})")
@@ -39,11 +42,17 @@ Result = TypeVar("Result")
 
 
 def save(
-    folder: Path, model: nn.Module, optimizer: Optimizer, random: Sequence[dict[str, Tensor]], progress: Progress
+    folder: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    random: Sequence[dict[str, Tensor]],
+    progress: Progress,
+    path_sums: Sequence[Tensor] = (),
 ) -> Path:
     """Write a checkpoint under ``folder``, whole or not at all, and remove the oldest beyond ``KEEP``.
 
-    ``random`` holds the random states of every process, (bytes,) uint8 each, from ``random_states``.
+    ``random`` holds the random states of every process, (bytes,) uint8 each, from ``random_states``; ``path_sums`` the
+    path integral of each weight, of the weight's shape, if there is one.
     """
     path = folder / f"step-{progress.step:08d}"
     if path.exists():  # saved at this step already
@@ -53,6 +62,7 @@ def save(
     states = {f"{name}.{rank}": state for rank, of_rank in enumerate(random) for name, state in of_rank.items()}
     for index, values in optimizer.state_dict()["state"].items():  # its groups hold the rate, which the step decides
         states |= {f"state.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    states |= {f"{PATH}.{index}": total for index, total in enumerate(path_sums)}
     with whole_folder(path) as part:
         for name, tensors in ((WEIGHTS, model.state_dict()), (OPTIMIZER, states)):
             with failures_as(f"cannot write {path / name}"):  # a full disk is no OSError here
@@ -150,8 +160,15 @@ def read_progress(path: Path) -> Progress:
     return progress
 
 
-def load(path: Path, model: nn.Module, optimizer: Optimizer, rank: int = 0, ranks: int = 1) -> Progress:
-    """Restore model, optimizer and random states, and return the progress of the run.
+def load(
+    path: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    rank: int = 0,
+    ranks: int = 1,
+    path_sums: Sequence[Tensor] = (),
+) -> Progress:
+    """Restore model, optimizer, random states and ``path_sums``, and return the progress of the run.
 
     Raises:
         ModcogError: if the checkpoint is damaged, or of another number of processes than ``ranks``.
@@ -159,6 +176,8 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, rank: int = 0, rank
     progress, file = read_progress(path), path / OPTIMIZER
     load_weights(path, model)
     tensors = read_tensors(file)
+    for total, there in zip(path_sums, path_sums_of(tensors, file, path_sums), strict=True):
+        total.copy_(there)
     processes = sum(name.startswith("random.cpu.") for name in tensors)
     if processes != ranks:
         raise ModcogError(f"{path} is of a run on {processes} processes, must be resumed on as many, not on {ranks}")
@@ -177,6 +196,18 @@ def load(path: Path, model: nn.Module, optimizer: Optimizer, rank: int = 0, rank
         if f"random.cuda.{rank}" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors[f"random.cuda.{rank}"])
     return progress
+
+
+def path_sums_of(tensors: Mapping[str, Tensor], file: Path, weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return the path integrals among the tensors of a file, one of the shape of each weight.
+
+    Raises:
+        ModcogError: if they are missing or do not fit, naming the file.
+    """
+    found = [tensors.get(f"{PATH}.{index}") for index in range(len(weights))]
+    if [None if one is None else one.shape for one in found] != [weight.shape for weight in weights]:
+        raise ModcogError(f"{file} has no path integral of each weight: the run was not trained with penalty 'si'")
+    return cast(list[Tensor], found)
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:

@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from modcog.battery import BatteryConfig
 from modcog.checks import check_path, is_list
@@ -17,19 +19,36 @@ from modcog.errors import ModcogError, shown, unknown
 from modcog.settings import Positive
 from modcog.tables import Brief
 from modcog.tasks.names import resolve
-from modcog.tasks.rule_input import RulePlaces, rule_places
+from modcog.tasks.rule_input import RulePlaces, bases_of, rule_places
+from modcog.training.record import RUN, Record
 from modcog.user_code import check_trust
-from modcog.validation import plain, read_settings, validated
+from modcog.validation import plain, read_record, read_settings, validated
 
 Whole = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 Devices = Annotated[int, Field(ge=1, le=1024)]
 Updates = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+Part = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 MACHINE_SETTINGS = {"threads", "accelerator"}
 """Settings that choose the hardware of a run and do not decide what it computes."""
+
+PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
+"""Settings that say where a run is computed and stored, and that are no part of its name in a sweep."""
+
+ADDED: dict[str, Any] = {
+    "clip_absent": False, "eval_early": False, "train_on": None, "start": None, "trainable": "all", "replay": 0.0,
+    "penalty": "none", "strength": 1.0,
+}  # fmt: skip
+"""Settings that came later: at these values they are no part of a name, so that runs made before are found."""
+
+NETWORK = ("arch", "hidden", "density", "model")
+"""Settings that a run shares with the one that it starts from."""
+
+MOST_STAGES = 64
+"""Largest number of runs that start one from the other."""
 
 RESERVED_OPTIONS = {"architecture", "hidden", "density", "seed", "batch_first", "n_inputs", "n_outputs"}
 """Options of a network that other settings of the run decide."""
@@ -108,6 +127,26 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Named settings of runs; settings that are not named keep their defaults."""
 
 
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run, as JSON has them, that decide its weights; of the runs that it starts from, too."""
+    kept = {name: value for name, value in settings.items() if name not in PLACEMENT}
+    kept = {name: value for name, value in kept.items() if (name, value) not in ADDED.items()}
+    return {**kept, "start": decisive(kept["start"])} if kept.get("start") else kept
+
+
+def _settings_of_run(value: Any) -> Any:
+    """Return the settings of the run in a folder, and settings as they are."""
+    if value is not None and not isinstance(value, Mapping):
+        folder = check_path("start", value)
+        value = {**read_record(folder / RUN, Record).config, "out": str(folder)}
+    earlier, inner = 0, value
+    while isinstance(inner, Mapping):
+        earlier, inner = earlier + 1, inner.get("start")
+    if earlier > MOST_STAGES:
+        raise ModcogError(f"got {earlier} runs, one from the other, must be at most {MOST_STAGES}")
+    return value
+
+
 class TrainConfig(Brief, BaseModel):
     """Everything that decides a run; the same config and seed give the same network on the same machine."""
 
@@ -124,6 +163,15 @@ class TrainConfig(Brief, BaseModel):
     data: Path | None = Field(
         None, description="Exported data set to train on, with its tasks and settings; default: live generation."
     )
+    train_on: Annotated[tuple[str, ...] | None, BeforeValidator(lambda it: it if it is None else resolve(it))] = Field(
+        None, description="Some of the tasks, to train on them alone; all are scored.  [default: all]"
+    )
+    start: Annotated[
+        dict[str, Any] | None,
+        BeforeValidator(_settings_of_run),
+        WithJsonSchema({"type": "string", "format": "dir"}),
+    ] = Field(None, description="Folder of a finished run, to start from its weights; its settings are kept.")
+    replay: Part = Field(0.0, description="Share of trials of the tasks that earlier runs were trained on, see start.")
 
     arch: str = Field("lm-rnn", description="Name of the architecture, or package.module:function of your own.")
     hidden: Size = Field(256, description="Number of recurrent units.")
@@ -147,6 +195,13 @@ class TrainConfig(Brief, BaseModel):
     clip: NotNegative = Field(1.0, description="Largest norm of the gradient; 0: no clipping.")
     clip_absent: bool = Field(False, description="Gradient of absent connections counted in the norm that is clipped.")
     decision_weight: Positive = Field(5.0, description="Weight of decision steps in the loss; other steps have 1.")
+    trainable: Literal["all", "rules"] = Field(
+        "all", description="Weights that are trained: all, or those from the rule input alone."
+    )
+    penalty: Literal["none", "ewc", "si"] = Field(
+        "none", description="Penalty on changes of weights that earlier tasks need: ewc (Fisher) or si (path integral)."
+    )
+    strength: NotNegative = Field(1.0, description="Strength of the penalty.")
 
     eval_every: Whole = Field(500, description="Updates between evaluations, which also save a checkpoint.")
     eval_early: bool = Field(False, description="Evaluations after updates 1, 2, 4, 8 … below eval_every, too.")
@@ -196,7 +251,64 @@ class TrainConfig(Brief, BaseModel):
             for name, (here, there) in pairs.items():
                 if name != "rule_input" and here != there:
                     raise ModcogError(f"{name}: got {shown(here)}, the data set has {shown(there)}")
+        self._check_stage(ours)
         return self
+
+    def _check_stage(self, ours: BatteryConfig) -> None:
+        """Refuse tasks, weights and an earlier run that do not go together."""
+        if self.train_on is not None:
+            for task in self.train_on:
+                if task not in self.tasks:
+                    raise ModcogError(f"train_on: {unknown('task of the run', task, self.tasks)}")
+            chosen = tuple(task for task in self.tasks if task in self.train_on)
+            object.__setattr__(self, "train_on", None if chosen == self.tasks else chosen)  # one spelling for one run
+        if self.data is not None and (self.train_on or self.replay):
+            raise ModcogError("data: has trials of all its tasks; train_on and replay need live generation")
+        if self.trainable == "rules" and not ours.rule_input:
+            raise ModcogError("trainable: got 'rules', but the battery has no rule input")
+        if self.trainable == "rules" and self.weight_decay:
+            raise ModcogError(f"weight_decay: got {self.weight_decay:g}, must be 0 if trainable is 'rules'")
+        if self.start is None:
+            if self.replay or self.penalty == "ewc":
+                name = "replay" if self.replay else "penalty"
+                raise ModcogError(f"{name}: got {getattr(self, name)!r}, needs a run to start from")
+            return
+        earlier = self.earlier[-1]
+        object.__setattr__(self, "start", {**earlier.model_dump(mode="json"), "data": self.start.get("data")})
+        theirs = earlier.battery_settings()
+        pairs = {name: (getattr(self, name), getattr(earlier, name)) for name in NETWORK}
+        pairs["rule_input"] = ours.rule_input, theirs.rule_input
+        if ours.rule_input is True:
+            pairs["tasks"] = self.tasks, earlier.tasks
+        for name, (here, there) in pairs.items():
+            if here != there:
+                raise ModcogError(f"{name}: got {shown(here)}, the run to start from has {shown(there)}")
+        if ours.rule_input and bases_of(self.tasks) != bases_of(earlier.tasks):
+            raise ModcogError("tasks: their base tasks are others than those of the run to start from")
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the tasks that the run trains."""
+        return self.train_on or self.tasks
+
+    @cached_property
+    def earlier(self) -> tuple[TrainConfig, ...]:
+        """The runs that this one descends from, each of which starts from the one before."""
+        if self.start is None:
+            return ()
+        start = validated(TrainConfig, {**self.start, "data": None})
+        return (*start.earlier, start)
+
+    @property
+    def task_shares(self) -> NDArray[np.float64] | None:
+        """Probability of each task in training, (K,); None: all are alike."""
+        if self.train_on is None and not self.replay:
+            return None
+        before = {task for run in self.earlier for task in run.trained}
+        old, new = (np.isin(self.tasks, list(names)) for names in (before, self.trained))
+        if self.replay and not old.any():
+            raise ModcogError("replay: none of the tasks was trained by the run to start from")
+        return (1 - self.replay) * new / new.sum() + self.replay * old / max(old.sum(), 1)
 
     def battery_settings(self) -> BatteryConfig:
         """Return tasks, rule input and settings of the battery to train on."""

@@ -48,8 +48,8 @@ def training_seconds(config: TrainConfig) -> float:
     share = DENSITY.get(config.arch, usual if config.density is None else config.density)
     share = 1.0 if is_import_path(config.arch) else share
     update = (sparse + share * (dense - sparse)) * GATED.get(config.arch, 1)
-    battery = config.battery_settings()
-    steps = config.seq_len if config.layout == "stream" else _longest(battery.tasks, battery.settings.model_dump_json())
+    settings = config.battery_settings().settings.model_dump_json()
+    steps = config.seq_len if config.layout == "stream" else _longest(config.trained, settings)
     scale = steps * (OVERHEAD + config.batch_size) / STEPS[config.layout] / (OVERHEAD + LANES[config.layout])
     evaluations = config.steps / config.eval_every + config.eval_early * np.log2(config.eval_every) + 10
     tasks = len(config.tasks) / 82 * config.eval_trials / 20

@@ -30,7 +30,9 @@ from modcog.signals import stop_signals
 from modcog.training import checkpoint
 from modcog.training.batches import Microbatch, Minibatch, held_out, make_batches
 from modcog.training.config import TrainConfig
+from modcog.training.earlier import load_final, train_rules_only
 from modcog.training.metrics import PROGRESS, Metrics, draw_run, read_metrics, summarize
+from modcog.training.penalty import Penalty
 from modcog.training.record import Evaluation, Progress, Reached, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, check_folder, hold_folder, write_run
 from modcog.trials.arrays import IGNORE
@@ -104,8 +106,11 @@ class _Loop:
         self.battery = Battery.from_config(config.battery_settings())
         self.network = build_model(config, self.battery)
         self.plain_optimizer = make_optimizer(config, self.network)
+        if config.trainable == "rules":
+            train_rules_only(self.network, config.rule_places.width)
         self.model, self.optimizer = fabric.setup(self.network, self.plain_optimizer)
-        self.absent = absent_connections(self.network) if config.clip_absent else None
+        self.absent = absent_connections(self.network) if config.clip_absent and config.trainable == "all" else None
+        self.penalty = Penalty.of(config, self.network, loss)
         device = fabric.device if fabric.device.type == "cuda" else None
         self.batches = make_batches(config, self.battery, fabric.global_rank, fabric.world_size, device)
         self.held_out = held_out(config, self.battery)
@@ -120,10 +125,13 @@ class _Loop:
         resumed = resume and bool(checkpoint.checkpoints(self.checkpoints))
         if resumed:
             parts = (self.network, self.plain_optimizer, self.fabric.global_rank, self.fabric.world_size)
-            self.progress = checkpoint.read_latest(self.checkpoints, lambda path: checkpoint.load(path, *parts))
+            sums = self.penalty.path_sums
+            self.progress = checkpoint.read_latest(self.checkpoints, lambda path: checkpoint.load(path, *parts, sums))
             for record in read_metrics(config.out):
                 if record["step"] <= self.progress.step:
                     self.scores = {"step": record["step"], **{k: v for k, v in record.items() if k not in PROGRESS}}
+        elif config.start is not None:
+            load_final(config.earlier[-1], self.network)
         progress = self.progress
         self._write("running")
         with ExitStack() as stack:
@@ -163,9 +171,11 @@ class _Loop:
         mean_loss, stop = self.fabric.all_reduce(shared, reduce_op="mean").tolist()  # type: ignore[union-attr]
         if not math.isfinite(mean_loss):
             self._raise_diverged(f"the loss became {mean_loss}")
+        self.penalty.add_gradient()
         if config.clip:
             self._clip(full_gradient)
         self.optimizer.step()
+        self.penalty.add_to_path()
         progress.step += 1
         progress.trials += batch.n_trials * self.fabric.world_size
         progress.seconds += time.perf_counter() - start
@@ -248,8 +258,8 @@ class _Loop:
         config, scores = self.config, self.scores
         if config.target_accuracy is None or not scores:
             return False
-        per_task = scores["decision_accuracy_per_task"].values()
-        accuracy = scores["decision_accuracy"] if config.target == "mean" else min(per_task)
+        per_task = [scores["decision_accuracy_per_task"][task] for task in config.trained]
+        accuracy = sum(per_task) / len(per_task) if config.target == "mean" else min(per_task)
         return bool(accuracy >= config.target_accuracy)
 
     def _save(self) -> None:
@@ -259,7 +269,8 @@ class _Loop:
             torch.distributed.all_gather_object(of_all, random[0])
             random = of_all
         if self.fabric.is_global_zero:
-            checkpoint.save(self.checkpoints, self.network, self.plain_optimizer, random, self.progress)
+            kept = (self.network, self.plain_optimizer, random, self.progress, self.penalty.path_sums)
+            checkpoint.save(self.checkpoints, *kept)
 
     def _check_weights(self) -> None:
         if not all(weight.isfinite().all() for weight in self.network.parameters()):

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from modcog.tables import Brief
 from modcog.validation import validated
 
+RUN = "run.json"
+"""Name of the record of a run in its folder."""
+
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**18)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]

@@ -20,8 +20,8 @@ from modcog.files import locked, write_json
 from modcog.models import ARCHITECTURES, build, configure
 from modcog.tables import Brief
 from modcog.training import checkpoint
-from modcog.training.config import MACHINE_SETTINGS, TrainConfig
-from modcog.training.record import Progress, Record, Status
+from modcog.training.config import MACHINE_SETTINGS, TrainConfig, decisive
+from modcog.training.record import RUN, Progress, Record, Status
 from modcog.user_code import check_trust, error_text, is_import_path
 from modcog.validation import read_record, validated
 from modcog.version import __version__
@@ -29,7 +29,6 @@ from modcog.version import __version__
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import
 
-RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 
@@ -92,7 +91,7 @@ def build_model(config: TrainConfig, battery: Battery) -> torch.nn.Module:
 
 def _options(config: TrainConfig) -> dict[str, Any]:
     density = {} if config.density is None else {"density": config.density}
-    return {**config.model, **density, "hidden": config.hidden, "seed": config.seed}
+    return {**config.model, **density, "hidden": config.hidden, "seed": (*config.earlier, config)[0].seed}
 
 
 def write_run(config: TrainConfig, status: Status, progress: Progress, scores: dict[str, Any]) -> Run:
@@ -150,7 +149,8 @@ def check_folder(config: TrainConfig, resume: bool) -> None:
     if not written:
         return
     there = read_run(config.out, trust=True).config  # nothing is imported unless this call names it, too
-    old, new = (c.model_dump(mode="json", exclude=CHANGEABLE) for c in (there, config))
+    old, new = ({**c.model_dump(mode="json", exclude=CHANGEABLE), "start": decisive(c.start or {})}
+                for c in (there, config))  # fmt: skip
     changed = [f"{name}: {shown(old[name])} there, {shown(new[name])} here" for name in old if old[name] != new[name]]
     if changed:
         raise ModcogError(f"{config.out} holds a run with other settings: {'; '.join(changed)}")

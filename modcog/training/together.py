@@ -51,6 +51,7 @@ EAGER = 3
 def can_join(config: TrainConfig) -> bool:
     """Return True if a network can be trained together with others: units with a mask, no noise, plain Adam."""
     kinds = {"optimizer": "adam", "weight_decay": 0, "target_accuracy": None, "devices": 1, "num_nodes": 1}
+    kinds |= {"start": None, "trainable": "all", "penalty": "none"}
     fits = all(getattr(config, name) == value for name, value in kinds.items()) and config.precision == "32-true"
     masked = issubclass(ARCHITECTURES.get(config.arch, ModelConfig), MaskedConfig) and config.arch != "dale"
     return fits and masked and config.data is None and not config.model.get("noise")

@@ -46,10 +46,19 @@ class TrialSource:
         seed: of the sequence.
         task: the one task to draw; None: a task is drawn for each trial, uniformly.
         size: trials in each block, which decides what trials there are; None: the usual number.
+        shares: (K,) probability of each task; None: all alike.
     """
 
-    def __init__(self, tables: Tables, seed: Seed, task: int | None = None, *, size: int | None = None) -> None:
-        self.tables, self.seed, self.task = tables, seed, task
+    def __init__(
+        self,
+        tables: Tables,
+        seed: Seed,
+        task: int | None = None,
+        *,
+        size: int | None = None,
+        shares: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.tables, self.seed, self.task, self.shares = tables, seed, task, shares
         one = task is not None or len(tables.specs) == 1
         usual = (FIRST_BLOCK_OF_ONE_TASK, LAST_BLOCK_OF_ONE_TASK) if one else (BLOCK, BLOCK)
         self._smallest, self._largest = (size, size) if size else usual
@@ -83,6 +92,8 @@ class TrialSource:
         """Draw task indices, (n,)."""
         if self.task is not None:
             return np.full(n, self.task, np.int64)
+        if self.shares is not None:
+            return rng.choice(len(self.tables.specs), n, p=self.shares)
         return rng.integers(0, len(self.tables.specs), n)
 
     def one(self, index: int, given: Mapping[str, Any]) -> Trials:

@@ -45,6 +45,7 @@ class Stream(Iterator[tuple[Any, Any]]):
         batch_first: bool = False,
         device: Any = None,
         prefetch: int = 0,
+        shares: NDArray[np.float64] | None = None,
     ) -> None:
         self.tables = tables
         self.batch_size = check_count("batch_size", batch_size)
@@ -54,7 +55,7 @@ class Stream(Iterator[tuple[Any, Any]]):
         self.position = 0
         self._on = NUMPY if device is None else TorchBackend(device)
         self._seed = seed
-        self._source = TrialSource(tables, seed)
+        self._source = TrialSource(tables, seed, shares=shares)
         self._drawn: tuple[int, Drawn, list[int]] | None = None
         self._mean_length = max(float(tables.mean_length.mean()), 1.0)
         self._process: int | None = None

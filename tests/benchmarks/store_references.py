@@ -22,7 +22,7 @@ from modcog.experiments.benchmark.references import STORED
 from modcog.experiments.benchmark.report import Point, Reference
 from modcog.experiments.claims.protocol import ERDOS_RENYI, FULL, LOCAL, network
 from modcog.experiments.sweeps import Cell, Grid, sweep
-from modcog.experiments.sweeps.grid import PLACEMENT, arm_name
+from modcog.experiments.sweeps.grid import arm_name
 from modcog.experiments.sweeps.records import finished_record
 from modcog.experiments.sweeps.results import Record
 from modcog.files import whole_file

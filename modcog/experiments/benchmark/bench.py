@@ -15,11 +15,11 @@ from modcog.experiments.benchmark.measure import assemble
 from modcog.experiments.benchmark.page import html, markdown
 from modcog.experiments.benchmark.report import Report
 from modcog.experiments.sweeps import Grid, sweep
-from modcog.experiments.sweeps.grid import PLACEMENT, arm_name, collection_name
+from modcog.experiments.sweeps.grid import arm_name, collection_name
 from modcog.experiments.sweeps.records import finished_record, score_network, score_run
 from modcog.experiments.sweeps.results import Record
 from modcog.files import write_text
-from modcog.training.config import TrainConfig
+from modcog.training.config import PLACEMENT, TrainConfig
 from modcog.training.run import Run, build_model, git_state, read_run, versions
 from modcog.user_code import accepted_options, failures_as, is_factory, is_import_path, required_options
 

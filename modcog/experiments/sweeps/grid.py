@@ -19,15 +19,9 @@ from modcog.errors import ModcogError, shown, unknown
 from modcog.tables import Brief
 from modcog.tasks.names import COLLECTIONS, collection
 from modcog.tasks.table import BASES
-from modcog.training.config import MACHINE_SETTINGS, TrainConfig
+from modcog.training.config import TrainConfig, decisive
 from modcog.user_code import check_trust
 from modcog.validation import read_settings, validated
-
-PLACEMENT = {"out", "devices", "num_nodes", *MACHINE_SETTINGS}
-"""Settings that say where a run is computed and stored, and that are no part of its name."""
-
-ADDED = {"clip_absent": False, "eval_early": False}
-"""Settings that came later: at these values they are no part of a name, so that runs made before are found."""
 
 
 def _listed(value: Any) -> Any:
@@ -91,9 +85,8 @@ class Grid(Brief, BaseModel):
                 raise ModcogError(f"cell {shown(values, 200)}: {error}") from None
             few = config.tasks if len(config.tasks) < 4 else (*config.tasks[:2], f"{len(config.tasks) - 2}-more")
             tasks = collection_name(config.tasks) or "+".join(few)
-            settings = config.model_dump(mode="json", exclude=PLACEMENT)
-            decisive = json.dumps({k: v for k, v in settings.items() if (k, v) not in ADDED.items()}, sort_keys=True)
-            digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
+            deciding = json.dumps(decisive(config.model_dump(mode="json")), sort_keys=True)
+            digest = hashlib.sha256(deciding.encode()).hexdigest()[:8]
             density = "" if config.density is None else f"d{config.density:g}"
             network = re.sub(r"[^\w.-]", ".", config.arch)[:80]
             parts = (network, f"h{config.hidden}", density, tasks, f"s{config.seed}", digest)

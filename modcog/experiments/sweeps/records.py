@@ -18,7 +18,7 @@ from modcog.evaluation.scores import Scores
 from modcog.experiments.sweeps.grid import Cell
 from modcog.experiments.sweeps.results import CURVE_COLUMNS, Record
 from modcog.files import write_json
-from modcog.training.config import MACHINE_SETTINGS
+from modcog.training.config import MACHINE_SETTINGS, decisive
 from modcog.training.record import Accuracy, Point, Progress
 from modcog.validation import read_record
 
@@ -74,9 +74,15 @@ def unfinished(cells: Iterable[Cell]) -> list[Cell]:
 def finished_record(cell: Cell) -> Record | None:
     """Return the result of a finished cell that was scored on the trials which the cell asks for; else None."""
     record = read_result(cell.config.out)
-    if record is None or record["status"] not in DONE or record["cell"] != describe_cell(cell):
+    if record is None or record["status"] not in DONE or _deciding(record["cell"]) != _deciding(describe_cell(cell)):
         return None
     return record if record.get("scores", {}).keys() == set(cell.config.tasks) else None
+
+
+def _deciding(described: Record) -> Record:
+    """Return the part of a cell's description that decides its result, whichever version wrote it."""
+    config = described.get("config")
+    return {**described, "config": decisive(config) if isinstance(config, dict) else None}
 
 
 def read_result(folder: Path) -> Record | None:

@@ -86,6 +86,34 @@ def test_what_decides_the_run_decides_its_folder_and_nothing_else_does(tmp_path:
     assert name(arch="gru", hidden=12, seed=4).startswith("gru-h12-modcog132-s4-")
 
 
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "lm-rnn-h256-modcog132-s0-2ecdee1b"),
+        ({"tasks": "yang19", "arch": "gru", "hidden": 64, "seed": 3, "steps": 100}, "gru-h64-yang19-s3-1cde57f5"),
+        ({"preset": "authors-d3"}, "lm-rnn-h256-modcog82-s0-046fa8d6"),
+        (
+            {"tasks": ["go", "dms"], "model": {"init": "identity"}, "battery": {"dt": 50}},
+            "lm-rnn-h256-go+dms-s0-b8aa080c",
+        ),  # noqa: E501
+    ],
+)
+def test_runs_made_before_a_setting_was_added_keep_their_names(tmp_path: Path, values: dict, name: str) -> None:
+    assert Grid.of({"settings": values}).cells(tmp_path)[0].name == name
+
+
+def test_the_settings_of_earlier_runs_are_part_of_the_name_and_their_folders_are_not(tmp_path: Path) -> None:
+    def name(start: dict | None) -> str:
+        return Grid.of({"settings": {"tasks": ["go"], "start": start}}).cells(tmp_path)[0].name
+
+    plain = {"tasks": ["go"], "start": {"tasks": ["go"]}}
+    same = [name({**plain, "out": "a", "threads": 2}), name({**plain, "start": {"tasks": ["go"], "out": "b"}})]
+    others = [name(None), name({"tasks": ["go"]}), name({**plain, "steps": 9}),
+              name({**plain, "start": {"tasks": ["go"], "seed": 1}})]  # fmt: skip
+    assert set(same) == {name(plain)}
+    assert len({name(plain), *others}) == 5
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), st.integers(1, 3))
 def test_the_number_of_cells_is_the_product(seeds: list[int], arms: int) -> None:

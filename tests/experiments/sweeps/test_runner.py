@@ -18,7 +18,7 @@ import pytest
 import modcog
 from modcog.cli import main
 from modcog.experiments.sweeps import Grid, curves, results, sweep
-from modcog.experiments.sweeps.records import RESULT
+from modcog.experiments.sweeps.records import RESULT, finished_record
 from modcog.experiments.sweeps.results import write_table
 from modcog.experiments.sweeps.runner import run_cell
 from modcog.training import train
@@ -372,3 +372,16 @@ def test_one_that_diverges_beside_others_fails_alone(tmp_path):
     assert done.statuses() == {"finished": 1, "failed": 1}
     (error,) = done.failed.values()
     assert "NaN or infinite" in error
+
+
+def test_a_result_of_before_a_setting_was_added_is_not_made_again(tmp_path: Path) -> None:
+    grid = Grid.of({"n_trials": 2, "settings": SETTINGS})
+    (record,) = sweep(grid, tmp_path).records
+    (cell,) = grid.cells(tmp_path)
+    for name in ("train_on", "start", "replay", "trainable", "penalty", "strength", "eval_early"):
+        del record["cell"]["config"][name]
+    (cell.config.out / RESULT).write_text(json.dumps(record))
+    assert finished_record(cell) is not None
+    record["cell"]["config"]["steps"] = 7
+    (cell.config.out / RESULT).write_text(json.dumps(record))
+    assert finished_record(cell) is None
