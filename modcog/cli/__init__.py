@@ -49,6 +49,7 @@ COMMANDS = {
     "evaluate": ("modcog.cli.evaluation:evaluate", "Score a network on new trials."),
     "benchmark": ("modcog.cli.training:benchmark", "Compare a network with reference networks in a report."),
     "analyse": ("modcog.cli.analysis:analyse", "Ask a question about trained networks."),
+    "study": ("modcog.cli.study:study", "Train networks for a study of few-shot or continual learning (resumable)."),
     "validate": ("modcog.cli.training:validate", "Test a claim of the Mod-Cog paper."),
     "doctor": ("modcog.cli.doctor:doctor", "Describe this installation, and test it in a few seconds."),
     "ceiling": (

@@ -105,9 +105,7 @@ def _consolidation(earlier: Sequence[TrainConfig], network: nn.Module, loss: Los
     return list(zip(a, b, strict=True))
 
 
-def fisher_information(
-    network: nn.Module, parts: Iterable[Microbatch], loss: Loss, n: int = SEQUENCES
-) -> list[Tensor]:
+def fisher_information(network: nn.Module, parts: Iterable[Microbatch], loss: Loss, n: int = SEQUENCES) -> list[Tensor]:
     """Estimate the diagonal of the Fisher information of a network: E[(∂ℓ/∂θ)²] for each weight, of its shape.
 
     ℓ is the loss of a sequence whose responses are drawn, by torch's global generator, from the network's own

@@ -26,6 +26,7 @@ from modcog.experiments.sweeps.grid import arm_name
 from modcog.experiments.sweeps.records import finished_record
 from modcog.experiments.sweeps.results import Record
 from modcog.files import whole_file
+from modcog.training.config import PLACEMENT
 
 ARMS: tuple[dict[str, Any], ...] = (
     network("lm-rnn", 256, LOCAL),

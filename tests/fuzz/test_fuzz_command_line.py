@@ -204,7 +204,7 @@ def started(*_: Any, **__: Any) -> None:
 
 
 @examples(60)
-@given(lines(("train", "sweep", "benchmark", "validate", "analyse")))
+@given(lines(("train", "sweep", "benchmark", "validate", "analyse", "study")))
 def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> None:
     """Training itself is replaced, so that a valid command ends where it would start."""
     with pytest.MonkeyPatch.context() as patch:
@@ -212,6 +212,7 @@ def test_any_wrong_command_that_trains_is_refused_before(words: list[str]) -> No
             patch.setattr(f"modcog.{place}", started)
         patch.setattr("modcog.experiments.benchmark.bench.sweep", started)
         patch.setattr("modcog.experiments.claims.validation.sweep", started)
+        patch.setattr("modcog.experiments.studies.stages.sweep", started)
         patch.setattr("modcog.experiments.benchmark.bench.score_network", started)
         check_run(words)
 
@@ -306,4 +307,4 @@ def test_a_path_to_anything_is_refused_in_one_line(here: Path, n: int) -> None:
 
 def test_commands_are_all_tried() -> None:
     takes_nothing = "doctor"
-    assert {*LIGHT, "train", "sweep", "benchmark", "validate", "analyse", takes_nothing} == set(COMMANDS)
+    assert {*LIGHT, "train", "sweep", "benchmark", "validate", "analyse", "study", takes_nothing} == set(COMMANDS)

@@ -51,8 +51,8 @@ def test_the_fisher_information_needs_no_correct_responses_and_counts_its_sequen
         given = [replace(part, labels=torch.full_like(part.labels, labels)) for part in parts]
         (found,) = fisher_information(Logistic(0.0), given, loss, n=3)
         assert found.item() == pytest.approx((1 + 4 + 9) / 3 / 4)
-    (padded,) = fisher_information(
-        Logistic(0.0), [replace(parts[0], labels=torch.tensor([[0, -100]]), weights=torch.tensor([[1.0, 1.0]]))], loss)  # fmt: skip
+    padding = replace(parts[0], labels=torch.tensor([[0, -100]]), weights=torch.tensor([[1.0, 1.0]]))
+    (padded,) = fisher_information(Logistic(0.0), [padding], loss)
     assert padded.item() == pytest.approx(1 / 8)  # nothing is asked in the second
 
 
@@ -74,7 +74,7 @@ def test_the_path_integral_is_the_fall_of_a_quadratic_loss():
 
 
 def test_a_penalty_pulls_each_weight_to_where_it_mattered():
-    """The minimum of ½ (θ − 1)² + ½ λ Σ a (θ − θₖ)² is (1 + λ Σ a θₖ) / (1 + λ Σ a), and the path sees the loss alone."""
+    """The minimum of ½ (θ − 1)² + ½ λ Σ a (θ − θₖ)² is (1 + λ Σ a θₖ) / (1 + λ Σ a); the path sees the loss alone."""
     weight = nn.Parameter(torch.zeros(2))
     a, b = torch.tensor([3.0, 0.0]), torch.tensor([-6.0, 0.0])
     penalty = Penalty([weight], [(a, b)], 2.0, keep_path=True)
@@ -146,7 +146,7 @@ def test_fisher_informations_are_added_up_over_the_stages(chain):
         assert torch.allclose(
             both[k][1],
             sum(part[k][0] * weights(stage)[name] for part, stage in zip(parts, chain.earlier, strict=False)),
-        )  # noqa: E501
+        )
 
 
 @pytest.mark.parametrize("penalty", ["ewc", "si"])
@@ -155,7 +155,7 @@ def test_a_penalty_keeps_weights_where_they_were(chain, penalty):
     for strength in (0.0, 1e4):
         config = chain.model_copy(
             update={"penalty": penalty, "strength": strength, "out": chain.out.parent / f"{strength}"}
-        )  # noqa: E501
+        )
         train(config)
         ends[strength] = weights(config)
     start = weights(chain.earlier[-1])
@@ -172,5 +172,5 @@ def test_a_path_that_was_not_kept_is_refused(small):
     train(first)
     with pytest.raises(
         ModcogError, match="has no path integral of each weight: the run was not trained with penalty 'si'"
-    ):  # noqa: E501
+    ):
         train(TrainConfig(**{**first.model_dump(), "start": first.out, "penalty": "si", "out": first.out.parent / "b"}))

@@ -95,7 +95,7 @@ def test_what_decides_the_run_decides_its_folder_and_nothing_else_does(tmp_path:
         (
             {"tasks": ["go", "dms"], "model": {"init": "identity"}, "battery": {"dt": 50}},
             "lm-rnn-h256-go+dms-s0-b8aa080c",
-        ),  # noqa: E501
+        ),
     ],
 )
 def test_runs_made_before_a_setting_was_added_keep_their_names(tmp_path: Path, values: dict, name: str) -> None:
