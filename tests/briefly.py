@@ -29,4 +29,5 @@ def cells(grid: Grid, out: str) -> list[Any]:
 if __name__ == "__main__":
     TrainConfig.of = classmethod(config_of)  # type: ignore[assignment, method-assign]
     Grid.cells = cells  # type: ignore[assignment, method-assign]
-    sys.exit(main())
+    words = sys.argv[1:]  # one network instead of several
+    sys.exit(main(["1" if before == "--seeds" else word for before, word in zip(["", *words], words, strict=False)]))

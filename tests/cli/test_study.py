@@ -12,25 +12,35 @@ from modcog.cli import load
 pytest.importorskip("lightning_fabric")
 
 from modcog.experiments.studies import STUDIES
+from modcog.experiments.studies.stages import as_rows, over_seeds
 
 TINY = [f"--{name}={value}" for name, value in {
     "arch": "autapse", "hidden": 8, "steps": 2, "eval-every": 2, "eval-trials": 2, "batch-size": 4, "warmup": 1,
     "n-trials": 3,
 }.items()]  # fmt: skip
 ASKED = {
-    "few-shot": ["--tasks", "go,goseqr,dlygo,dlygointr", "--set", "split=composition-2", "--set", "updates=1"],
-    "continual": ["--tasks", "go,dm1", "--set", "methods=none,replay"],
+    "few-shot": [
+        "--tasks",
+        "go,goseqr,dlygo,dlygointr",
+        "--set",
+        "split=composition-2",
+        "--set",
+        "updates=1",
+        "--seeds",
+        "1",
+    ],
+    "continual": ["--tasks", "go,dm1", "--set", "methods=none", "--seeds", "2"],
 }
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_says_its_time_and_leaves_tables_and_a_figure(name: str, run, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    words = ["study", name, *TINY, *ASKED[name], "--seeds", "2", "--out", tmp_path]
+    words = ["study", name, *TINY, *ASKED[name], "--out", tmp_path]
     code, out, err = run(*words)
     assert code == 0, err
     first = err.splitlines()[0]
-    n = {"few-shot": 8, "continual": 6}[name]
+    n = {"few-shot": 4, "continual": 4}[name]
     assert first.startswith(f"{n} of {n} runs are left, about ")
     assert max(map(len, out.removesuffix(f"{tmp_path / 'figure.png'}\n").splitlines())) <= 80
     assert len(pd.read_csv(tmp_path / "summary.csv")) == len(STUDIES[name].summary(pd.read_csv(tmp_path / "table.csv")))
@@ -39,10 +49,14 @@ def test_a_study_says_its_time_and_leaves_tables_and_a_figure(name: str, run, tm
     assert again.err.startswith(f"0 of {n} runs are left")
 
 
-def test_intervals_need_two_seeds(run, tmp_path: Path) -> None:
-    words = ["study", "continual", *TINY, *ASKED["continual"], "--out", tmp_path, "--seeds"]
-    assert "[" not in run(*words, 1).out
-    assert "[" in run(*words, 2).out
+def test_intervals_need_two_seeds() -> None:
+    rows = pd.DataFrame([["a", 0.5, 0.1], ["a", 0.7, -0.1], ["b", 0.3, -0.001]], columns=["key", "one", "two"])
+    found = as_rows(over_seeds(rows, ["key"], ["one", "two"]))
+    assert found == [
+        ["key", "seeds", "one", "two"],
+        ["a", "2", "0.60 [-0.67, 1.87]", "0.00 [-1.27, 1.27]"],
+        ["b", "1", "0.30", "0.00"],
+    ]
 
 
 def test_help_lists_the_studies() -> None:

@@ -182,7 +182,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 @rc_context(STYLE)
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw the accuracy matrix of each method, a mean over seeds; a frame marks the group of the stage."""
+    """Draw the accuracy matrix of each method, a mean over seeds; the group of the stage is bold."""
     names, measures = rows["method"].unique(), summary(rows)
     one = _matrix(rows)
     figure = Figure(figsize=(1.2 + len(names) * (0.9 + 0.55 * one.shape[1]), 1.5 + 0.4 * len(one)))
@@ -192,7 +192,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         for (i, j), value in np.ndenumerate(matrix.to_numpy(float)):
             weight, colour = ("bold" if i == j + 1 else "normal"), ("white" if value < 60 else "black")
             axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour, fontweight=weight)
-        axes.set_title(f"{name}: forgets {100 * measures.loc[name, 'forgetting']:.0f}")
+        axes.set_title(f"{name}: forgets {round(100 * measures.loc[name, 'forgetting'])} points")
         axes.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=30, ha="right", fontsize=8)
         axes.spines[:].set_visible(False)
     figure.axes[0].set_yticks(range(len(one)), ["untrained", *(f"after {group}" for group in one.columns)], fontsize=8)

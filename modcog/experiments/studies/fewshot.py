@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from modcog.battery import Battery
 from modcog.checks import check_count
@@ -110,7 +111,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw the few-shot curves, held-out tasks on the left and those of the base run on the right."""
     found = summary(rows).reset_index()
-    figure = Figure(figsize=(8, 3.4))
+    figure = Figure(figsize=(8.6, 3.4))
     for axes, which in zip(figure.subplots(1, 2, sharey=True), ("held out", "trained"), strict=True):
         of = found[found["tasks"] == which].set_index("condition")
         axes.axhline(of.loc[ZERO, "share"], color="black", lw=1, ls=":", label=f"{ZERO} (before)")
@@ -121,7 +122,8 @@ def draw(rows: pd.DataFrame) -> Figure:
                 curve["updates"], curve["share"], error, color=colour, marker="o", ms=4, capsize=2, label=name
             )
         axes.set(xscale="log", xlabel="updates", title=f"tasks {which}")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.grid(alpha=0.25)
     figure.axes[0].set_ylabel("way from chance (0) to ceiling (1)")
-    figure.axes[1].legend()
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure

@@ -64,6 +64,7 @@ def as_rows(means: pd.DataFrame) -> list[list[str]]:
     rows = [[*means.index.names, "seeds", *columns]]
     for key, row in means.iterrows():
         bounded = row["seeds"] > 1
+        row = row.round(2) + 0.0  # no −0.00
         text = [
             f"{row[c]:.2f}" + (f" [{row[f'{c}_low']:.2f}, {row[f'{c}_high']:.2f}]" if bounded else "") for c in columns
         ]
