@@ -59,7 +59,7 @@ def study(
     Examples:
       modcog study few-shot --hidden 128 --steps 5000 --jobs 2
       modcog study few-shot --set updates=30,300 --set each=true --seeds 1
-      modcog study continual --tasks yang19 --set order=random --set methods=none,ewc
+      modcog study continual --tasks yang19 --set methods=none,ewc
     """
     require("train", "modcog study")
     from modcog.experiments.studies import plan_study

@@ -274,7 +274,9 @@ class TrainConfig(Brief, BaseModel):
                 raise ModcogError(f"{name}: got {getattr(self, name)!r}, needs a run to start from")
             return
         earlier = self.earlier[-1]
-        object.__setattr__(self, "start", {**earlier.model_dump(mode="json"), "data": self.start.get("data")})
+        data = self.start.get("data")  # as it is: it may have moved, and its trials are not needed any more
+        start = {**earlier.model_dump(mode="json"), "data": None if data is None else str(data)}
+        object.__setattr__(self, "start", start)
         theirs = earlier.battery_settings()
         pairs = {name: (getattr(self, name), getattr(earlier, name)) for name in NETWORK}
         pairs["rule_input"] = ours.rule_input, theirs.rule_input
