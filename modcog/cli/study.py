@@ -65,7 +65,7 @@ def study(
     from modcog.experiments.studies import plan_study
     from modcog.experiments.studies import study as run_study
     from modcog.experiments.studies.stages import as_rows
-    from modcog.experiments.sweeps.runner import unfinished
+    from modcog.experiments.sweeps.records import unfinished
     from modcog.training.duration import about, training_seconds
 
     values: dict[str, Any] = {"out": out, "seeds": seeds, "n_trials": n_trials, **settings, **(options or {})}

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from modcog.errors import ModcogError
-from modcog.models.cells import GatedRNN, MaskedRNN
+from modcog.models.cells import RecurrentNetwork
 from modcog.training import checkpoint
 from modcog.training.config import TrainConfig, decisive
 from modcog.training.run import CHECKPOINTS, read_run
+
+INPUT_WEIGHTS = ("weight_in", "recurrent.weight_ih_l0", "read_in.weight")
+"""Names of the weights from the observations in the networks of the package, each (…, C)."""
 
 
 def load_final(config: TrainConfig, network: nn.Module) -> dict[str, Tensor]:
@@ -44,11 +47,8 @@ def train_rules_only(network: nn.Module, n_rules: int) -> None:
     Raises:
         ModcogError: for a network of your own, whose input weights are not known.
     """
-    weight: Any = None
-    if isinstance(network, MaskedRNN):
-        weight = network.weight_in
-    elif isinstance(network, GatedRNN):
-        weight = network.recurrent.weight_ih_l0
+    known = dict(network.named_parameters()) if isinstance(network, RecurrentNetwork) else {}
+    weight: Any = next((known[name] for name in INPUT_WEIGHTS if name in known), None)
     if weight is None:
         raise ModcogError(f"trainable: got 'rules' for {type(network).__name__}, must be a reference network")
     for other in network.parameters():

@@ -14,6 +14,7 @@ from modcog import Battery, ModcogError
 from modcog.training import TrainConfig, load_model, train
 from modcog.training.batches import make_batches
 from modcog.training.checkpoint import latest
+from modcog.training.earlier import INPUT_WEIGHTS, train_rules_only
 from modcog.training.metrics import read_metrics
 from modcog.training.run import build_model
 
@@ -71,14 +72,14 @@ def test_a_chain_is_the_same_run_wherever_its_folders_lie(first, tmp_path):
     assert train(third.model_copy(update={"start": again.start}), resume=True).status == "finished"
 
 
-@pytest.mark.parametrize("arch", ["lm-rnn", "gru"])
+@pytest.mark.parametrize("arch", ["lm-rnn", "dale", "gru", "lstm", "low-rank", "lru", "mingru", "cornn"])
 def test_rule_weights_alone_are_trained(small, arch):
     first = small(tasks=TASKS, battery=RULES, arch=arch, density=0.3 if arch == "lm-rnn" else None)
     train(first)
     config = after(first, "rules", trainable="rules", learning_rate=0.01)
     train(config)
-    name, width = ("weight_in" if arch == "lm-rnn" else "recurrent.weight_ih_l0"), config.rule_places.width
-    old, new = weights(first), weights(config)
+    old, new, width = weights(first), weights(config), config.rule_places.width
+    (name,) = set(INPUT_WEIGHTS) & old.keys()
     assert width == 6
     for other in old.keys() - {name}:
         assert torch.equal(old[other], new[other])
@@ -214,8 +215,6 @@ def test_the_target_is_that_of_the_tasks_that_are_trained(small):
 
 
 def test_own_networks_have_no_known_rule_weights():
-    from modcog.training.earlier import train_rules_only
-
     with pytest.raises(ModcogError, match="trainable: got 'rules' for Linear, must be a reference network"):
         train_rules_only(torch.nn.Linear(3, 3), 1)
 

@@ -122,6 +122,10 @@ def test_one_that_diverges_leaves_the_others_alone(some):
         ({"target_accuracy": 0.5}, False),
         ({"precision": "64-true"}, False),
         ({"devices": 2}, False),
+        ({"train_on": ["go"]}, True),
+        ({"trainable": "rules"}, False),
+        ({"penalty": "si"}, False),
+        ({"start": {"tasks": ["go", "dm1seqr"], "hidden": 16, "density": 0.3}}, False),
     ],
 )
 def test_only_networks_with_a_mask_and_plain_adam_join(small, changes, joins):
