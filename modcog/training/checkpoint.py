@@ -170,6 +170,8 @@ def load(
 ) -> Progress:
     """Restore model, optimizer, random states and ``path_sums``, and return the progress of the run.
 
+    ``path_sums`` are tensors of the shapes of the weights, to be filled.
+
     Raises:
         ModcogError: if the checkpoint is damaged, or of another number of processes than ``ranks``.
     """

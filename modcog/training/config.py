@@ -303,7 +303,11 @@ class TrainConfig(Brief, BaseModel):
 
     @property
     def task_shares(self) -> NDArray[np.float64] | None:
-        """Probability of each task in training, (K,); None: all are alike."""
+        """Probability of each task in training, (K,); None: all are alike.
+
+        Raises:
+            ModcogError: if there is nothing to replay.
+        """
         if self.train_on is None and not self.replay:
             return None
         before = {task for run in self.earlier for task in run.trained}
