@@ -19,7 +19,7 @@ INPUT_WEIGHTS = ("weight_in", "recurrent.weight_ih_l0", "read_in.weight")
 
 
 def load_final(config: TrainConfig, network: nn.Module) -> dict[str, Tensor]:
-    """Load the final weights of a run into a network, and return the other tensors, of any shape, of its last checkpoint.
+    """Load the final weights of a run into a network, and return its last checkpoint's other tensors, of any shapes.
 
     No code is imported that the folder names: the network is there.
 
