@@ -60,7 +60,7 @@ QUESTIONS: dict[str, Question] = {
         lambda table: table.groupby("held_out")[["accuracy", "share"]].mean(),
     ),
     "shift": Question(
-        "Longer intervals, delays, sequences; other noise, coherences, dt.",
+        "Longer intervals, delays, sequences; other noise, dt …",
         shift,
         plot_shift,
         lambda result: result.table,
@@ -88,7 +88,7 @@ QUESTIONS: dict[str, Question] = {
         lambda table: table.groupby("cluster").size().rename("units").to_frame(),
     ),
     "modularity": Question(
-        "Clusters of units against strong weights and places on the sheet.",
+        "Clusters of units against weights and places on the sheet.",
         modularity,
         plot_modularity,
         lambda result: result.table,

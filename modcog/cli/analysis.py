@@ -48,11 +48,11 @@ def analyse(
 
     Questions:
       composition  Combinations of base task and extension that were not trained.
-      shift        Longer intervals, delays, sequences; other noise, coherences, dt.
+      shift        Longer intervals, delays, sequences; other noise, dt …
       lesions      Silenced clusters of units, or patches of the sheet.
       pruning      Shares of the synapses cut, in three orders.
       variance     Task variance of each unit, and clusters of units.
-      modularity   Clusters of units against strong weights and places on the sheet.
+      modularity   Clusters of units against weights and places on the sheet.
       bifurcations Fixed points while the input goes from one task to another.
       likeness     Geometry of the states of several networks on the same trials.
 

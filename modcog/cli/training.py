@@ -166,7 +166,7 @@ def _side_by_side(together: bool) -> str:
 @click.option("--ceiling/--no-ceiling", default=True, help="Chance and ceiling in the report.")
 @trust
 @running()
-@settings_options(TrainConfig, exclude=("arch", "seed", "out"))
+@settings_options(TrainConfig, exclude=("arch", "seed", "out", "start"))
 def benchmark(
     network: str, settings: dict[str, Any], train: bool, trust: bool, progress: bool | None, **options: Any
 ) -> int:
