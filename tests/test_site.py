@@ -224,7 +224,7 @@ def test_a_term_leads_to_the_glossary_where_a_page_first_uses_it(site: dict[Path
     for path, page in site.items():
         found = [link.partition("glossary.html")[2] for link in page.links if "glossary.html#" in link]
         assert len(found) == len(set(found)) or path.name == "glossary.html", path
-        assert "glossary.md" not in page.text, "a link was left as text"
+        assert "glossary.md" not in page.text, f"a link was left as text: {path}"
     for name, anchors in {
         "index.html": {"#autapse", "#dms", "#ceiling", "#interval-task"},
         "training.html": {"#autapse", "#rule-input", "#held-out-trials"},
@@ -243,6 +243,8 @@ def test_a_term_leads_to_the_glossary_where_a_page_first_uses_it(site: dict[Path
         ("`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>", "`LM-RNN`, [an LM-RNN](y.md), <b>lm-rnn</b>"),
         ("# PPO\n```python\nPPO\n```\nSubPPO PPO", "# PPO\n```python\nPPO\n```\nSubPPO [PPO](x)"),
         ("Ceilings. chance", "[Ceilings](x). [chance](x)"),
+        ("0 < r < 1: PPO\n\n```\nPPO -> LSTM\n```", "0 < r < 1: [PPO](x)\n\n```\nPPO -> LSTM\n```"),
+        ("[0, 1) PPO\n\n```\nh[i](LSTM)\n```", "[0, 1) [PPO](x)\n\n```\nh[i](LSTM)\n```"),
     ],
 )
 def test_only_prose_is_linked_and_once(text: str, linked: str, pictures: ModuleType) -> None:
