@@ -9,8 +9,8 @@ from pathlib import Path
 PAGE = "glossary.md"
 
 _NO_PROSE = (
-    r"^(?:```|~~~)[\s\S]*?^(?:```|~~~)", r"`[^`\n]*`", r"!?\[(?:(?!\n\n)[^\]])*\](?:\([^)]*\)|\[[^\]]*\])", r"^#.*$", r"^:::.*$",
-    r"<!--[\s\S]*?-->", r"</?[a-zA-Z][^>]*>",
+    r"^(?:```|~~~)[\s\S]*?^(?:```|~~~)", r"`[^`\n]*`", r"^#.*$", r"^:::.*$",
+    r"!?\[(?:(?!\n\n)[^\]])*\](?:\([^)]*\)|\[[^\]]*\])", r"<!--[\s\S]*?-->", r"</?[a-zA-Z][^>]*>",
 )  # fmt: skip
 """Parts of a page without links: code, links and pictures, headings, directives, comments and tags."""
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from modcog.colours import PALETTE
 from modcog.errors import ModcogError
 from modcog.experiments.claims.claim import LESS_IS_BETTER, MARGIN, Claim, Contrast, Part, Runs, Shown
-from modcog.experiments.claims.figures import draw_seeds, log_axis, percent_axis
+from modcog.experiments.claims.figures import draw_levels, draw_seeds, log_axis, percent_axis
 
 SOLVED, LOWEST = 0.95, 0.80
 """Least share of the ceiling of a pool that solves the tasks, and that on the task where it is lowest."""
@@ -84,11 +84,10 @@ def draw(panels: Sequence[Axes], runs: Runs) -> None:
             draw_seeds(axes, rows, "hidden", "at_end", colour, f"{arch}, mean over tasks")
     pools = runs.cells[runs.cells["arch"] == "autapse"]
     draw_seeds(axes, pools, "hidden", "lowest", PALETTE[2], "autapse, lowest task")
-    ceiling = runs.results.groupby("task")[f"{runs.kind}_ceiling"].first()
-    axes.axhline(ceiling.mean(), color="black", linestyle=":", label="ideal observer, mean")
+    draw_levels(axes, runs)
     log_axis(axes, pools["hidden"], "units")
     percent_axis(axes, "accuracy at the end")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(loc="lower right")
 
 
 C1 = Claim(

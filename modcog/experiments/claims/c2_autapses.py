@@ -62,7 +62,7 @@ def failures(runs: Runs) -> list[Contrast]:
     if not learned.any(axis=None):
         raise ModcogError("the LM-RNN fails on all extended tasks, too")
     of_these = (learned & failed).sum(axis=1) / learned.sum(axis=1)  # undefined for a seed that learned nothing
-    return [Contrast.of("tasks on which autapses fail, of those on which the LM-RNN does not", of_these, 0.5, "%")]
+    return [Contrast.of("Tasks on which autapses fail, of those on which the LM-RNN does not", of_these, 0.5, "%")]
 
 
 def learned_and_failed(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -80,7 +80,7 @@ def learned_and_failed(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def learned(runs: Runs) -> list[Shown]:
     """Return the share of the extended tasks that the LM-RNN does not fail on."""
-    return [Finding("extended tasks on which the LM-RNN does not fail",
+    return [Finding("Extended tasks on which the LM-RNN does not fail",
                     Estimate.of(learned_and_failed(runs)[0].mean(axis=1)))]  # fmt: skip
 
 
@@ -140,11 +140,10 @@ def draw(panels: Sequence[Axes], runs: Runs) -> None:
     left.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     left.set_xlim(0, 1.02)
     left.xaxis.set_major_formatter(PercentFormatter(1))
-    left.set_xlabel("autapses")
-    percent_axis(left, "LM-RNN")
-    left.legend(title="extension", frameon=False, loc="lower right")
-    draw_extensions(right, runs.results, ("lm-rnn", "autapse"), runs.column)
-    right.legend(frameon=False)
+    left.set_xlabel("accuracy of the autapses")
+    percent_axis(left, "accuracy of the LM-RNN")
+    left.legend(title="extension", loc="lower right")
+    draw_extensions(right, runs.results, ("lm-rnn", "autapse"), runs.kind)
 
 
 C2 = Claim(

@@ -65,7 +65,7 @@ def draw(panels: Sequence[Axes], runs: Runs) -> None:
     for axes, outcome in ((left, "area"), (middle, "at_end")):
         draw_seeds(axes, cells, "density", outcome, PALETTE[0], outcome)
         score_axis(axes, runs.unit)
-        log_axis(axes, cells["density"].round(3), "density in %", factor=100)
+        log_axis(axes, cells["density"].round(3), "density (%)", factor=100)
     draw_survival(right, runs.cells, 75)
 
 

@@ -44,7 +44,7 @@ def on_the_way(runs: Runs, control: tuple[str, ...]) -> list[Shown]:
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
     """Draw learning curves, and the accuracy at the end."""
-    draw_curves(panels[0], runs.cells, runs.curves, runs.column)
+    draw_curves(panels[0], runs)
     draw_ends(panels[1], runs.cells, runs.unit)
 
 

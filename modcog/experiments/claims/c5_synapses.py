@@ -27,7 +27,7 @@ def ends(runs: Runs) -> list[Shown]:
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
     """Draw learning curves, and the share of runs that have not reached 75 % of the ceiling."""
-    draw_curves(panels[0], runs.cells, runs.curves, runs.column)
+    draw_curves(panels[0], runs)
     draw_survival(panels[1], runs.cells, 75)
 
 

@@ -28,7 +28,7 @@ LESS_IS_BETTER = ("angular_error", "unanswered")
 MARGIN = 0.02
 """Difference of accuracies up to which one network does as well as another."""
 
-UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "°": (1, 1, " °"), "ratio": (1, 2, " ×"), "": (1, 2, "")}
+UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "°": (1, 1, "°"), "ratio": (1, 2, " ×"), "": (1, 2, "")}
 """Factor, decimals and text of each unit."""
 
 
@@ -46,10 +46,11 @@ class Finding:
 
 
 def show(estimate: Estimate, unit: str) -> str:
-    """Return a mean with its interval."""
+    """Return a mean with its interval, with the minus sign of the page's text."""
     factor, decimals, text = UNITS[unit]
     bounds = (0, 1) if unit == "%" else (None, None)  # Student's interval has none, a share has two
-    mean, low, high = (f"{factor * value:.{decimals}f}" for value in np.clip(estimate[:3], *bounds))
+    rounded = np.round(factor * np.clip(estimate[:3], *bounds), decimals) + 0.0  # no −0.0
+    mean, low, high = (f"{value:.{decimals}f}".replace("-", "−") for value in rounded)
     return f"{mean}{text} [{low}, {high}]"
 
 
@@ -183,7 +184,7 @@ class Runs:
             raise ModcogError("the tables have no density between the sparsest and the dense network")
         found = outcomes.pick_and_judge(self.cells, candidates, other, outcome)
         best = " and ".join(dict.fromkeys(found.picked))
-        return Contrast.of(f"picked {best} against {other}, {OUTCOMES[outcome]}", found.gaps, unit=self.unit)
+        return Contrast.of(f"Picked {best} against {other}, {OUTCOMES[outcome]}", found.gaps, unit=self.unit)
 
     def at_end(self, arms: Iterable[str]) -> list[Finding]:
         """Return the scores of networks after training."""
@@ -306,6 +307,11 @@ class Ruling(Brief, BaseModel):
         """Return the answer, or that the part was not judged, for tables of verdicts."""
         return "not judged" if self.because.startswith(NOT_JUDGED) else self.answer
 
+    def sentence(self) -> str:
+        """Return the reason as it follows the brief answer."""
+        _, judged, missing = self.because.rpartition(f"{NOT_JUDGED}: ")
+        return missing[0].upper() + missing[1:] if judged else self.because
+
 
 class Setting(Brief, BaseModel):
     """The verdicts on the parts of a claim under one set of rules and one recipe, and what they must be read with."""
@@ -427,7 +433,8 @@ def _by_others(part: Part, others: list[Runs], contrasts: list[Contrast]) -> lis
             found = part.contrasts(runs)
         except ModcogError:  # a measure that this part cannot be judged by
             continue
-        columns[MEASURES[runs.kind].label] = [show(one.estimate, one.unit) for one in found]
+        if np.isfinite([one.estimate.mean for one in found]).all():  # else the tables lack, say, its ceiling
+            columns[MEASURES[runs.kind].label] = [show(one.estimate, one.unit) for one in found]
     if not columns:
         return []
     rows = zip(*columns.values(), strict=True)

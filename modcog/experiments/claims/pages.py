@@ -108,7 +108,7 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
     for head, setting in zip(heads, verdict.settings, strict=True):
         lines += [f"## Under {head}", _bullets(setting.caveats)]
         for ruling in setting.rulings:
-            lines.append(f"**{ruling.part}: {ruling.answer}.** {literal(ruling.because)}")
+            lines.append(f"**{ruling.part}: {ruling.brief()}.** {literal(ruling.sentence())}")
             shown = [*(ruling.deciding if len(ruling.deciding) > 1 else ()), *ruling.beside]
             lines += [_bullets(shown)] if shown else []
             lines += [markdown_table(ruling.table, "l")] if ruling.table else []
@@ -144,7 +144,7 @@ def verdict_text(claim: Claim, verdict: Verdict) -> str:
         lines += [f"  ! {text}" for text in setting.caveats]
         says = {part.name: part.says for part in claim.parts}
         for ruling in setting.rulings:
-            lines.append(f"  {ruling.part}: {ruling.answer}. {says[ruling.part]} {ruling.because}")
+            lines.append(f"  {ruling.part}: {ruling.brief()}. {says[ruling.part]} {ruling.sentence()}")
             lines += [f"    {text}" for text in (*ruling.deciding, *ruling.beside)]
     return "\n".join(lines)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from pydantic import BaseModel
 
+from modcog.colours import STYLE
 from modcog.errors import ModcogError, unknown
 from modcog.experiments.claims import pages, protocol
 from modcog.experiments.claims.c1_pool import C1
@@ -290,7 +292,7 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     write_json(folder / VERDICT, verdict.model_dump())
     for name, drawing in pictures.items():
         with whole_file(folder / name) as part:
-            drawing.savefig(part, format="png", dpi=100)
+            drawing.savefig(part, format="png", dpi=150)
     write_text(
         folder / PAGE,
         pages.page(claim, verdict, {claim.title: FIGURE} | ({"Both sets of rules": ACROSS} if figure else {})),
@@ -298,16 +300,20 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     return verdict
 
 
+@rc_context(STYLE)
 def _figure(claim: Claim, groups: list[Runs]) -> Figure:
-    """Draw a claim: a row for each set of rules and recipe."""
-    width, height = len(claim.panels), len(groups)
-    drawing = Figure(figsize=(5.5 * width, 4 * height), layout="constrained")
-    grid = drawing.subplots(height, width, squeeze=False)
-    for panels, runs in zip(grid, groups, strict=True):
-        with_title = zip(panels, claim.panels, strict=True)
-        for axes, title in with_title:
-            axes.set_title(f"{runs.rules} rules, {runs.recipe} recipe: {title}", fontsize=9, loc="left")
-        claim.draw(panels, runs)
+    """Draw a claim, at most two panels side by side, so that they can be read on a phone."""
+    width = min(2, len(claim.panels))
+    height = -(-len(claim.panels) // width)
+    drawing = Figure(figsize=(1 + 3.4 * width, 3.3 * height * len(groups)))
+    grid = drawing.subplots(height * len(groups), width, squeeze=False)
+    for k, runs in enumerate(groups):
+        panels = grid[k * height : (k + 1) * height].ravel()
+        for axes, title in zip(panels, claim.panels, strict=False):
+            axes.set_title(f"{runs.rules} rules, {runs.recipe} recipe:\n{title}")
+        for axes in panels[len(claim.panels) :]:
+            axes.set_axis_off()
+        claim.draw(panels[: len(claim.panels)], runs)
     return drawing
 
 

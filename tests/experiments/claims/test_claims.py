@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log2
 from typing import Any
 
@@ -136,7 +137,7 @@ class TestC3:
         found = rulings("C3", peak(0.04), faster(0.04), recipe=recipe)
         assert [ruling.answer for ruling in found.values()] == [YES, YES, YES]
         assert (
-            f"picked lm-rnn {'4' if recipe == 'modcog' else '3.23'} % 256 against dense 256" in found["C3b"].deciding[1]
+            f"Picked lm-rnn {'4' if recipe == 'modcog' else '3.23'} % 256 against dense 256" in found["C3b"].deciding[1]
         )
 
     @pytest.mark.parametrize(("speed", "answer"), [(faster(1), NO), (faster(0.08), YES), (lambda arm: 4_000, OPEN)])
@@ -189,8 +190,15 @@ class TestC3:
                             "unanswered", "pooled accuracy"]  # fmt: skip
         assert len(rows) == 2
         for row in rows:
-            assert " ° [" in row[4]
-            assert all(float(cell.split()[0]) > 0 for k, cell in enumerate(row[1:]) if k != 4)
+            assert "° [" in row[4]
+            assert all(float(cell.split()[0].rstrip("°")) > 0 for k, cell in enumerate(row[1:]) if k != 4)
+
+    def test_a_measure_without_its_ceiling_is_left_out(self) -> None:
+        made = runs("C1", lambda arm, task: 0.9)
+        made = replace(made, results=made.results.assign(trial_ceiling=np.nan))
+        for ruling in decide(CLAIMS["C1"], made)[:2]:
+            assert ruling.others[0][1:] == ["last-step accuracy", "directional accuracy", "pooled accuracy"]
+            assert "nan" not in str(ruling.others)
 
     def test_the_authors_recipe_is_judged_by_the_last_step(self) -> None:
         """All other measures speak for the claim."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from modcog.experiments.claims import CLAIMS, protocol
 from modcog.experiments.claims.claim import Verdict
 from modcog.experiments.claims.pages import END, START, front_table
-from modcog.experiments.claims.validation import CURVES, PAGE, RESULTS, SEARCH, VERDICT, judge_again
+from modcog.experiments.claims.validation import CURVES, PAGE, RESULTS, SEARCH, VERDICT, _figure, judge_again, runs_of
 from modcog.experiments.sweeps.results import read_table, write_table
 
 DOCS = Path(__file__).parents[3] / "docs" / "results"
@@ -41,6 +44,29 @@ def test_verdicts_and_pages_follow_from_the_tables(name: str, tmp_path: Path) ->
         assert one == other
     assert made == there
     assert (folder / PAGE).read_text(encoding="utf-8") == (DOCS / name / PAGE).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_text_of_a_figure_can_be_read_on_a_phone(name: str) -> None:
+    """There a picture is 640 pixels wide and is scrolled."""
+    figure = _figure(CLAIMS[name], runs_of(DOCS / name))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    inside = figure.get_tightbbox(canvas.get_renderer())
+    assert inside.xmin > 0
+    assert inside.xmax < figure.get_figwidth()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    for text in texts:
+        assert text.get_fontsize() / 72 * 640 / figure.get_figwidth() > 9, text
+    for axes in (axes for axes in figure.axes if axes.axison):
+        for axis in (axes.xaxis, axes.yaxis):
+            assert axis.get_label_text(), axes.get_title(loc="left")
+            boxes = [text.get_window_extent() for text in axis.get_ticklabels() if text.get_text()]
+            assert not any(one.padded(2).overlaps(other) for one, other in pairwise(boxes)), axis.get_label_text()
+        title = axes.get_title(loc="left")
+        if any(shown in title for shown in ("learning curves", "by extension", "recipe:\naccuracy at the end")):
+            told = {text.get_text() for text in axes.get_legend().get_texts()}
+            assert {"chance", "ceiling"} <= told or "task by task" in title
 
 
 def test_the_front_page_has_every_verdict() -> None:

@@ -54,8 +54,8 @@ def test_the_command_trains_judges_and_writes(tiny: None, tmp_path: Path, capsys
         for caveat in setting.caveats:
             assert caveat in said.out
         for ruling in setting.rulings:
-            assert f"{ruling.part}: {ruling.answer}" in page
-            assert f"{ruling.part}: {ruling.answer}" in said.out
+            assert f"{ruling.part}: {ruling.brief()}" in page
+            assert f"{ruling.part}: {ruling.brief()}" in said.out
     table = read_table(folder / RESULTS, ["recipe"])
     assert len(table) == 2 * 4 * 8
     rows = table[(table["extension"] != "none") & (table["recipe"] == "modcog")]
