@@ -238,7 +238,7 @@ def _draw_answer(axis: Any, trial: Trials) -> None:
         axis.plot([x, x], [before, leave], color=BLACK, linewidth=1)
     if now != before:
         axis.annotate("", (x, now), (x, enter if passes_edge else before), arrowprops=arrow)
-    axis.plot(x, before, "o", markersize=5, markerfacecolor="white", markeredgecolor=BLACK, zorder=4)
+    axis.plot(x, before, "o", markersize=5, markerfacecolor="white", markeredgecolor=BLACK, zorder=4, clip_on=False)
     note = {"ha": "right", "va": "center", "fontsize": _SMALL, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 1}}
     inside = np.clip(before, 0.1 * ring, 0.9 * ring - 1)  # the text would hide the frame
     axis.text(x - 0.03 * dt * len(labels), inside, f"T = {drawn['interval_ms']:g} ms", **note)

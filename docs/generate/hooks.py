@@ -68,7 +68,9 @@ def on_page_content(html: str, **_: Any) -> str:
 
 def on_post_page(output: str, **_: Any) -> str:
     """Name the theme's search for screen readers."""
-    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    for place in ('role="dialog"', 'id="__search"'):
+        output = output.replace(place, f'{place} aria-label="Search"', 1)
+    return output
 
 
 def on_post_template(output_content: str, **_: Any) -> str:

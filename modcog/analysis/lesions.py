@@ -24,13 +24,14 @@ from modcog.analysis.states import Network, hidden_states, open_both
 from modcog.analysis.variance import task_variance
 from modcog.battery import Battery
 from modcog.checks import check_count
-from modcog.colours import PALETTE, STYLE
+from modcog.colours import GREY, PALETTE, STYLE
 from modcog.errors import ModcogError, shown, unknown
 from modcog.evaluation import evaluate
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.models.masks import Sheet
 from modcog.seeds import Purpose, Seed
 from modcog.tables import Brief
+from modcog.training.metrics import levels_to_draw
 
 WAYS = ("random", "weakest", "strongest")
 """Orders in which synapses are cut."""
@@ -244,7 +245,7 @@ def pruning(
         trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
 
     Returns:
-        A row for each way, share and task, with the decision ``accuracy``.
+        A row for each way, share and task, with the decision ``accuracy``, ``chance`` and ``ceiling`` (NaN: unknown).
 
     Raises:
         ModcogError: for another network or share.
@@ -252,12 +253,14 @@ def pruning(
     """
     model, battery = open_both(network, battery, trust)
     pruned = {(way, share): prune(model, share, way, seed) for way in ways for share in shares}
+    known = levels_to_draw(battery)
     rows = []
     for (way, share), one in pruned.items():
         tuned = fine_tune(one, battery, updates, seed=seed) if updates else one
-        scores = evaluate(tuned, battery, n_trials, seed, tasks).per_task()
-        rows += [[way, share, task, accuracy] for task, accuracy in scores.items()]
-    return pd.DataFrame(rows, columns=["way", "share", "task", "accuracy"])
+        for task, accuracy in evaluate(tuned, battery, n_trials, seed, tasks).per_task().items():
+            chance, ceiling = known[task].ends("decision") if task in known else (np.nan, np.nan)
+            rows.append([way, share, task, accuracy, chance, ceiling])
+    return pd.DataFrame(rows, columns=["way", "share", "task", "accuracy", "chance", "ceiling"])
 
 
 @rc_context(STYLE)
@@ -268,24 +271,27 @@ def plot_lesions(result: Lesions) -> Figure:
     axes = figure.subplots()
     axes.spines[:].set_visible(True)
     picture = axes.imshow(100 * change, aspect="auto", cmap="RdBu", vmin=-100, vmax=100, interpolation="nearest")
-    figure.colorbar(picture, ax=axes, label="change of accuracy, points", pad=0.01)
+    figure.colorbar(picture, ax=axes, label="points", pad=0.01)
     size = result.table.groupby("group")["units"].first()
     axes.set_yticks(range(len(change)), [f"{name} ({size[name]})" for name in change.index], fontsize=7)
     axes.set_xticks(range(change.shape[1]), change.columns, fontsize=7, rotation=90)
-    axes.set_title("Silenced units (their number)")
+    axes.set_title("Change of accuracy without\nsilenced units (their number)")
     return figure
 
 
 @rc_context(STYLE)
 def plot_pruning(result: pd.DataFrame) -> Figure:
-    """Draw the mean accuracy over tasks against the share of synapses that is cut."""
-    figure = Figure(figsize=(4.8, 3.2))
+    """Draw the mean accuracy over tasks against the share of synapses that is cut, between chance and ceiling."""
+    figure = Figure(figsize=(5.8, 3.2))
     axes = figure.subplots()
     for colour, (way, rows) in zip(PALETTE, result.groupby("way", sort=False), strict=False):
         means = rows.groupby("share")["accuracy"].mean()
         axes.plot(means.index, means, "o-", color=colour, label=f"{way} first" if way != "random" else way)
+    for level, style in (("chance", ":"), ("ceiling", "--")):
+        if result[level].notna().all():
+            axes.axhline(result[level].mean(), color=GREY, linestyle=style, linewidth=1, label=level)
     axes.set(xlabel="share of the synapses that is cut", ylabel="decision accuracy", ylim=(0, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -192,17 +193,18 @@ def angles(states: HiddenStates, n_axes: int = 3) -> pd.DataFrame:
 def plot_likeness(result: Likeness) -> Figure:
     """Draw the matrix of likeness, with the null in brackets."""
     n = len(result.value)
-    names = [f"{name}  {k}" for k, name in enumerate(result.value, 1)]
-    figure = Figure(figsize=(2.4 + 0.75 * n + 0.07 * max(map(len, names)), 1.4 + 0.6 * n))
+    names = [fill(f"{name} ({k})", 24) for k, name in enumerate(result.value, 1)]
+    widest = max(len(line) for name in names for line in name.splitlines())
+    figure = Figure(figsize=(1.8 + 0.75 * n + 0.1 * widest, 1.2 + 0.6 * n), layout="compressed")
     axes = figure.subplots()
     axes.spines[:].set_visible(True)
     picture = axes.imshow(result.value, cmap="viridis", vmin=0, vmax=1)
     label = {"cka": "linear CKA", "procrustes": "Procrustes similarity"}[result.measure]
-    figure.colorbar(picture, ax=axes, label=label)
+    figure.colorbar(picture, ax=axes)
     for (i, j), value in np.ndenumerate(result.value.to_numpy()):
         text = f"{value:.2f}" if i == j else f"{value:.2f}\n({result.null.iloc[i, j]:.2f})"
         axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if value < 0.6 else "black")
     axes.set_xticks(range(n), [str(k) for k in range(1, n + 1)], fontsize=8)
     axes.set_yticks(range(n), names, fontsize=8)
-    axes.set_title("In brackets: the null's\n95th percentile")
+    axes.set_title(f"{label};\nin brackets the null's\n95th percentile")
     return figure

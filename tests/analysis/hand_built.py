@@ -51,8 +51,12 @@ class RingAttractor(Linear):
 
 
 def draw_apart(figure: Figure) -> None:
-    """Draw a figure, and check that no label of an upright axis, or of a colour bar, is read together with the next."""
-    FigureCanvasAgg(figure).draw()  # the plain canvas of a figure draws nothing
+    """Draw a figure: nothing may be cut, and no label of an upright axis or colour bar may run into the next."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # the plain canvas of a figure draws nothing
+    drawn, whole = figure.get_tightbbox(canvas.get_renderer()), figure.bbox_inches.padded(1 / figure.dpi)
+    assert whole.x0 < drawn.x0 < drawn.x1 < whole.x1, "cut at a side"
+    assert whole.y0 < drawn.y0 < drawn.y1 < whole.y1, "cut above or below"
     boxes = [axes.yaxis.label.get_window_extent() for axes in figure.axes if axes.get_ylabel()]
     for i, one in enumerate(boxes):
         for other in boxes[:i]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gated_reactions import CUE, GROUPS, TASKS, battery, reactions
+from hand_built import draw_apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,9 @@ def test_a_lesion_kills_the_task_of_its_units_and_no_other() -> None:
     assert result.change.loc["go"].to_dict() == {"rtgo": -1.0, "rtanti": 0.0}
     assert result.change.loc["anti"].to_dict() == {"rtgo": 0.0, "rtanti": -1.0}
     assert result.table.groupby("group")["units"].first().to_dict() == {"intact": 0, "go": 32, "anti": 32}
-    assert plot_lesions(result).axes[0].get_yticklabels()[0].get_text() == "go (32)"
+    figure = plot_lesions(result)
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "go (32)"
+    draw_apart(figure)
 
 
 def test_clusters_of_the_variance_are_the_groups() -> None:
@@ -98,7 +101,11 @@ def test_synapses_that_do_nothing_can_be_cut() -> None:
     table = pruning(reactions(), battery(), shares=(0.0, 0.5, 1.0), n_trials=20)
     assert len(table) == 3 * 3 * len(TASKS)
     assert (table["accuracy"] == 1).all()
-    assert len(plot_pruning(table).axes[0].lines) == 3
+    figure = plot_pruning(table)
+    assert [line.get_label() for line in figure.axes[0].lines][3:] == ["chance", "ceiling"]
+    assert (table["chance"] < table["ceiling"]).all()
+    draw_apart(figure)
+    assert len(plot_pruning(table.assign(chance=np.nan, ceiling=np.nan)).axes[0].lines) == 3
     silent = prune(reactions(), 1.0)
     assert not silent.weight_recurrent.any()
     with pytest.raises(ModcogError, match=r"share: got 1\.5, must be from 0 to 1"):

@@ -58,7 +58,7 @@ def test_rotated_copies_are_alike_and_noise_is_as_its_null(measure: str) -> None
     assert (result.value == result.value.T).all(axis=None)
     assert (np.diag(result.value) == 1).all()
     figure = plot_likeness(result)
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a  1", "turned  2", "other  3"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a (1)", "turned (2)", "other (3)"]
     draw_apart(figure)
     long = {"n" * 60: states(own), "m" * 60: states(unrelated)}
     draw_apart(plot_likeness(likeness(long, measure=measure, n_shuffles=2)))

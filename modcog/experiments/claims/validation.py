@@ -313,7 +313,7 @@ def _figure(claim: Claim, groups: list[Runs]) -> Figure:
             axes.set_title(f"{runs.rules} rules, {runs.recipe} recipe:\n{title}")
         for axes in panels[len(claim.panels) :]:
             axes.set_axis_off()
-        claim.draw(panels[: len(claim.panels)], runs)
+        claim.draw(list(panels[: len(claim.panels)]), runs)
     return drawing
 
 
