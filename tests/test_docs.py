@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -25,6 +26,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
 RESULTS = ROOT / "docs/results"
 BRIEFLY = ROOT / "tests/briefly.py"
+WIDEST = 88
+"""Columns of code that the page has room for on a screen of 1280 pixels."""
+
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 GENERATED = re.compile(r"(\.\./)*(gallery/|reference/|commands\.md|controls\.md|flow\.png)")
 """Links to what is made while the site is built; ``test_site.py`` follows them there."""
@@ -104,6 +108,18 @@ def test_blocks_of_other_libraries_run(page: Path, packages: str, text: str, tmp
 def test_what_is_not_run_needs_a_cluster() -> None:
     left = [text for page in PAGES for info, _, text in blocks(page) if "notest" in marks(info)[1]]
     assert [text for text in left if "--dask" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: str(page.relative_to(ROOT)))  # the site has no README
+def test_code_fits_a_page_without_scrolling(page: Path) -> None:
+    assert [line for _, _, text in blocks(page) for line in text.splitlines() if len(line) > WIDEST] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
+def test_code_of_notebooks_fits_a_page_without_scrolling(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = [line.rstrip() for cell in cells if cell["cell_type"] == "code" for line in cell["source"]]
+    assert [line for line in lines if len(line) > WIDEST] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -38,6 +38,9 @@ from modcog.training.config import TrainConfig
 ROOT = Path(__file__).parents[1]
 BASES = modcog.collection("yang19")
 
+WIDEST = 88
+"""Columns of code that a page has room for on a screen of 1280 pixels."""
+
 
 @dataclass
 class Page(HTMLParser):
@@ -177,8 +180,8 @@ def test_a_task_page_has_its_periods_and_levels(base: str, site: dict[Path, Page
     for period in battery.tables.timings[0]:
         assert re.search(rf"\b{period}\s+\d", text)
     level = levels(battery)[base]
-    assert f"{level.decision_chance:.1%}" in text
-    assert f"{level.decision_ceiling:.1%}" in text
+    assert f"{100 * level.decision_chance:.1f} %" in text
+    assert f"{100 * level.decision_ceiling:.1f} %" in text
 
 
 def test_the_command_reference_has_every_command_and_option(
@@ -206,6 +209,20 @@ def test_the_page_of_controls_has_each_with_its_figures(site: dict[Path, Page], 
     for name in ("lm-rnn", "shuffled", "reciprocal", "small-world", "random", "dense"):
         assert re.search(rf"\n\s*{name}\s", text), name
     assert len(re.findall(r"\b5,376\b", text)) == 10  # all but the dense network have the synapses of the LM-RNN
+
+
+def test_the_reference_says_each_name_and_type_once(site: dict[Path, Page], folder: Path) -> None:
+    for path in (folder / "reference").glob("*.html"):
+        text = site[path].text
+        assert not re.search(r"<b><code>[^<]*,</code></b>", text), f"two names in one entry: {path.name}"
+        returned = re.findall(r"Returns:</span></p>\s*<ul>\s*<li[^>]*>\s*<b>", text)
+        assert not returned, f"a type as a name: {path.name}"
+        code = unescape(re.sub(r"<[^>]+>", "", "\n".join(re.findall(r"<pre.*?</pre>", text, re.DOTALL))))
+        assert [line for line in code.splitlines() if len(line) > WIDEST] == [], path.name
+
+
+def test_options_are_not_broken(site: dict[Path, Page], folder: Path) -> None:
+    assert '<code><span class="option">--jobs</span> N</code>' in site[folder / "scaling.html"].text
 
 
 def test_settings_are_told_field_by_field(site: dict[Path, Page], folder: Path) -> None:

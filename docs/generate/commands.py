@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from modcog.cli import COMMANDS, CONTEXT, load, program
@@ -28,7 +30,7 @@ def _section(title: str, anchor: str, command: click.Command) -> str:
     """Return the section of one command: its help, usage, arguments and options."""
     context = click.Context(command, info_name=title, **CONTEXT)
     rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
-    table = "".join(f"| `{usage}` | {_escaped(meaning)} |\n" for usage, meaning in rows)
+    table = "".join(f"| `{usage}` | {_marked(_escaped(meaning))} |\n" for usage, meaning in rows)
     text = _described(command.help or "")
     return f"## {title} {{#{anchor}}}\n\n{text}\n\n| argument | meaning |\n| --- | --- |\n{table}"
 
@@ -36,7 +38,12 @@ def _section(title: str, anchor: str, command: click.Command) -> str:
 def _described(text: str) -> str:
     """Return the help of a command, with blocks whose line breaks are kept (marked with a backspace) as code."""
     paragraphs = text.split("\n\n")
-    return "\n\n".join(_code(part) if part.startswith("\b\n") else part for part in paragraphs)
+    return "\n\n".join(_code(part) if part.startswith("\b\n") else _marked(part) for part in paragraphs)
+
+
+def _marked(text: str) -> str:
+    """Return a text in which options are code."""
+    return re.sub(r"(?<![\w`-])--[a-z]+(?:-[a-z]+)*", r"`\g<0>`", text)
 
 
 def _code(block: str) -> str:

@@ -17,8 +17,8 @@ hide: [toc]
 # Controls
 
 An LM-RNN differs from a dense network in many things at once. To find which of them counts, compare it with a network
-that shares all but one. Each mask below has {UNITS} units on a torus and a density of {DENSITY:.0%}, of which a sheet
-allows {_LM.density:.1%}; the table was measured on it (seed 0) by
+that shares all but one. Each mask below has {UNITS} units on a torus and a density of {100 * DENSITY:.0f} %, of which
+a sheet allows {100 * _LM.density:.1f} %; the table was measured on it (seed 0) by
 [`measure_graph`][modcog.models.graph.measure_graph].
 
 """
@@ -52,7 +52,7 @@ CONTROLS: dict[str, tuple[masks.Mask, str]] = {
     **{
         f"`small-world`, `rewired={share:g}`": (
             masks.small_world(UNITS, density=DENSITY, rewired=share),
-            f"differs in one thing: {share:.0%} of the connections between different units come from any unit.",
+            f"differs in one thing: {100 * share:.0f} % of the connections between different units come from any unit.",
         )
         for share in (0.01, 0.1, 1)
     },

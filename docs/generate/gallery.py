@@ -205,7 +205,7 @@ def _scores(row: modcog.Base) -> str:
     tasks, networks = variants(row.name), _references()
     found = {rules: levels(modcog.Battery(tasks, rules=rules)) for rules in RULES}
     head = (
-        "Decision accuracy of a player that sees no stimulus, of an [ideal observer](../scores.md#ceiling)"
+        "Decision accuracy of a player who sees no stimulus, of an [ideal observer](../scores.md#ceiling)"
         f"{', and of reference networks' if networks else ''}. For the published rules, only the first two.\n"
     )
     columns = ["task", "chance", "ceiling", *(network.name for network in networks), "published: chance", "ceiling"]
@@ -224,7 +224,7 @@ def _scores(row: modcog.Base) -> str:
 
 
 def _percent(*shares: float) -> list[str]:
-    return [f"{share:.1%}" for share in shares]
+    return [f"{100 * share:.1f} %" for share in shares]
 
 
 def _references() -> list[Reference]:

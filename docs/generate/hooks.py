@@ -25,6 +25,11 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^(```\w+) (?:brief|notest|\w+=\S+)$", re.MULTILINE)
+_CODE = re.compile(r"<code>([^<]*)</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
+_RETURNED = re.compile(
+    r"(Returns:</span></p>\s*<ul>\s*<li[^>]*>\s*)<b><code>(\w+)</code></b> \(\s*(<code>(?:<[^>]+>)*\2\b.*?</code>)\s*\)"
+)
 _PICTURE = re.compile(r'<p>(<img [^>]*\bsrc="([^"]+)"[^>]*>)</p>')
 
 
@@ -62,7 +67,12 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Link each picture that is a paragraph to itself, so that a phone can show it in full size."""
+    """Link each picture that is a paragraph to itself, so that a phone can show it in full size.
+
+    An option in code is not broken after its hyphens, and the type of what a function returns is said once.
+    """
+    html = _CODE.sub(lambda code: _OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html)
+    html = _RETURNED.sub(r"\1\3", html)
     return _PICTURE.sub(r'<p class="picture"><a href="\2">\1</a></p>', html)
 
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from griffe import Class, Docstring, Extension, Module
+from griffe import Attribute, Class, Docstring, Extension, Module
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _HEAD = "| field | meaning | default | type |\n| --- | --- | --- | --- |\n"
 
 
+_LONGEST = 1000
+"""Characters of a value that is shown."""
+
+
 class Fields(Extension):
-    """Append the table to the docstring of each model whose fields have descriptions."""
+    """Append the table to the docstring of each model whose fields have descriptions; leave out tables of values."""
+
+    def on_attribute_instance(self, *, attr: Attribute, **_: Any) -> None:
+        """Leave out a value that has no room: it is long, or has a text that cannot be broken."""
+        texts = re.findall(r"'[^']*'|\"[^\"]*\"", str(attr.value))
+        if len(str(attr.value)) > _LONGEST or any(len(text) > 60 for text in texts):
+            attr.value = None
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
         """Append the tables once the whole package has been read."""

@@ -28,7 +28,7 @@ PACKAGES = ("numpy", "gymnasium", "pydantic", "matplotlib", "neurogym", "torch")
 def doctor(as_json: bool) -> int:
     """Describe this installation, and test it in a few seconds.
 
-    The output belongs into reports of faults: versions, extras, devices and threads, and a short self-test, in which
+    The output belongs in bug reports: versions, extras, devices and threads, and a short self-test, in which
     every task is played in its environment and a small network is run by the compiled kernel. It contains no paths
     and no names. The exit code is 1 if a test fails.
 

@@ -84,7 +84,7 @@ class DataSet(Mapping[str, "Split"]):
 
         Raises:
             UnknownNameError: if a task is built on a user's own base task that is not known here.
-        ModcogError: if one is wrong.
+            ModcogError: if one is wrong.
         """
         return self.manifest.config
 
@@ -225,7 +225,7 @@ class Split:
 
         Examples:
             >>> dataset = data["train"].torch(rule_input=True)  # doctest: +SKIP
-            >>> loader = DataLoader(dataset, batch_size=64, shuffle=True, collate_fn=dataset.collate)  # doctest: +SKIP
+            >>> loader = DataLoader(dataset, 64, shuffle=True, collate_fn=dataset.collate)  # doctest: +SKIP
         """
         from modcog.data.torch import ExportedItems  # imports torch
 

@@ -55,7 +55,7 @@ class LiveDataset(IterableDataset[Any]):
         >>> live = LiveDataset(battery, batch_size=64, seq_len=350, seed=0)  # doctest: +SKIP
         >>> for observations, labels in live.loader(num_workers=2):  # doctest: +SKIP
         ...     ...
-        >>> state = live.state_dict()  # goes into a checkpoint; load_state_dict goes on from there  # doctest: +SKIP
+        >>> state = live.state_dict()  # for a checkpoint; load_state_dict goes on from there  # doctest: +SKIP
     """
 
     def __init__(

@@ -25,8 +25,10 @@ class Psychometric:
         threshold: x at which F is ½; with a lapse rate λ of 0, that of 75 % correct.
         slope: of ψ at the threshold, per unit of x.
         lapse: λ.
-        threshold_interval, slope_interval, lapse_interval: 95 % credible intervals; the slope's follows from that of
-            the function's width.
+        threshold_interval: 95 % credible interval.
+        slope_interval: the same; it follows from that of the function's width.
+        lapse_interval: the same.
+        result: of psignifit.
     """
 
     threshold: float

@@ -118,7 +118,8 @@ class Score(Measured):
 
     Attributes:
         figures: by measure (``MEASURES``).
-        n_tasks, n_trials: in the group.
+        n_tasks: number of tasks in the group.
+        n_trials: number of their trials.
     """
 
     figures: Mapping[str, Figure]

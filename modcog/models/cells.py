@@ -90,7 +90,7 @@ class RecurrentNetwork(nn.Module, ABC):
 class MaskedRNN(RecurrentNetwork):
     """Units with the connections of a mask, and a linear read-out.
 
-    h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + W_in x(t) + b + ξ(t)), logits(t) = W_out h(t) + b_out, with α = dt/τ
+    h(t) = (1 − α) h(t−1) + α φ((M ⊙ W) h(t−1) + V x(t) + b + ξ(t)), logits(t) = U h(t) + c, with α = dt/τ
     (Yang et al. 2019). Only the weights on the mask exist: ``weight_recurrent`` is (synapses,), in the order of the
     mask's rows.
 

@@ -162,8 +162,8 @@ def epoch_order(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[np
     """Draw the order in which an epoch goes through ``n`` items.
 
     Returns:
-        (n // batch_size, 3): for each minibatch the first item of its round, the one after the last, and the place of
-        the minibatch in its round.
+        An array (n // batch_size, 3) with, for each minibatch, the first item of its round, the one after the last, and
+        the place of the minibatch in its round.
     """
     batches = n // batch_size
     n_rounds = -(-batches // max(1, ROUND // batch_size))

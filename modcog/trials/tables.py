@@ -90,9 +90,12 @@ class Tables(Brief):
         groups: the tasks that are drawn together.
         group: index of a task's group.
         conditions: every column of ``trials.conditions``, in order.
-        decision_slot, timed_slot: index of the decision and of the timed period among the task's periods (−1: none).
+        decision_slot: index of the decision among the task's periods.
+        timed_slot: index of the timed period; −1: none.
         show_slot: (K, S) index of the period that shows the first, second … stimulus.
-        interval_sign, move_sign, sequence_sign: +1, −1 or 0; ``move_sign`` is 0 where an interval moves no target.
+        interval_sign: +1, −1 or 0.
+        move_sign: the same, but 0 where an interval moves no target.
+        sequence_sign: +1, −1 or 0.
         noise: mask of the channels that are noisy while a stimulus is visible.
         noise_at_stimulus: the ring that shows a stimulus is noisy, whatever ``noise`` says.
         bumps: (n, n) bump of strength 1 for each direction.

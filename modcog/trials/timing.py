@@ -57,7 +57,8 @@ class Function:
     then its trials follow from the seed only if it has a method ``seed``, as neurogym's random numbers have.
 
     Attributes:
-        task, slot: of the period.
+        task: index of the task.
+        slot: index of the period in it.
         name: of the period.
         call: the function.
         least: shortest duration under which the trial can be played, in ms.
@@ -97,7 +98,11 @@ class TimingTable(Brief):
     on and truncated at low + span; or, where ``count`` > 0, one of ``count`` values; or what a function returns.
 
     Attributes:
-        low, span, scale, count, start: (K, P).
+        low: (K, P).
+        span: (K, P).
+        scale: (K, P).
+        count: (K, P).
+        start: (K, P).
         mean: (K, P) ms; of a function, which nobody knows beforehand, one step.
         values: that ``start`` and ``count`` point into.
         functions: the periods whose durations functions return.
