@@ -18,6 +18,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 
+import modcog
 from modcog.analysis import dimensions, hidden_states, lesions, likeness, shift
 from modcog.analysis.states import open_both
 from modcog.colours import PALETTE
@@ -42,7 +43,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 SHARED: dict[str, Any] = {"hidden": 256, "batch_size": 64, "seeds": 3, "n_trials": 100}
 FEW_SHOT = {"tasks": "modcog132", "steps": 3_000, "warmup": 300, "eval_every": 3_000, "eval_trials": 5}
-CONTINUAL = {"tasks": "yang19", "steps": 300, "warmup": 30, "eval_every": 300, "eval_trials": 20}
+CONTINUAL = {"tasks": "yang19", "steps": 200, "warmup": 20, "eval_every": 200, "eval_trials": 20}
 N_TRIALS = 50
 """Trials of each task in the analyses."""
 
@@ -144,7 +145,8 @@ def analysed(name: str, seed: int, folder: Path) -> list[Row]:
 def compared(folders: dict[tuple[str, int], Path]) -> Iterator[Row]:
     """Yield how like each network is to those of its kind, and to others."""
     names = {f"{name}, seed {seed}": (name, seed) for name, seed in folders}
-    result = likeness({text: folders[key] for text, key in names.items()}, n_trials=N_TRIALS, n_shuffles=10)
+    tasks = list(modcog.collection("yang19"))
+    result = likeness({t: folders[key] for t, key in names.items()}, tasks=tasks, n_trials=N_TRIALS, n_shuffles=10)
     for text, (name, seed) in names.items():
         same = [other for other, (kind, _) in names.items() if kind == name and other != text]
         others = [other for other, (kind, _) in names.items() if kind != name]
@@ -259,7 +261,8 @@ after the correction for all differences of this page together (Holm 1979).
 {chr(10).join(part + chr(10) for part in tables(table))}
 Lesions: the *spread* is the standard deviation over tasks of the change in accuracy without a cluster of units (of the
 task variance), mean over clusters; without as many random units it is what any lesion of that size does. Geometry:
-linear CKA of mean states by condition, on the same trials; its null shuffles the directions of one network.
+linear CKA of mean states by condition, on the same trials of the 20 base tasks; its null shuffles the directions of
+one network.
 
 ```sh brief
 python tests/benchmarks/compare_networks.py runs/networks --jobs 2
