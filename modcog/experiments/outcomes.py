@@ -227,7 +227,7 @@ def pick_and_judge(cells: pd.DataFrame, arms: Sequence[str], other: str, column:
     table = cells.pivot(index="seed", columns="arm", values=column).sort_index()
     wanted = table[[*arms, other]]
     if len(wanted) < 4 or wanted.isna().any(axis=None):
-        raise ModcogError(f"the tables have {len(wanted)} seeds, must be at least 4, each with a run of every network")
+        raise ModcogError(f"there are {len(wanted)} seeds, must be at least 4, each with a run of every network")
     halves = wanted.iloc[::2], wanted.iloc[1::2]
     picked = tuple(str(half[list(arms)].mean().idxmax()) for half in halves)
     gaps = pd.concat([half[arm] - half[other] for half, arm in zip(halves[::-1], picked, strict=True)]).sort_index()

@@ -109,7 +109,7 @@ def test_a_search_comes_first_widens_and_its_rates_are_used(tiny: None, tmp_path
     }
     used = read_table(tmp_path / "C2-small" / RESULTS, ["recipe"]).groupby("arm")["learning_rate"].unique()
     assert {arm: list(rates) for arm, rates in used.items()} == {arm: [rate] for arm, rate in best.items()}
-    assert any("by decision accuracy after 1/4 of the updates" in text for text in verdict.settings[0].caveats)
+    assert any("by decision accuracy after 4 updates" in text for text in verdict.settings[0].caveats)
     assert plan("C2", "small", tmp_path, **options)[:2] == (0, 0)
 
 
