@@ -189,7 +189,11 @@ def test_unknown_names(tmp_path: Path) -> None:
     ("file", "content", "said"),
     [
         (RESULTS, b"", "results.csv.gz is damaged"),
-        (RESULTS, gzip.compress(b"a,b\n1,2\n", mtime=0), "results.csv.gz is damaged: it has no column recipe, cell, status"),
+        (
+            RESULTS,
+            gzip.compress(b"a,b\n1,2\n", mtime=0),
+            "results.csv.gz is damaged: it has no column recipe, cell, status",
+        ),
         (RESULTS, b"\xff\xfe\x00", "results.csv.gz is damaged"),
         (CURVES, gzip.compress(b'"', mtime=0), "curves.csv.gz is damaged"),
         (RESULTS, None, "has no finished run"),
