@@ -70,7 +70,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "dimensions": ("Geometry", "participation ratio of the states of all tasks"),
     "alike": ("Geometry", "CKA with networks of the same kind"),
     "others": ("Geometry", "CKA with networks of other kinds"),
-    "null": ("Geometry", "their null: 95 % quantile for shuffled directions"),
+    "shuffled": ("Geometry", "their null: 95 % quantile for shuffled directions"),
+    "learned": ("Continual", "accuracy on a stage right after it, no method"),
     "continual none": ("Continual", "accuracy on all stages at the end, no method"),
     "continual replay": ("Continual", "the same with replay"),
     "continual ewc": ("Continual", "the same with EWC"),
@@ -82,7 +83,7 @@ MEASURES: dict[str, tuple[str, str]] = {
 }
 """Group and name of each measure."""
 
-PLAIN = {"dimensions", "alike", "others", "null"}
+PLAIN = {"dimensions", "alike", "others", "shuffled"}
 """Measures that are no percentages."""
 
 Row = tuple[str, int, str, float]
@@ -117,6 +118,8 @@ def studied(name: str, out: Path, jobs: int) -> Iterator[Row]:
     for (method, seed), of in outcome.groupby(["method", "seed"]):
         matrix = of.pivot_table(index="stage", columns="group", values="accuracy", sort=False).sort_index().to_numpy()
         after = matrix[1:]
+        if method == "none":
+            yield name, int(seed), "learned", float(np.diag(after).mean())
         yield name, int(seed), f"continual {method}", float(after[-1].mean())
         yield name, int(seed), f"forgetting {method}", float((after[:-1].max(0) - after[-1])[:-1].mean())
 
@@ -152,7 +155,7 @@ def compared(folders: dict[tuple[str, int], Path]) -> Iterator[Row]:
         others = [other for other, (kind, _) in names.items() if kind != name]
         yield name, seed, "alike", float(result.value.loc[text, same].mean())
         yield name, seed, "others", float(result.value.loc[text, others].mean())
-        yield name, seed, "null", float(result.null.loc[text, others].mean())
+        yield name, seed, "shuffled", float(result.null.loc[text, others].mean())
 
 
 def measure(out: Path, jobs: int) -> pd.DataFrame:
@@ -188,8 +191,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(table: pd.DataFrame) -> Iterator[str]:
     """Yield a heading and a table for each group of measures."""
-    gaps = differences(table).set_index(["measure", "network"])
-    values = table.set_index(["measure", "network", "seed"])["value"]
+    gaps = differences(table).set_index(["measure", "network"]).sort_index()
+    values = table.set_index(["measure", "network", "seed"])["value"].sort_index()
     for group in dict.fromkeys(group for group, _ in MEASURES.values()):
         rows = [["measure", *NETWORKS]]
         for measure, (own, title) in MEASURES.items():
@@ -252,9 +255,13 @@ parameters of the dense network.
 **Numbers.** In composition, few-shot and shifted trials: percentages of the way from chance (0) to the ideal observer
 of those trials (100); otherwise decision accuracy. Mean over seeds and 95 % interval (Student's t; wide, with {seeds}
 seeds), not corrected for their number. A star: the difference from the dense network, paired by seed, has p < 0.05
-after the correction for all differences of this page together (Holm 1979).
+after the correction for all differences of this page together (Holm 1979). With {seeds} seeds only very even
+differences pass that, so that the lack of a star says little.
 
 {said(table)}
+
+Forgetting is to be read beside what was learned: a network that has learned less of a stage right after it has less of
+it to forget. It is negative where later stages helped.
 
 ![Every percentage, a dot for each seed]({FIGURE})
 
