@@ -68,6 +68,7 @@ def composition(
         UnknownNameError: for a task that does not exist.
     """
     model, battery = open_both(network, battery, trust)
+    trained = getattr(model, "trained", battery.tasks)  # a run may have trained some of its battery's tasks
     if tasks is None:
         bases = {parse(task).base for task in battery.tasks}
         tasks = [task for task in Battery().tasks if parse(task).base in bases]
@@ -80,7 +81,7 @@ def composition(
         spec, figure = parse(task), scores[task]["decision"]
         share = np.nan if figure.share is None else figure.share
         rows.append(
-            [task, spec.base, task.removeprefix(spec.base) or "plain", task not in battery.tasks, figure.value,
+            [task, spec.base, task.removeprefix(spec.base) or "plain", task not in trained, figure.value,
              *figure.interval, *known[task].ends("decision"), share]
         )  # fmt: skip
     return Composition(pd.DataFrame(rows, columns=COLUMNS))

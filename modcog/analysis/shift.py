@@ -147,7 +147,8 @@ def shift(
         battery: None: the one that the network was trained on.
         shifts: names in ``SHIFTS``; None: all. ``"dt"`` is for a ``MaskedRNN`` with α below 1, whose α changes with
             the time step; none makes α greater than 1.
-        tasks: some of the battery's tasks; None: all. Each shift is measured on those whose trials it changes.
+        tasks: some of the battery's tasks; None: all that the network was trained on. Each shift is measured on those
+            whose trials it changes.
         n_trials: number of trials of each task at each point.
         seed: seed of the trials.
         trust: allow a run to name its network as MODULE:NAME; see ``modcog.load_model``.
@@ -158,7 +159,7 @@ def shift(
             observer, or as ``modcog.evaluate``.
     """
     model, battery = open_both(network, battery, trust)
-    chosen = list(battery.tasks if tasks is None else tasks)
+    chosen = list(getattr(model, "trained", battery.tasks) if tasks is None else tasks)
     places = [battery.index(task) for task in chosen]
     rows: list[list[Any]] = []
     for name in SHIFTS if shifts is None else shifts:

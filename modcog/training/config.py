@@ -293,6 +293,11 @@ class TrainConfig(Brief, BaseModel):
         """Names of the tasks that the run trains."""
         return self.train_on or self.tasks
 
+    @property
+    def all_trained(self) -> tuple[str, ...]:
+        """Names of the tasks that the run has trained in the end, those of the runs that it descends from included."""
+        return tuple(dict.fromkeys(task for one in (*self.earlier, self) for task in one.trained))
+
     @cached_property
     def earlier(self) -> tuple[TrainConfig, ...]:
         """The runs that this one descends from, each of which starts from the one before."""

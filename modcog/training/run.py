@@ -227,7 +227,7 @@ def load_run(folder: str | Path, trust: bool = False) -> tuple[torch.nn.Module, 
         return checkpoint.read_progress(path)
 
     progress = checkpoint.read_latest(run.folder / CHECKPOINTS, read)
-    model.battery = battery  # type: ignore[assignment]
+    model.battery, model.trained = battery, config.all_trained  # type: ignore[assignment]
     return model.eval(), progress
 
 

@@ -8,6 +8,7 @@ import pytest
 from modcog import Battery, ModcogError, parse, split
 from modcog.analysis import composition, plot_composition
 from modcog.evaluation import levels
+from modcog.training import TrainConfig, train
 
 BASES = ("go", "dlygo", "dms")
 TASKS = [task for task in split(name="composition-2").training if parse(task).base in BASES]
@@ -54,3 +55,14 @@ def test_other_rule_inputs_and_base_tasks_are_refused() -> None:
         composition(Holder(), Battery(TASKS, rule_input=True))
     with pytest.raises(ModcogError, match="got 'dm1', whose base task the network was not trained on"):
         composition(Holder(), BATTERY, tasks=["go", "dm1"])
+
+
+def test_a_run_that_trained_some_of_its_tasks_holds_out_the_others(tmp_path) -> None:
+    small = {"tasks": [*TASKS, *HELD_OUT], "battery": {"rule_input": "compositional"}, "hidden": 8, "density": 0.3,
+             "steps": 1, "batch_size": 2, "eval_trials": 1}  # fmt: skip
+    first = train(TrainConfig(**small, train_on=TASKS, out=tmp_path / "first"), progress_bar=False)
+    table = composition(first.folder, n_trials=2).table
+    assert set(table.loc[table["held_out"], "task"]) == set(HELD_OUT)
+    more = TrainConfig(**small, train_on=HELD_OUT[:1], start=first.folder, out=tmp_path / "more")
+    table = composition(train(more, progress_bar=False).folder, n_trials=2).table
+    assert set(table.loc[table["held_out"], "task"]) == set(HELD_OUT[1:])

@@ -10,6 +10,7 @@ from modcog import Battery, ModcogError, UnknownNameError, evaluate, models
 from modcog.analysis import plot_shift, shift
 from modcog.analysis.shift import SHIFTS, change_dt
 from modcog.evaluation import levels
+from modcog.training import TrainConfig, train
 
 BATTERY = Battery(["go", "dlygo", "dlygointr", "goseql", "dm1", "dms", "dlydm1"])
 
@@ -103,3 +104,11 @@ def test_a_leaky_network_is_scored_at_other_time_steps() -> None:
     assert table[table["point"] == "× 0.5"].set_index("task")["accuracy"].to_dict() == pytest.approx(scores)
     assert max(scores.values()) > 0
     assert len(shift(network, BATTERY, tasks=["go"], n_trials=2).table) == 3
+
+
+def test_a_run_is_asked_for_the_tasks_that_it_trained(tmp_path) -> None:
+    config = TrainConfig(tasks=["go", "dlygo", "dlyanti"], train_on=["go", "dlygo"], hidden=8, density=0.3, steps=1,
+                         batch_size=2, eval_trials=1, out=tmp_path / "run")  # fmt: skip
+    folder = train(config, progress_bar=False).folder
+    assert set(shift(folder, shifts=["delay"], n_trials=2).table["task"]) == {"dlygo"}
+    assert set(shift(folder, shifts=["delay"], tasks=["dlyanti"], n_trials=2).table["task"]) == {"dlyanti"}

@@ -127,21 +127,22 @@ def studied(name: str, out: Path, jobs: int) -> Iterator[Row]:
 def analysed(name: str, seed: int, folder: Path) -> list[Row]:
     """Return what the analyses say of one network."""
     found: dict[str, float] = {}
-    table = shift(folder, shifts=["interval", "delay", "sequence", "noise"], n_trials=N_TRIALS, seed=seed).table
+    model, _ = open_both(folder, None, False)
+    shared = {"tasks": list(model.trained), "n_trials": N_TRIALS, "seed": seed}
+    table = shift(folder, shifts=["interval", "delay", "sequence", "noise"], **shared).table
     for kind, of in table.groupby("shift"):
         share = of.groupby("point", sort=False)["share"].mean()
         found |= {f"{kind} trained": share["trained"], str(kind): share.iloc[-1]}
-    model, _ = open_both(folder, None, False)
     rng = np.random.default_rng(seed)
     tenths = {str(k): rng.choice(256, 26, replace=False) for k in range(5)}
-    found["lesion"] = float(lesions(folder, groups=tenths, n_trials=N_TRIALS, seed=seed).change.to_numpy().mean())
-    clusters = lesions(folder, n_trials=N_TRIALS, seed=seed)
+    found["lesion"] = float(lesions(folder, groups=tenths, **shared).change.to_numpy().mean())
+    clusters = lesions(folder, **shared)
     sizes = clusters.table.groupby("group", sort=False)["units"].first().iloc[1:]
     as_many = {group: rng.choice(256, size, replace=False) for group, size in sizes.items()}
     found["lesion cluster"] = float(clusters.change.std(axis=1).mean())
-    random = lesions(folder, groups=as_many, n_trials=N_TRIALS, seed=seed).change
+    random = lesions(folder, groups=as_many, **shared).change
     found["lesion random"] = float(random.std(axis=1).mean())
-    found["dimensions"] = float(dimensions(hidden_states(model, n_trials=N_TRIALS, seed=seed))["all tasks"])
+    found["dimensions"] = float(dimensions(hidden_states(model, **shared))["all tasks"])
     return [(name, seed, measure, float(value)) for measure, value in found.items()]
 
 
@@ -266,10 +267,10 @@ it to forget. It is negative where later stages helped.
 ![Every percentage, a dot for each seed]({FIGURE})
 
 {chr(10).join(part + chr(10) for part in tables(table))}
-Lesions: the *spread* is the standard deviation over tasks of the change in accuracy without a cluster of units (of the
-task variance), mean over clusters; without as many random units it is what any lesion of that size does. Geometry:
-linear CKA of mean states by condition, on the same trials of the 20 base tasks; its null shuffles the directions of
-one network.
+Shifted trials, lesions and dimensions: of the tasks that were trained. Lesions: the *spread* is the standard deviation
+over tasks of the change in accuracy without a cluster of units (of the task variance), mean over clusters; without as
+many random units it is what any lesion of that size does. Geometry: linear CKA of mean states by condition, on the same
+trials of the 20 base tasks; its null shuffles the directions of one network.
 
 ```sh brief
 python tests/benchmarks/compare_networks.py runs/networks --jobs 2
