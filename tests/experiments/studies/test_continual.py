@@ -122,3 +122,13 @@ def test_wrong_values_are_refused_before_training(values: dict, says: str, tmp_p
 def test_an_unknown_study() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown study 'contnual' .nearest: 'continual'"):
         plan_study("contnual")
+
+
+def test_a_network_forgets_and_replay_of_earlier_tasks_keeps_them(tmp_path) -> None:
+    found = study(
+        "continual", tmp_path, seeds=1, n_trials=30, tasks=["go", "dm1"], arch="autapse", hidden=32, steps=100,
+        batch_size=32, eval_every=100, eval_trials=2, learning_rate=0.01, warmup=0, methods=["none", "replay"],
+        progress=False,
+    ).summary["forgetting"]  # fmt: skip
+    assert found["none"] > 0.3
+    assert found["replay"] == pytest.approx(0, abs=0.05)
