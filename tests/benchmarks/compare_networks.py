@@ -173,7 +173,7 @@ def text(measure: str, one: Estimate, sign: bool = False) -> str:
     """Return an estimate with its interval."""
     factor, form = (1.0, ".2f") if measure in PLAIN else (100.0, ".1f")
     mean, low, high = (f"{factor * value:{'+' if sign else ''}{form}}".replace("-", "−") for value in one[:3])
-    return f"{mean} [{low}, {high}]"
+    return f"{mean} [{low}, {high}]".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:

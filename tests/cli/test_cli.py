@@ -150,7 +150,7 @@ def test_every_command_has_a_summary_and_a_word_on_every_option(command) -> None
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("modcog s", ["show", "sample", "sweep"]),
+        ("modcog s", ["show", "sample", "sweep", "study"]),
         ("modcog lst --ver", ["--version"]),
         ("modcog sample --per", ["--per-task"]),
         ("modcog list --family ", ["go", "decision", "match"]),

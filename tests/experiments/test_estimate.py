@@ -39,5 +39,5 @@ def test_a_ratio_is_a_geometric_mean() -> None:
 
 def test_a_finding_reads_as_a_sentence() -> None:
     assert str(Finding("accuracy", Estimate(0.9, 0.75, 1.05, 3))) == "accuracy: 90.0 % [75.0, 100.0] (3 seeds)"
-    assert str(Finding("gap", Estimate(-0.1, -0.3, 0.1, 1), "points")) == "gap: -10.0 points [-30.0, 10.0] (1 seed)"
+    assert str(Finding("gap", Estimate(-0.1, -0.3, 0.1, 1), "points")) == "gap: −10.0 points [−30.0, 10.0] (1 seed)"
     assert str(Finding("trials", Estimate(0.5, 0.25, 1.0, 2), "ratio")) == "trials: 0.50 × [0.25, 1.00] (2 seeds)"
