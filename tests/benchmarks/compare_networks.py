@@ -57,25 +57,25 @@ MEASURES: dict[str, tuple[str, str]] = {
     "scratch 1000": ("Few-shot", "held out, 1,000 updates from scratch"),
     "kept": ("Few-shot", "tasks trained before, after the 1,000 updates"),
     "interval": ("Shifted", "interval tasks at 1,900 to 2,400 ms"),
-    "interval trained": ("Shifted", "the same tasks at trained intervals"),
-    "delay": ("Shifted", "fixed delays of 1,900 to 2,400 ms"),
-    "delay trained": ("Shifted", "the same tasks at trained delays"),
-    "sequence": ("Shifted", "sequences of 4 s"),
-    "sequence trained": ("Shifted", "the same tasks at trained lengths"),
-    "noise": ("Shifted", "noise × 4"),
-    "noise trained": ("Shifted", "the same tasks at trained noise"),
+    "interval trained": ("Shifted", "interval tasks at trained intervals"),
+    "delay": ("Shifted", "delayed tasks at 1,900 to 2,400 ms"),
+    "delay trained": ("Shifted", "delayed tasks at trained delays"),
+    "sequence": ("Shifted", "sequence tasks of 4 s"),
+    "sequence trained": ("Shifted", "sequence tasks of trained length"),
+    "noise": ("Shifted", "noisy tasks, noise × 4"),
+    "noise trained": ("Shifted", "noisy tasks, trained noise"),
     "lesion": ("Lesions", "change without a tenth of the units, mean over random tenths"),
     "lesion cluster": ("Lesions", "spread over tasks of the change without a cluster"),
-    "lesion random": ("Lesions", "the same without as many random units"),
+    "lesion random": ("Lesions", "spread of the change without as many random units"),
     "dimensions": ("Geometry", "participation ratio of the states of all tasks"),
     "alike": ("Geometry", "CKA with networks of the same kind"),
     "others": ("Geometry", "CKA with networks of other kinds"),
-    "shuffled": ("Geometry", "their null: 95 % quantile for shuffled directions"),
+    "shuffled": ("Geometry", "null of the CKA with other kinds, 95 % quantile"),
     "learned": ("Continual", "accuracy on a stage right after it, no method"),
     "continual none": ("Continual", "accuracy on all stages at the end, no method"),
-    "continual replay": ("Continual", "the same with replay"),
-    "continual ewc": ("Continual", "the same with EWC"),
-    "continual si": ("Continual", "the same with synaptic intelligence"),
+    "continual replay": ("Continual", "accuracy on all stages at the end, replay"),
+    "continual ewc": ("Continual", "accuracy on all stages at the end, EWC"),
+    "continual si": ("Continual", "accuracy on all stages at the end, synaptic intelligence"),
     "forgetting none": ("Continual", "forgetting, no method"),
     "forgetting replay": ("Continual", "forgetting with replay"),
     "forgetting ewc": ("Continual", "forgetting with EWC"),
@@ -211,9 +211,9 @@ def said(table: pd.DataFrame) -> str:
     first = next(iter(NETWORKS))
     lines = [f"Of {len(gaps)} differences from the {first} networks, {len(found)} are significant after correction:"]
     for row in found.itertuples():
-        _, title = MEASURES[row.measure]
+        title = ": ".join(MEASURES[row.measure])
         unit = "" if row.measure in PLAIN else " points"
-        lines.append(f"- {row.network}: {title}, {text(row.measure, row.gap, True)}{unit}, p = {row.p:.2g}")
+        lines.append(f"- {row.network}. {title}, {text(row.measure, row.gap, True)}{unit}, p = {row.p:.2g}")
     return "\n".join([lines[0], "", *lines[1:]])
 
 
