@@ -213,6 +213,12 @@ TRAIN: dict[str, st.SearchStrategy[Any]] = {
     "learning_rate": st.floats(1e-4, 1),
     "data": st.one_of(st.none(), st.just("nowhere")),
     "out": st.just("out"),
+    "train_on": st.one_of(st.none(), TASKS_SETTING),
+    "start": st.one_of(st.none(), st.just("nowhere"), ODD),
+    "trainable": st.one_of(st.sampled_from(["all", "rules"]), ODD),
+    "penalty": st.one_of(st.sampled_from(["none", "ewc", "si"]), ODD),
+    "replay": st.one_of(st.floats(0, 1), ODD),
+    "strength": st.one_of(st.floats(0, 10), ODD),
     **dict.fromkeys(
         ["steps", "seq_len", "optimizer", "schedule", "warmup", "weight_decay", "clip", "clip_absent",
          "decision_weight", "eval_every", "eval_early", "eval_trials", "target_accuracy", "target", "seed",
