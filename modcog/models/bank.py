@@ -108,12 +108,16 @@ class Bank:
 
     def _states(self, drive: Tensor) -> Tensor:
         """Return the states (R, T, B, N) for the input of each unit from outside, of the same shape."""
-        h, states, recurrent = torch.zeros_like(drive[:, 0]), [], self.weights[2].mT
+        h, states = torch.zeros_like(drive[:, 0]), []
         for now in drive.unbind(1):
-            rates = self.phi(torch.baddbmm(now, h, recurrent))
-            h = rates if self.alpha == 1 else torch.lerp(h, rates, self.alpha)
+            h = self._step(now, h)
             states.append(h)
         return torch.stack(states, 1)
+
+    def _step(self, drive: Tensor, h: Tensor) -> Tensor:
+        """Return the states (R, B, N) after a step, for the input of each unit from outside, of the same shape."""
+        rates = self.phi(torch.baddbmm(drive, h, self.weights[2].mT))
+        return rates if self.alpha == 1 else torch.lerp(h, rates, self.alpha)
 
     @torch.no_grad()
     def actions(self, x: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,16 +127,14 @@ class Bank:
             x: (S, T, B, C) observations.
             of: (R,) int64, those that each network gets.
         """
-        weight_in, bias, recurrent, weight_out, bias_out = self.weights
+        weight_in, bias, _, weight_out, bias_out = self.weights
         n_steps, n_trials = x.shape[1:3]
         h = x.new_zeros(len(of), n_trials, self.n)
         taken = torch.zeros(len(of), n_trials, n_steps, dtype=torch.int16, device=x.device)
         finite = torch.ones(len(of), dtype=torch.bool, device=x.device)
         with full_precision(self.device):
             for step in range(n_steps):
-                drive = torch.baddbmm(bias[:, None], x[:, step][of], weight_in.mT)
-                rates = self.phi(torch.baddbmm(drive, h, recurrent.mT))
-                h = rates if self.alpha == 1 else torch.lerp(h, rates, self.alpha)
+                h = self._step(torch.baddbmm(bias[:, None], x[:, step][of], weight_in.mT), h)
                 logits = torch.baddbmm(bias_out[:, None], h, weight_out.mT)
                 finite &= logits.isfinite().flatten(1).all(1)
                 taken[:, :, step] = logits.argmax(-1)

@@ -238,7 +238,18 @@ class MaskedRNN(RecurrentNetwork):
         return {**self.__dict__, "_kernels": {}}
 
 
-class GatedRNN(RecurrentNetwork):
+class LinearReadOut(RecurrentNetwork):
+    """A network whose logits are a linear layer of what it computes; a subclass makes ``read_out`` from its seed."""
+
+    read_out: nn.Linear
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.read_out.weight.dtype
+
+
+class GatedRNN(LinearReadOut):
     """torch's GRU (Cho et al. 2014) or LSTM (Hochreiter and Schmidhuber 1997) with a linear read-out.
 
     The interface is that of ``MaskedRNN``. The states are the hidden states; the LSTM's cells start at 0, also where
@@ -263,11 +274,6 @@ class GatedRNN(RecurrentNetwork):
             self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(n_inputs, hidden)
             self.read_out = nn.Linear(hidden, n_outputs)
         self.to(device)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.read_out.weight.dtype
 
     def _run(
         self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool

@@ -13,40 +13,31 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from modcog.errors import ModcogError
-from modcog.models.cells import RecurrentNetwork, seeded
+from modcog.models.cells import LinearReadOut, seeded
 from modcog.models.kernels.plain import PHI
 
 
-class _ReadOut(RecurrentNetwork):
-    """A network with a linear read-out of its states."""
+class _StepByStep(LinearReadOut):
+    """A network that is computed step by step, from a linear layer of the observations to one of the states."""
 
-    read_out: nn.Linear
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.read_out.weight.dtype
+    read_in: nn.Linear
 
     def _run(
         self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool
     ) -> tuple[Tensor, Tensor | None]:
         h, states = x.new_zeros(x.shape[1], self.hidden) if h0 is None else h0, []
-        for now in self._drive(x).unbind(0):
+        for now in self.read_in(x).unbind(0):
             h = self._step(now, h)
             states.append(h)
         whole = torch.stack(states)
         return self.read_out(whole), whole
 
     @abstractmethod
-    def _drive(self, x: Tensor) -> Tensor:
-        """Return the input of the units from observations (T, B, C)."""
-
-    @abstractmethod
     def _step(self, drive: Tensor, h: Tensor) -> Tensor:
-        """Return the state (B, N) after a step."""
+        """Return the state (B, N) after a step from a state (B, N), for an output of ``read_in`` (B, …)."""
 
 
-class LowRankRNN(_ReadOut):
+class LowRankRNN(_StepByStep):
     """Units whose recurrent matrix has a low rank.
 
     h(t) = (1 − α) h(t−1) + α φ(m nᵀ h(t−1) / N + W_in x(t) + b), with m and n of shape (N, rank) (Mastrogiuseppe and
@@ -90,15 +81,12 @@ class LowRankRNN(_ReadOut):
             self.m, self.n = nn.Parameter(directions.clone()), nn.Parameter(directions)
         self.to(device)
 
-    def _drive(self, x: Tensor) -> Tensor:
-        return self.read_in(x)
-
     def _step(self, drive: Tensor, h: Tensor) -> Tensor:
         rates = PHI[self.activation](drive + (h @ self.n) @ self.m.t() / self.hidden)
         return rates if self.alpha == 1 else torch.lerp(h, rates, self.alpha)
 
 
-class CoRNN(_ReadOut):
+class CoRNN(_StepByStep):
     """Coupled, driven and damped oscillators.
 
     Positions y and velocities z follow z(t) = z + Δt (tanh(W y + V z + U x(t) + b) − γ y − ε z) and
@@ -139,16 +127,13 @@ class CoRNN(_ReadOut):
             self.read_out = nn.Linear(hidden, n_outputs)
         self.to(device)
 
-    def _drive(self, x: Tensor) -> Tensor:
-        return self.read_in(x)
-
     def _step(self, drive: Tensor, h: Tensor) -> Tensor:
         y, z = h.chunk(2, -1)
         z = z + self.step * (torch.tanh(drive + self.coupling(h)) - self.frequency * y - self.damping * z)
         return torch.cat([y + self.step * z, z], -1)
 
 
-class StackedRNN(RecurrentNetwork):
+class StackedRNN(LinearReadOut):
     """A stack of blocks whose recurrence is linear in the state, so that all steps are computed by one scan.
 
     A block adds to its input u the gated output of its recurrence: u + GLU(GELU(recurrence(LayerNorm(u)))). The states
@@ -188,11 +173,6 @@ class StackedRNN(RecurrentNetwork):
             self.gates = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
             self.read_out = nn.Linear(width, n_outputs)
         self.to(device)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.read_out.weight.dtype
 
     def _run(
         self, x: Tensor, h0: Tensor | None, generator: Generator | None, return_states: bool

@@ -16,9 +16,9 @@ from modcog.seeds import Purpose, Seed
 from modcog.training import checkpoint
 from modcog.training.batches import held_out
 from modcog.training.config import TrainConfig
-from modcog.training.loop import MILESTONES, learning_rate, make_optimizer
-from modcog.training.metrics import summarize, write_metrics
-from modcog.training.record import Evaluation, Progress, Reached, Status
+from modcog.training.loop import make_optimizer, record_scores
+from modcog.training.metrics import write_metrics
+from modcog.training.record import Evaluation, Progress, Status
 from modcog.training.run import CHECKPOINTS, Run, build_model, write_run
 
 Actions = NDArray[np.int16]
@@ -63,12 +63,8 @@ def write_learned(learned: Learned) -> Run:
         seconds = learned.seconds * step / config.steps
         found = score(taken, trials, battery.n_actions)
         progress.step, progress.trials, progress.seconds, progress.loss = step, n, seconds, loss
-        for percent in MILESTONES:
-            if found.decision_accuracy * 100 >= percent:
-                progress.milestones.setdefault(str(percent), Reached(n, seconds))
-        rate, scores = learning_rate(config, step), summarize(found)
-        done = {"step": step, "trials": n, "seconds": seconds, "loss": loss}
-        records.append(Evaluation(**done, learning_rate=rate, **scores))  # type: ignore[arg-type]
+        evaluation, scores = record_scores(config, progress, found)
+        records.append(evaluation)
     write_metrics(config.out, records)
     if learned.diverged < 0:
         network = build_model(config, battery)
@@ -84,4 +80,4 @@ def write_learned(learned: Learned) -> Run:
             random = [checkpoint.random_states(torch.device("cpu"))]
         checkpoint.save(config.out / CHECKPOINTS, network, optimizer, random, progress)
     status: Status = "diverged" if learned.diverged >= 0 else "finished"
-    return write_run(config, status, progress, {"step": progress.step, **scores})
+    return write_run(config, status, progress, scores)

@@ -22,6 +22,7 @@ from torch.nn import functional
 from modcog.battery import Battery
 from modcog.errors import ModcogError, shown
 from modcog.evaluation.evaluate import evaluate_on
+from modcog.evaluation.scores import Scores
 from modcog.extras import require
 from modcog.models.cells import MaskedRNN
 from modcog.progress import ProgressBar
@@ -213,15 +214,9 @@ class _Loop:
         self._check_weights()
         evaluation = None
         if self.metrics:
-            scores, progress = evaluate_on(self._predict, self.held_out, self.battery.n_actions), self.progress
-            for percent in MILESTONES:
-                if scores.decision_accuracy * 100 >= percent:
-                    progress.milestones.setdefault(str(percent), Reached(progress.trials, progress.seconds))
-            rate, kept = learning_rate(self.config, progress.step), summarize(scores)
-            done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
-            evaluation = Evaluation(**done, learning_rate=rate, **kept)
+            scores = evaluate_on(self._predict, self.held_out, self.battery.n_actions)
+            evaluation, self.scores = record_scores(self.config, self.progress, scores)
             self.metrics.write(evaluation)
-            self.scores = {"step": progress.step, **kept}
         self.scores = self.fabric.broadcast(self.scores)
         self._save()
         if evaluation and self.on_evaluation:
@@ -288,6 +283,16 @@ class _Loop:
         if not self.fabric.is_global_zero:
             return Run(self.config.out, status, {"scores": self.scores, "progress": asdict(self.progress)})
         return write_run(self.config, status, self.progress, self.scores)
+
+
+def record_scores(config: TrainConfig, progress: Progress, scores: Scores) -> tuple[Evaluation, dict[str, Any]]:
+    """Note the milestones that scores reach in the progress, and return the evaluation and what ``run.json`` gets."""
+    for percent in MILESTONES:
+        if scores.decision_accuracy * 100 >= percent:
+            progress.milestones.setdefault(str(percent), Reached(progress.trials, progress.seconds))
+    rate, kept = learning_rate(config, progress.step), summarize(scores)
+    done = {name: getattr(progress, name) for name in ("step", "trials", "seconds", "loss")}
+    return Evaluation(**done, learning_rate=rate, **kept), {"step": progress.step, **kept}
 
 
 def loss(logits: Tensor, part: Microbatch) -> Tensor:

@@ -143,12 +143,12 @@ def log_axis(axes: Axes, values: pd.Series, label: str, factor: float = 1) -> No
     axes.set_xscale("log")
     ticks = sorted(values.unique())
     labels = [f"{factor * tick:.3g}" for tick in ticks]
-    told = len(ticks) - 1  # the last tick whose label is told, from the right
+    labelled = len(ticks) - 1  # the tick nearest on the right that keeps its label
     for k in range(len(ticks) - 2, -1, -1):
-        if np.log(ticks[told] / ticks[k]) < APART * np.log(ticks[-1] / ticks[0]):
+        if np.log(ticks[labelled] / ticks[k]) < APART * np.log(ticks[-1] / ticks[0]):
             labels[k] = ""
         else:
-            told = k
+            labelled = k
     axes.set_xticks(ticks, labels)
     axes.minorticks_off()
     axes.set_xlabel(label)
