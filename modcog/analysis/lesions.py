@@ -88,7 +88,7 @@ def prune(network: nn.Module, share: float, way: str = "random", seed: int = 0) 
     if way not in WAYS:
         raise unknown("way of pruning", way, WAYS)
     pruned = copy.deepcopy(network)
-    strength = pruned.weight_recurrent.detach().abs().cpu().numpy()
+    strength = pruned.effective_weights()[2].detach().abs().cpu().numpy()
     order = Seed.of(seed, Purpose.ANALYSIS).rng().permutation(strength.size)
     if way != "random":
         order = order[np.argsort(strength[order], kind="stable")]

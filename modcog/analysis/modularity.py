@@ -24,7 +24,7 @@ from modcog.battery import Battery
 from modcog.checks import check_count
 from modcog.colours import PALE, PALETTE, STYLE
 from modcog.errors import ModcogError
-from modcog.models.cells import GatedRNN, MaskedRNN, to_dense_state
+from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.seeds import Purpose, Seed
 from modcog.tables import Brief
 
@@ -123,12 +123,13 @@ def connections(network: nn.Module) -> Floats:
         ModcogError: for another network, or one whose units are at most connected to themselves.
     """
     if isinstance(network, MaskedRNN):
-        weight = to_dense_state(network)["weight_recurrent"].detach()[None]
+        mask, one_way = network.mask, np.zeros((network.hidden, network.hidden))
+        one_way[mask.targets(), mask.indices] = network.effective_weights()[2].detach().abs().cpu().numpy()
     elif isinstance(network, GatedRNN):
-        weight = network.recurrent.weight_hh_l0.detach().unflatten(0, (-1, network.hidden))  # type: ignore[operator]
+        gates = network.recurrent.weight_hh_l0.detach().unflatten(0, (-1, network.hidden))  # type: ignore[operator]
+        one_way = gates.abs().sum(0).double().cpu().numpy()
     else:
         raise ModcogError(f"network: got {type(network).__name__}, must be a reference network, to know its weights")
-    one_way = weight.abs().sum(0).double().cpu().numpy()
     np.fill_diagonal(one_way, 0)
     if not one_way.any():
         raise ModcogError("network: no two of its units are connected, so they form no communities")

@@ -7,6 +7,8 @@ import pytest
 import torch
 from masked_dense import masked_dense
 
+from modcog.analysis.lesions import prune
+from modcog.analysis.modularity import connections
 from modcog.errors import ModcogError
 from modcog.models import MaskedRNN, build
 
@@ -84,3 +86,15 @@ def test_the_graph_follows_the_density():
         build("dale", 3, 4, hidden=36, graph="random")
     with pytest.raises(ModcogError, match="graph"):
         build("dale", 3, 4, hidden=36, graph="dense", density=0.3)
+
+
+def test_analyses_see_the_weights_that_act():
+    net = build("dale", 3, 4, hidden=9, density=0.6)
+    with torch.no_grad():
+        net.weight_recurrent[:5] = -2.0  # rectified to 0, so these connections carry nothing
+    assert connections(net).max() < 2
+    expected = np.abs(columns(net))
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(connections(net), expected + expected.T, rtol=1e-6)
+    pruned = prune(net, 5 / net.mask.synapses, "weakest")
+    np.testing.assert_array_equal(columns(pruned), columns(net))
