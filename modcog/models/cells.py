@@ -22,6 +22,7 @@ from modcog.models.kernels import (
     full_precision,
     is_opaque,
 )
+from modcog.models.kernels.constant import fold_constant
 from modcog.models.masks import Mask
 from modcog.seeds import Purpose, Seed
 
@@ -181,6 +182,9 @@ class MaskedRNN(RecurrentNetwork):
                 logits, states = self._plain(x, h0, noise, *weights)
             else:
                 kernel = self._kernel_for(x)
+                if x.device.type == "cpu" and kernel.name != "rnn" and not x.requires_grad:  # a GPU would have to wait
+                    x, weight_in, bias = fold_constant(x, *weights[:2])
+                    weights = (weight_in, bias, *weights[2:])
                 return_states = return_states or self._full_gradient is not None
                 logits, states = MaskedRecurrence.apply(kernel, self._plain, return_states, x, h0, noise, *weights)  # type: ignore[no-untyped-call]
             if self._full_gradient is not None:

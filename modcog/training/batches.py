@@ -184,7 +184,10 @@ def pad_trials(trials: Trials, chosen: Places, config: TrainConfig) -> Minibatch
         step = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         source = step + np.repeat(trials.offsets[group], lengths)
         target = step * lanes + np.repeat(np.arange(lanes), lengths)
-        parts.append(_arrange(trials, source, target, (int(lengths.max()), lanes), config))
+        part = _arrange(trials, source, target, (int(lengths.max()), lanes), config)
+        if config.rule_places.width:  # it goes on in the padding, which does not count, so that networks find it constant
+            part.observations[:, np.arange(lanes)[:, None], _rule_channels(trials, group, config)] = 1
+        parts.append(part)
     return Minibatch(tuple(parts), len(order))
 
 
@@ -215,8 +218,13 @@ def _arrange(trials: Trials, source: Places, target: Places, shape: tuple[int, i
     observations = np.zeros((size, channels + config.rule_places.width), np.float32)
     observations[target, :channels] = trials.packed_observations[source]
     if config.rule_places.width:
-        observations[target[:, None], channels + config.rule_places.places[trials.task[trial]]] = 1
+        observations[target[:, None], _rule_channels(trials, trial, config)] = 1
     labels, weights = np.full(size, IGNORE, np.int64), np.zeros(size, np.float32)
     labels[target], weights[target] = trials.packed_labels[source], np.where(decision, config.decision_weight, 1)
     arrays = (observations.reshape(*shape, -1), labels.reshape(shape), weights.reshape(shape))
     return Microbatch(*map(torch.from_numpy, arrays))
+
+
+def _rule_channels(trials: Trials, chosen: Places, config: TrainConfig) -> Places:
+    """Return the channels that name the rule of the chosen trials, (B, k)."""
+    return trials.packed_observations.shape[1] + config.rule_places.places[trials.task[chosen]]

@@ -44,7 +44,10 @@ def test_parts_hold_every_chosen_trial_once_with_its_own_labels_and_weights(smal
     assert batch.weight == 7 * decision + (trials.lengths.sum() - decision)
     for part in batch.parts:
         padding = part.labels == IGNORE
-        assert not part.observations[padding].any()
+        channels = trials.packed_observations.shape[1] - config.rule_places.width
+        assert not part.observations[padding][:, :channels].any()
+        rule = part.observations[..., channels:]
+        assert torch.equal(rule, rule[:1].expand_as(rule))  # goes on in the padding
         assert not part.weights[padding].any()
         cue_is_off = part.observations[..., 0] == 0  # the decision, in the corrected rules
         assert torch.equal(part.weights[~padding], torch.where(cue_is_off, 7.0, 1.0)[~padding])

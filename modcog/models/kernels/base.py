@@ -55,7 +55,8 @@ class Kernel(ABC):
             x: observations (T, B, C), contiguous.
             h0: initial state (B, N); None: zeros.
             noise: (T, B, N), added to the input of the units; None: none.
-            weights: ``weight_in``, ``bias``, ``weight_recurrent``, ``weight_out`` and ``bias_out`` of the network.
+            weights: ``weight_in``, ``bias``, ``weight_recurrent``, ``weight_out`` and ``bias_out`` of the network; the
+                bias is (N,), or (B, N), one for each sequence.
             return_states: whether the states are asked for.
 
         Returns:

@@ -76,8 +76,13 @@ class CompiledKernel(Kernel):
         states[-1, :-1, n:, batch - (pieces - 1) * width :] = 0
         _fill(states[:, 0, :n], None if h0 is None else h0.t())
         rates = states[:, 1:] if self.alpha == 1 else self._pool.empty(x, pieces, steps, n, width)
+        of_lanes = bias if bias.ndim == 2 else None
         if noise is not None:
-            _fill(rates[:, :, :n], noise.transpose(1, 2))
+            _fill(rates[:, :, :n], (noise if of_lanes is None else noise + of_lanes).transpose(1, 2))
+        drive = _drive(x, width, None if noise is None else rates)
+        if of_lanes is not None:
+            bias = bias.new_zeros(n)
+            drive = drive if noise is not None else _constant_drive(of_lanes, pieces, width)
         logits = x.new_zeros(pieces, steps, actions, width)
         starts = range(0, batch, width)
         jobs = [{"piece": k, "x": x[:, start:], "columns": min(width, batch - start)} for k, start in enumerate(starts)]
@@ -86,7 +91,7 @@ class CompiledKernel(Kernel):
             weight=torch.cat([weight, weight_in.flatten(), bias]).index_select(0, wires.order),
             indptr=wires.rows[0], indices=wires.rows[1], read_out=weight_out.contiguous(), steps=steps, units=n,
             actions=actions, alpha=float(self.alpha), size=states.stride(1), rate_size=rates.stride(1),
-            channels=channels, **_drive(x, width, None if noise is None else rates),
+            channels=channels, **drive,
         ))  # fmt: skip
         whole = _joined(logits, batch).add_(bias_out)
         return whole, _joined(states[:, 1:, :n], batch) if return_states else None, (states, rates)
@@ -99,7 +104,7 @@ class CompiledKernel(Kernel):
         grad_logits: Tensor | None,
         grad_states: Tensor | None,
     ) -> list[Tensor | None]:
-        (states, rates), (x, _, _, weight_in, _, weight, weight_out, _) = kept, inputs
+        (states, rates), (x, _, _, weight_in, bias, weight, weight_out, _) = kept, inputs
         need_x, need_h0, need_noise, need_in, need_bias, need_weight, need_out, need_bias_out = needed
         (steps, batch, channels), n, actions = x.shape, self.mask.n, len(weight_out)
         pieces, _, _, width = states.shape
@@ -137,6 +142,8 @@ class CompiledKernel(Kernel):
         if need_in or need_bias:
             of_inputs = self._correlate_all(later, grad, states[:, :-1, n:], n, channels + 1)
             found[3], found[4] = of_inputs[:, :-1], of_inputs[:, -1]
+        if need_bias and bias.ndim == 2:
+            found[4] = _joined(grad[:, :-1, :n].sum(1, keepdim=True), batch)[0].contiguous()
         if need_weight:
             found[5] = self._correlate(later, grad, states[:, :-1], wires, channels + 1)
         run_jobs(later)
@@ -281,6 +288,13 @@ def _drive(like: Tensor, width: int, drive: Tensor | None) -> dict[str, Any]:
     if drive is None:
         return {"drive": like.new_zeros(1, width), "drive_size": 0, "drive_pitch": 0}
     return {"drive": drive, "drive_size": drive.stride(1), "drive_pitch": width}
+
+
+def _constant_drive(drive: Tensor, pieces: int, width: int) -> dict[str, Any]:
+    """Return the arguments of a drive (B, N) that is the same at every step."""
+    rows = drive.new_empty(pieces, drive.shape[1], width)
+    _fill(rows, drive.t())
+    return {"drive": rows, "drive_size": 0, "drive_pitch": width}
 
 
 def _split(batch: int, threads: int) -> tuple[int, int]:

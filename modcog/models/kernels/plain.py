@@ -64,7 +64,7 @@ class PlainNetwork:
     def __call__(self, x: Tensor, h0: Tensor | None, noise: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (T, B, A) and states (T, B, N); the arguments are those of ``MaskedRecurrence``."""
         weight_in, bias, weight, weight_out, bias_out = weights
-        drive = functional.linear(x, weight_in, bias)
+        drive = functional.linear(x, weight_in) + bias
         drive = drive if noise is None else drive + noise
         add_up = self._product(weight)
         h, states = x.new_zeros(x.shape[1], self.mask.n) if h0 is None else h0, []

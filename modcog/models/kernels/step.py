@@ -102,7 +102,7 @@ class StepKernel(Kernel):
         grad_states: Tensor | None,
     ) -> list[Tensor | None]:
         states, rates = kept
-        x, _, _, weight_in, _, weight, weight_out, _ = inputs
+        x, _, _, weight_in, bias, weight, weight_out, _ = inputs
         need_x, need_h0, need_noise, need_in, need_bias, need_weight, need_out, need_bias_out = needed
         found: list[Tensor | None] = [None] * len(needed)
         before, after = states[:-1], states[1:]
@@ -139,7 +139,7 @@ class StepKernel(Kernel):
         if need_in:
             found[3] = _correlation(x, delta).t()
         if need_bias:
-            found[4] = delta.sum((0, 1))
+            found[4] = delta.sum((0, 1) if bias.ndim == 1 else 0)
         if need_weight:
             found[5] = self.weight_gradient(delta, before)
         return found
@@ -152,17 +152,17 @@ class StepKernel(Kernel):
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None, *, out: Tensor) -> Tensor:
-    """Write x (T, B, C) · weight (N, C)ᵀ + bias (N,) into ``out`` (T, B, N), for either memory layout."""
+    """Write x (T, B, C) · weight (N, C)ᵀ + bias (N,) or (B, N) into ``out`` (T, B, N), for either memory layout."""
     if x.is_contiguous() and out.is_contiguous():
         flat = out.flatten(0, 1)
-        if bias is None:
-            torch.mm(x.flatten(0, 1), weight.t(), out=flat)
-        else:
+        if bias is not None and bias.ndim == 1:
             torch.addmm(bias, x.flatten(0, 1), weight.t(), out=flat)
+            return out
+        torch.mm(x.flatten(0, 1), weight.t(), out=flat)
     else:
         torch.bmm(weight.expand(len(x), *weight.shape), x.transpose(1, 2), out=out.transpose(1, 2))
-        if bias is not None:
-            out += bias
+    if bias is not None:
+        out += bias
     return out
 
 
