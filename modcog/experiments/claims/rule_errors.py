@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from modcog.colours import PALETTE
 from modcog.experiments.claims.claim import Runs, show
@@ -114,6 +113,7 @@ def draw_rules(axes: Axes, table: pd.DataFrame) -> None:
         axes.errorbar(lead, place, xerr=np.where(np.isfinite(ends), ends, 0), fmt="o", color=colour, label=rules)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(np.arange(len(table))[::-1], [f"{row.errors} ({row.tasks} tasks)" for row in table.itertuples()])
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(frameon=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", "−"))
+    axes.set_xlabel("lead at the end, percentage points; 95 % over seeds")
+    axes.legend(frameon=False, title="rules")
     light_frame(axes)
