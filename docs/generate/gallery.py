@@ -213,7 +213,7 @@ def _scores(row: modcog.Base) -> str:
         [
             task,
             *_percent(found["corrected"][task].decision_chance, found["corrected"][task].decision_ceiling),
-            *_percent(*(network.scores[task][0] for network in networks)),
+            *(_percent(network.scores[task][0])[0] if task in network.scores else "–" for network in networks),
             *_percent(found["published"][task].decision_chance, found["published"][task].decision_ceiling),
         ]
         for task in tasks
@@ -228,16 +228,21 @@ def _percent(*shares: float) -> list[str]:
 
 
 def _references() -> list[Reference]:
-    """Return the stored networks that were trained on all tasks."""
-    return [network for network in stored() if set(network.scores) == set(modcog.TASKS)]
+    """Return each stored network once, as it was trained on the most tasks."""
+    found: dict[str, Reference] = {}
+    for network in sorted(stored(), key=lambda one: len(one.scores)):
+        found[network.name] = network
+    return list(found.values())
 
 
 def _trained(network: Reference) -> str:
     """Return a sentence on the training of a reference network, equal for networks that share a protocol."""
     settings = network.settings
     return (
-        f"The reference networks learned all {len(modcog.TASKS)} tasks together, in {settings['steps']:,} updates of "
-        f"{settings['batch_size']} trials; means of {len(network.seeds)} seeds, {network.n_trials} trials of each task."
+        "The reference networks, of the [leaderboard](../leaderboard.md), learned "
+        f"{len(network.scores)} tasks together, "
+        f"in {settings['steps']:,} updates of {settings['batch_size']} trials; means of {len(network.seeds)} seeds, "
+        f"{network.n_trials} trials of each task."
     )
 
 

@@ -16,6 +16,7 @@ import controls
 import flow
 import gallery
 import glossary
+import leaderboard
 import notebook
 import reference
 from mkdocs.config.defaults import MkDocsConfig
@@ -52,6 +53,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         **card.pages(),
         **controls.pages(),
         **flow.pages(),
+        **leaderboard.pages(),
         **notebook.pages(),
         **reference.pages(),
         **gallery.pages(drawn=config.extra["pictures"]),
@@ -62,7 +64,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Remove the marks of code blocks that are meant for the tests, and link terms to the glossary."""
+    """Fill in the leaderboard, remove the marks of code blocks for the tests, and link terms to the glossary."""
+    if leaderboard.MARK in markdown:
+        markdown = leaderboard.filled(markdown)
     return glossary.linked(_FENCE.sub(r"\1", markdown), page.file.src_uri)
 
 

@@ -185,7 +185,7 @@ def pad_trials(trials: Trials, chosen: Places, config: TrainConfig) -> Minibatch
         source = step + np.repeat(trials.offsets[group], lengths)
         target = step * lanes + np.repeat(np.arange(lanes), lengths)
         part = _arrange(trials, source, target, (int(lengths.max()), lanes), config)
-        if config.rule_places.width:  # it goes on in the padding, which does not count, so that networks find it constant
+        if config.rule_places.width:  # it goes on in the padding, which does not count, and is constant for networks
             part.observations[:, np.arange(lanes)[:, None], _rule_channels(trials, group, config)] = 1
         parts.append(part)
     return Minibatch(tuple(parts), len(order))

@@ -13,11 +13,12 @@ from modcog.battery import Battery
 from modcog.errors import ModcogError
 from modcog.evaluation import MEASURES, STRATEGIES, Level, levels
 from modcog.evaluation.ceilings import SMALLEST_RANGE
+from modcog.experiments.benchmark.costs import cost, curve
 from modcog.experiments.benchmark.references import comparable, stored
-from modcog.experiments.benchmark.report import Cost, Interval, NetworkResult, Point, Reached, Report, Row, Scores
+from modcog.experiments.benchmark.report import Interval, NetworkResult, Report, Row, Scores
 from modcog.experiments.estimate import Estimate
 from modcog.experiments.sweeps.grid import collection_name
-from modcog.experiments.sweeps.results import THRESHOLDS, Record, results
+from modcog.experiments.sweeps.results import Record, results
 
 
 def assemble(
@@ -135,28 +136,3 @@ def report_rows(
 def mean_levels(levels: Sequence[Level]) -> dict[str, float]:
     """Return the mean decision accuracy of each strategy over some tasks."""
     return {name: float(np.mean([level.values[name]["decision"] for level in levels])) for name in STRATEGIES}
-
-
-def cost(records: Sequence[Record]) -> Cost:
-    """Return the costs of a network from the records of its seeds."""
-    progress = [record["progress"] for record in records if "progress" in record]
-    figures = [{**record.get("network", {}), **record.get("progress", {})} for record in records]
-    names = [name for name in Cost.model_fields if name != "reached"]
-    means = pd.DataFrame(figures, columns=names, dtype=float).mean(skipna=False)  # unknown unless all are known
-    reached = {}
-    for percent in THRESHOLDS:
-        trials = [done["milestones"][percent]["trials"] for done in progress if percent in done["milestones"]]
-        if trials:
-            reached[percent] = Reached(trials=float(np.mean(trials)), seeds=len(trials), of=len(progress))
-    return Cost(**means.dropna().to_dict(), reached=reached)
-
-
-def curve(records: Sequence[Record]) -> tuple[Point, ...]:
-    """Return the learning curve over seeds, at the numbers of trials where all of them were evaluated."""
-    curves = [record["curve"] for record in records if record.get("curve")]
-    seeds = [{point["trials"]: point["decision_accuracy"] for point in points} for points in curves]
-    table = pd.DataFrame(seeds).dropna(axis=1)
-    return tuple(
-        Point(trials=trials, mean=accuracy.mean(), low=accuracy.min(), high=accuracy.max())
-        for trials, accuracy in table.items()
-    )

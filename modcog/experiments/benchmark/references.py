@@ -1,25 +1,53 @@
-"""The reference networks whose results are stored with the package, and which of them a report can show."""
+"""Reference networks, taken from the leaderboard, and which of them a report can show."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modcog.battery import Battery
+from modcog.experiments.benchmark.costs import cost, curve
+from modcog.experiments.benchmark.entries import Entry, stored_entries
+from modcog.experiments.benchmark.protocol import PROTOCOLS, UNITS, find_protocol
 from modcog.experiments.benchmark.report import Reference
 from modcog.training.config import TrainConfig
 
-STORED = Path(__file__).with_name("references.json")
-"""Results of the reference networks, written by ``tests/benchmarks/store_references.py``."""
+REFERENCES = ("dense", "lm-rnn", "random", "autapse", "gru")
+"""Architectures of the leaderboard's networks of ``UNITS`` units that reports show."""
 
 
 @lru_cache(maxsize=1)
-def stored(path: Path = STORED) -> tuple[Reference, ...]:
-    """Return the reference networks that are stored in a file, by default in that of the package."""
-    return tuple(map(Reference.model_validate, json.loads(path.read_text(encoding="utf-8"))))
+def stored() -> tuple[Reference, ...]:
+    """Return the networks of the leaderboard that reports show, under the corrected rules."""
+    chosen = {
+        (entry.protocol, entry.settings["arch"]): entry
+        for entry in stored_entries().values()
+        if entry.settings["hidden"] == UNITS and PROTOCOLS[entry.protocol].rules == "corrected"
+    }
+    order = [(protocol, arch) for protocol in PROTOCOLS for arch in REFERENCES]
+    return tuple(reference(chosen[key]) for key in order if key in chosen)
+
+
+def reference(entry: Entry) -> Reference:
+    """Return what a report shows of an entry: means over its seeds."""
+    records, protocol = entry.records(), find_protocol(entry.protocol)
+
+    def mean(task: str, kind: str) -> float:
+        return float(np.mean([getattr(run.scores[task], kind) for run in entry.runs]))
+
+    return Reference(
+        name=entry.name,
+        settings=entry.settings,
+        seeds=tuple(run.seed for run in entry.runs),
+        n_trials=protocol.n_trials,
+        score_seed=protocol.score_seed,
+        scores={task: (mean(task, "decision"), mean(task, "trial")) for task in protocol.battery.tasks},
+        cost=cost(records),
+        curve=curve(records),
+    )
 
 
 def comparable(

@@ -108,7 +108,9 @@ class Reference(ReportModel):
     scores: Scores
     cost: Cost
     curve: tuple[Point, ...] = Field(description="Empty in a report on other tasks than it was trained on.")
-    differs: tuple[str, ...] = Field((), description="Differences in training and scoring from the reported network.")
+    differs: tuple[str, ...] = Field(
+        default=(), description="Differences in training and scoring from the reported network."
+    )
 
 
 class Report(ReportModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from modcog.errors import ModcogError
@@ -68,9 +70,13 @@ def _tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.Series]
 
 
 def _beyond(tried: dict[str, pd.Series]) -> dict[str, float]:
-    found = {}
-    for arm, scores in tried.items():
-        best = float(scores.idxmax())
-        if best in (scores.index[0], scores.index[-1]):
-            found[arm] = best / 2 if best == scores.index[0] else best * 2
-    return found
+    found = {arm: rate_beyond(scores.to_dict()) for arm, scores in tried.items()}
+    return {arm: rate for arm, rate in found.items() if rate is not None}
+
+
+def rate_beyond(scores: Mapping[float, float]) -> float | None:
+    """Return half or twice the best rate of those tried, if it is the lowest or the highest; else None."""
+    best = max(scores, key=scores.__getitem__)
+    if best == min(scores):
+        return best / 2
+    return 2 * best if best == max(scores) else None

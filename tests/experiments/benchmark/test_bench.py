@@ -110,7 +110,7 @@ def test_a_network_that_always_fails_is_one_line(folder: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Missing argument 'NETWORK'"),
+        (["--tasks", "go"], "--tasks: has no effect, since no NETWORK is named"),
         (["lm-rnn", "--seeds", "0"], "seeds: got 0"),
         (["lm-rnn", "--tasks", "goo"], "nearest: 'go'"),
         (["lm-rnn", "--preset", "quik"], "nearest: 'quick'"),

@@ -1,74 +1,44 @@
-"""Reference networks: stored from cells that were run, and shown where they can be compared."""
+"""Reference networks: taken from the leaderboard, and shown where they can be compared."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 
 from modcog import Battery
 from modcog.battery import BatteryConfig
-from modcog.errors import ModcogError
 from modcog.experiments.benchmark import Reference, stored
-from modcog.experiments.benchmark.references import comparable
-from modcog.experiments.sweeps import Grid, results
-from modcog.experiments.sweeps.records import read_result
-from modcog.models import configure
+from modcog.experiments.benchmark.entries import stored_entries
+from modcog.experiments.benchmark.protocol import PROTOCOLS
+from modcog.experiments.benchmark.references import REFERENCES, comparable
+from modcog.experiments.benchmark.report import Cost, Point, Reached
 from modcog.training.config import TrainConfig
-from tests.benchmarks.store_references import GRIDS, store
 
-SETTINGS = {
-    "tasks": ["go", "dm1", "dms"], "hidden": 6, "steps": 2, "batch_size": 4, "eval_every": 1, "eval_trials": 2,
-    "warmup": 1, "density": 0.5,
-}  # fmt: skip
-GRID = Grid(settings=SETTINGS, arms=({"arch": "lm-rnn"}, {"arch": "random"}), axes={"seed": [0, 1]}, n_trials=6)
+ARMS = (("lm-rnn 50 % 6", "lm-rnn"), ("random 50 % 6", "random"))
 
 
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the two seeds of the first arm and one of the second, trained because they are missing."""
-    folder = tmp_path_factory.mktemp("references")
-    for grid in (part(GRID.arms[:1], [0, 1]), part(GRID.arms[1:], [0])):
-        assert store([folder], grids=[grid], path=folder / "part.json", train=True, progress=False) == []
-    return folder
+def reference(name: str, arch: str) -> Reference:
+    """Return a network that was trained on three tasks."""
+    scores = {task: (0.5, 0.25) for task in ("go", "dm1", "dms")}
+    settings = {
+        "arch": arch, "tasks": list(scores), "hidden": 6, "density": 0.5, "steps": 2, "batch_size": 4,
+        "layout": "trials",
+    }  # fmt: skip
+    points = tuple(Point(trials=trials, mean=0.4, low=0.3, high=0.5) for trials in (0, 4, 8))
+    return Reference(
+        name=name, settings=settings, seeds=(0, 1), n_trials=6, score_seed=1_000, scores=scores, curve=points,
+        cost=Cost(reached={"50": Reached(trials=4, seeds=1, of=2)}),
+    )  # fmt: skip
 
 
-def part(arms, seeds) -> Grid:
-    return Grid.of({**GRID.model_dump(), "arms": arms, "axes": {"seed": seeds}})
-
-
-@pytest.fixture(scope="module")
-def found(cells: Path) -> tuple[Reference, ...]:
-    store([cells], grids=[GRID], path=cells / "found.json")
-    return stored(cells / "found.json")
+@pytest.fixture
+def found() -> tuple[Reference, ...]:
+    return tuple(reference(*arm) for arm in ARMS)
 
 
 def shown(found, tasks=("go", "dm1", "dms"), settings=None, n_trials=6, score_seed=1_000, **battery):
     made = Battery(tasks, **{"rule_input": True, **battery})
     return comparable(found, made, settings or {}, n_trials, score_seed)
-
-
-def test_what_is_stored_are_the_means_over_the_seeds_that_are_there(cells: Path, found) -> None:
-    local, scattered = found
-    assert (local.name, local.seeds, scattered.seeds) == ("lm-rnn 50 % 6", (0, 1), (0,))
-    records = [read_result(folder) for folder in sorted(cells.glob("lm-rnn-*"))]
-    table = results(records)
-    for task, (decision, trial) in local.scores.items():
-        rows = table[table["task"] == task]
-        assert decision == pytest.approx(rows["decision_accuracy"].mean(), abs=1e-4)
-        assert trial == pytest.approx(rows["trial_accuracy"].mean(), abs=1e-4)
-    assert local.cost.synapses == table["synapses"].mean()
-    assert [point.trials for point in local.curve] == [0, 4, 8]
-    assert (local.n_trials, local.score_seed) == (6, 1_000)
-
-
-def test_missing_cells_are_named_and_looked_for_in_every_folder(cells: Path, tmp_path: Path) -> None:
-    missing = store([cells], grids=[GRID], path=tmp_path / "one.json")
-    assert [name.rsplit("-", 1)[0] for name in missing] == ["random-h6-d0.5-go+dm1+dms-s1"]
-    assert store([tmp_path / "none", cells], grids=[GRID], path=tmp_path / "two.json") == missing
-    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
-    with pytest.raises(ModcogError, match="no finished cell of a reference network"):
-        store([tmp_path], grids=[GRID], path=tmp_path / "none.json")
 
 
 def test_a_reference_stands_beside_its_own_tasks(found) -> None:
@@ -109,20 +79,18 @@ def test_of_several_results_those_on_the_nearest_tasks_are_shown(found) -> None:
         assert [len(column.seeds) for column in shown(known, tasks=("dms",))[0]] == [2]
 
 
-def test_the_reference_networks_can_be_built() -> None:
-    for grid in GRIDS:
-        for cell in grid.cells("runs"):
-            density = {} if cell.config.density is None else {"density": cell.config.density}
-            configure(cell.config.arch, hidden=cell.config.hidden, **density, **cell.config.model)
-
-
-def test_the_stored_references_are_those_of_the_grids_under_the_default_battery() -> None:
-    cells = {(cell.config.arch, cell.config.tasks): cell for grid in GRIDS for cell in grid.cells("runs")}
-    assert stored()
-    for one in stored():
-        cell = cells[one.settings["arch"], tuple(one.scores)]
-        assert one.settings["steps"] == cell.config.steps
-        default = BatteryConfig(tasks=tuple(one.scores), rule_input=True)
-        assert TrainConfig.of(**one.settings).battery_settings() == default
-        assert all(0 <= value <= 1 for scores in one.scores.values() for value in scores)
-        assert one.curve[-1].trials == one.cost.trials
+def test_the_stored_references_are_means_over_the_seeds_of_entries() -> None:
+    by_name = {(one.name, len(one.scores)): one for one in stored()}
+    assert {one.settings["arch"] for one in stored()} <= set(REFERENCES)
+    assert len(by_name) == len(stored()) > 0
+    for entry in stored_entries().values():
+        tasks = PROTOCOLS[entry.protocol].battery.tasks
+        one = by_name.get((entry.name, len(tasks)))
+        if one is None or PROTOCOLS[entry.protocol].rules != "corrected":
+            continue
+        for task in tasks:
+            means = [np.mean([getattr(run.scores[task], kind) for run in entry.runs]) for kind in ("decision", "trial")]
+            assert one.scores[task] == pytest.approx(means)
+        assert one.curve[-1].trials == one.cost.trials == PROTOCOLS[entry.protocol].trials
+        assert one.curve[-1].mean == pytest.approx(np.mean([run.curve[-1][1] for run in entry.runs]))
+        assert TrainConfig.of(**one.settings).battery_settings() == BatteryConfig(tasks=tasks, rule_input=True)
