@@ -181,7 +181,7 @@ def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
 
 
 def restricted_ratio(ones: pd.DataFrame, others: pd.DataFrame, column: str) -> Estimate:
-    """Return the ratio of restricted trials to an accuracy, a geometric mean over pairs.
+    """Return the ratio of restricted trials to an accuracy, a geometric mean over pairs, with the seed as index.
 
     A run that ends before it gets there counts with all its trials, τ. So this estimates the ratio of min(trials, τ),
     which every run has, and the interval is one for that: it says nothing about what a run would have needed beyond τ.
@@ -201,34 +201,31 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-class Picked(NamedTuple):
-    """The best of some arms, picked on one half of the seeds and judged on the other, both ways.
-
-    Attributes:
-        picked: the arm picked on the first half, and the one picked on the second.
-        gaps: (seed → gap) of the arm that the other half picked to the arm it is judged against.
-        estimate: of their mean.
-    """
-
-    picked: tuple[str, str]
-    gaps: pd.Series
-    estimate: Estimate
-
-
-def pick_and_judge(cells: pd.DataFrame, arms: Sequence[str], other: str, column: str = "at_end") -> Picked:
-    """Pick the arm with the highest ``column`` on half of the seeds, and judge it on the other half, both ways.
+def pick_by_half(cells: pd.DataFrame, arms: Sequence[str], other: str, column: str = "at_end") -> pd.Series:
+    """Pick the arm with the highest ``column`` on half of the seeds, to be judged on the other half, both ways.
 
     An arm that is picked and judged on the same runs looks better than it is. Here no run judges the choice that it
     took part in. The halves are the seeds in turn.
+
+    Args:
+        cells: outcomes of runs, with a column ``arm``.
+        arms: to pick from.
+        other: the arm that they are to be judged against.
+        column: outcome to pick by.
+
+    Returns:
+        For each seed the arm that the seeds of the other half picked.
 
     Raises:
         ModcogError: if there are fewer than four seeds, or arms differ in theirs.
     """
     table = cells.pivot(index="seed", columns="arm", values=column).sort_index()
     wanted = table[[*arms, other]]
-    if len(wanted) < 4 or wanted.isna().any(axis=None):
-        raise ModcogError(f"there are {len(wanted)} seeds, must be at least 4, each with a run of every network")
+    if len(wanted) < 4:
+        raise ModcogError(f"there are {len(wanted)} seeds, must be at least 4")
+    if wanted.isna().any(axis=None):
+        raise ModcogError("some networks have no run of a seed that others have")
     halves = wanted.iloc[::2], wanted.iloc[1::2]
-    picked = tuple(str(half[list(arms)].mean().idxmax()) for half in halves)
-    gaps = pd.concat([half[arm] - half[other] for half, arm in zip(halves[::-1], picked, strict=True)]).sort_index()
-    return Picked(picked, gaps, Estimate.of(gaps))  # type: ignore[arg-type]
+    picks = [str(half[list(arms)].mean().idxmax()) for half in halves]
+    judged = [pd.Series(pick, index=half.index) for pick, half in zip(picks, halves[::-1], strict=True)]
+    return pd.concat(judged).sort_index()

@@ -106,22 +106,25 @@ def table(values: dict[str, list[float]]) -> pd.DataFrame:
 
 def test_what_half_of_the_seeds_picks_the_other_half_judges() -> None:
     cells = table({"a": [9, 0, 9, 0], "b": [1, 5, 1, 5], "dense": [0, 0, 0, 0]})
-    found = outcomes.pick_and_judge(cells, ["a", "b"], "dense")
-    assert found.picked == ("a", "b")  # by seeds 0 and 2, and by 1 and 3
-    assert found.gaps.to_dict() == {0: 1, 1: 0, 2: 1, 3: 0}
+    found = outcomes.pick_by_half(cells, ["a", "b"], "dense")
+    assert found.to_dict() == {0: "b", 1: "a", 2: "b", 3: "a"}  # by seeds 1 and 3, and by 0 and 2
     with pytest.raises(ModcogError, match="at least 4"):
-        outcomes.pick_and_judge(cells[cells["seed"] < 3], ["a", "b"], "dense")
+        outcomes.pick_by_half(cells[cells["seed"] < 3], ["a", "b"], "dense")
+    with pytest.raises(ModcogError, match="no run of a seed that others have"):
+        outcomes.pick_by_half(cells.drop(index=5), ["a", "b"], "dense")
 
 
 def test_the_best_of_equal_arms_is_no_better_than_they_are() -> None:
     """Picked and judged on the same runs, the best of nine equal arms would be about one standard deviation above."""
     rng = np.random.default_rng(0)
     arms = [f"arm {k}" for k in range(9)]
-    gaps = [
-        outcomes.pick_and_judge(table({arm: rng.normal(size=8).tolist() for arm in (*arms, "x")}), arms, "x").estimate
-        for _ in range(150)
-    ]
-    assert np.mean([gap.mean for gap in gaps]) == pytest.approx(0, abs=0.12)
+    gaps = []
+    for _ in range(150):
+        cells = table({arm: rng.normal(size=8).tolist() for arm in (*arms, "x")})
+        ends = cells.set_index(["arm", "seed"])["at_end"]
+        picks = outcomes.pick_by_half(cells, arms, "x")
+        gaps.append(np.mean([ends[arm, seed] - ends["x", seed] for seed, arm in picks.items()]))
+    assert np.mean(gaps) == pytest.approx(0, abs=0.12)
 
 
 def test_arms_are_compared_seed_by_seed() -> None:

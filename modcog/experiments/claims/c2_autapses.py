@@ -13,7 +13,7 @@ from modcog.colours import EXTENSIONS
 from modcog.errors import ModcogError
 from modcog.evaluation.ceilings import SMALLEST_RANGE, levels
 from modcog.evaluation.strategies import STRATEGIES
-from modcog.experiments.claims.claim import LESS_IS_BETTER, Claim, Contrast, Finding, Part, Runs, Shown
+from modcog.experiments.claims.claim import LESS_IS_BETTER, Claim, Contrast, Finding, Part, Runs, Shown, show
 from modcog.experiments.claims.figures import draw_extensions, percent_axis
 from modcog.experiments.estimate import Estimate
 
@@ -39,39 +39,57 @@ def gap(runs: Runs, rows: pd.DataFrame, what: str) -> Contrast:
     return Contrast.of(f"LM-RNN against autapses, {what}", sign * (means["lm-rnn"] - means["autapse"]), unit=runs.unit)
 
 
+def check_extensions(runs: Runs) -> None:
+    """Refuse runs that lack an extension.
+
+    Raises:
+        ModcogError: naming it.
+    """
+    if missing := [name for name in EXTENDED if not (runs.results["extension"] == name).any()]:
+        raise ModcogError(f"the tables have no {missing[0]} tasks")
+
+
 def overall(runs: Runs) -> list[Contrast]:
     """Compare the two over all extended tasks."""
+    check_extensions(runs)
     return [gap(runs, runs.results[runs.results["extension"] != "none"], "extended tasks")]
 
 
 def by_extension(runs: Runs) -> list[Contrast]:
     """Compare the two on the tasks of each extension."""
-    present = [name for name in EXTENDED if (runs.results["extension"] == name).any()]
-    return [gap(runs, runs.results[runs.results["extension"] == name], f"{name} tasks") for name in present]
+    check_extensions(runs)
+    return [gap(runs, runs.results[runs.results["extension"] == name], f"{name} tasks") for name in EXTENDED]
 
 
 def failures(runs: Runs) -> list[Contrast]:
-    """Count the tasks on which autapses fail among those on which the LM-RNN does not.
+    """Count, for each extension, the tasks on which autapses fail among those on which the LM-RNN does not.
 
     Raises:
-        ModcogError: if the measure is an error, or the LM-RNN fails on all.
+        ModcogError: if the measure is an error, an extension is missing, or the LM-RNN fails on all of its tasks.
     """
     if runs.kind in LESS_IS_BETTER:
         raise ModcogError("failing is defined by accuracies")
-    learned, failed = learned_and_failed(runs)
-    if not learned.any(axis=None):
-        raise ModcogError("the LM-RNN fails on all extended tasks, too")
-    of_these = (learned & failed).sum(axis=1) / learned.sum(axis=1)  # undefined for a seed that learned nothing
-    return [Contrast.of("Tasks on which autapses fail, of those on which the LM-RNN does not", of_these, 0.5, "%")]
+    check_extensions(runs)
+    found = []
+    for name in EXTENDED:
+        learned, failed = learned_and_failed(runs, name)
+        if not learned.any(axis=1).all():
+            raise ModcogError(f"an LM-RNN fails on all {name} tasks, too")
+        of_these = (learned & failed).sum(axis=1) / learned.sum(axis=1)
+        what = f"{name} tasks on which autapses fail, of those on which the LM-RNN does not"
+        found.append(Contrast.of(what[0].upper() + what[1:], of_these, 0.5, "%"))
+    return found
 
 
-def learned_and_failed(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return for each seed and extended task if the LM-RNN does not fail, and if the autapses do.
+def learned_and_failed(runs: Runs, extension: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return for each seed and task of an extension if the LM-RNN does not fail, and if the autapses do.
 
     Raises:
-        ModcogError: if the tables have no shares.
+        ModcogError: if a network has no runs, or the tables have no shares.
     """
-    rows = runs.results[runs.results["extension"] != "none"]
+    for arch in ("lm-rnn", "autapse"):
+        runs.arms(arch)
+    rows = runs.results[runs.results["extension"] == extension]
     share = rows.pivot_table(index=["arch", "seed"], columns="task", values=f"{runs.kind}_share", sort=False)
     if share.empty:
         raise ModcogError("the tables have no shares of the way from chance to the ceiling")
@@ -79,9 +97,12 @@ def learned_and_failed(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def learned(runs: Runs) -> list[Shown]:
-    """Return the share of the extended tasks that the LM-RNN does not fail on."""
-    return [Finding("Extended tasks on which the LM-RNN does not fail",
-                    Estimate.of(learned_and_failed(runs)[0].mean(axis=1)))]  # fmt: skip
+    """Return the share of the tasks of each extension that the LM-RNN does not fail on."""
+    return [
+        Finding(f"{name} tasks on which the LM-RNN does not fail".capitalize().replace("lm-rnn", "LM-RNN"),
+                Estimate.of(learned_and_failed(runs, name)[0].mean(axis=1)))
+        for name in EXTENDED
+    ]  # fmt: skip
 
 
 def groups(runs: Runs) -> dict[str, pd.DataFrame]:
@@ -122,11 +143,19 @@ def done_well(runs: Runs) -> list[Shown]:
             found.append(
                 f"{name}: {100 * score.mean:.1f} %, {100 * share.mean:.0f} % of the way from chance to the ceiling"
             )
-    if not found:
-        return [
-            f"There is no group of extended tasks on which autapses do well (above {100 * DOES_WELL:g} % of the way)."
-        ]
-    return [f"Autapses do well on {one}." for one in found]
+    none = f"There is no group of extended tasks on which autapses do well (above {100 * DOES_WELL:g} % of the way)."
+    return [*(f"Autapses do well on {one}." for one in found), *([] if found else [none]), *ahead(runs)]
+
+
+def ahead(runs: Runs) -> list[str]:
+    """Name the groups of tasks on which the autapses end higher than the LM-RNN, by an interval that excludes 0."""
+    found = []
+    for name, rows in groups(runs).items():
+        lead = gap(runs, rows, name).estimate
+        if lead.high < 0:
+            turned = Estimate(-lead.mean, -lead.high, -lead.low, lead.n)
+            found.append(f"Autapses end higher than the LM-RNN on {name}, by {show(turned, runs.unit)}.")
+    return found
 
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
@@ -156,10 +185,11 @@ C2 = Claim(
              overall, beside=done_well, table=against_strategies),
         Part("C2b", "Autapses fail where an LM-RNN does not.",
              "A network fails on a task if it is nearer to chance than to the ceiling. Autapses fail on more than half "
-             "of the extended tasks on which the LM-RNN does not.",
-             failures, beside=learned),
+             "of the tasks of each extension on which the LM-RNN does not.",
+             failures, planned=3, beside=learned),
         Part("C2c", "An LM-RNN is better on each kind of extension.",
-             "It ends higher on interval, on sequence, and on interval-sequence tasks.", by_extension),
+             "It ends higher on interval, on sequence, and on interval-sequence tasks.", by_extension,
+             planned=3),
     ),
     panels=("accuracy at the end, task by task", "by extension"),
     draw=draw,

@@ -11,6 +11,9 @@ from modcog.errors import ModcogError
 from modcog.experiments.claims.claim import Claim, Contrast, Part, Runs, Shown
 from modcog.experiments.claims.figures import draw_seeds, draw_survival, log_axis, score_axis
 
+FAR = 75
+"""Share of the ceiling, in percent, to which a network that learns faster needs fewer trials."""
+
 NAMED, NEAR = 0.04, 1.5
 """Density that the paper names, and the largest factor between it and that of the network that stands for it."""
 
@@ -21,8 +24,9 @@ def dense(runs: Runs) -> str:
 
 
 def faster(runs: Runs) -> list[Contrast]:
-    """Compare the LM-RNN that learns fastest with the dense network."""
-    return [runs.picked(runs.arms("lm-rnn"), dense(runs), "area")]
+    """Compare the LM-RNN that learns fastest with the dense network: on the way, and in its trials to an accuracy."""
+    networks = runs.arms("lm-rnn"), dense(runs), "area"
+    return [runs.picked(*networks), runs.picked_ratio(*networks, FAR)]
 
 
 def interior(runs: Runs) -> list[Contrast]:
@@ -76,16 +80,18 @@ C3 = Claim(
     "density is best, and sparsity as low as 4 % serves.",
     parts=(
         Part("C3a", "An LM-RNN learns faster than a dense network.",
-             "The accuracy averaged over the logarithm of updates is higher for the density that is highest on half of "
-             "the seeds, judged on the other half, both ways.",
-             faster, beside=speeds),
+             "The density whose accuracy averaged over the logarithm of updates is highest on half of the seeds is "
+             "judged on the other half, both ways: its average is higher, and it takes fewer trials to "
+             f"{FAR} % of the ceiling. (More than half of the average's weight lies on the first 1,000 updates; alone "
+             "it would speak of early learning.)",
+             faster, planned=2, beside=speeds),
         Part("C3b", "A density between the sparsest and the dense is best.",
              "The density between them that ends highest on half of the seeds ends higher than both the sparsest and "
              "the dense on the other half, both ways.",
-             interior, beside=ends),
+             interior, planned=2, beside=ends),
         Part("C3c", "At 4 % an LM-RNN is better than a dense network.",
              "The network whose density is nearest to 4 % is higher on the way (mean over log updates) and at the end.",
-             at_named),
+             at_named, planned=2),
     ),
     panels=("mean over log updates", "at the end", "not yet at 75 % of the ceiling"),
     draw=draw,

@@ -6,13 +6,31 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from modcog.errors import ModcogError
 from modcog.experiments.claims.claim import Claim, Contrast, Part, Runs, Shown
 from modcog.experiments.claims.figures import draw_curves, draw_survival
 
+ALIKE = 0.12
+"""Largest relative difference of two networks' synapses that count as as many; those of small sheets come in steps."""
+
+SIZES = 3
+"""Number of LM-RNNs that are compared with the dense network."""
+
 
 def pairs(runs: Runs) -> list[tuple[str, str]]:
-    """Return every LM-RNN with the dense network, which has as many synapses."""
-    return [(arm, runs.arm("dense")) for arm in runs.arms("lm-rnn")]
+    """Return every LM-RNN with the dense network, which has as many synapses.
+
+    Raises:
+        ModcogError: if it has not, or there are fewer LM-RNNs than planned.
+    """
+    dense, networks = runs.arm("dense"), runs.arms("lm-rnn")
+    if len(networks) < SIZES:
+        raise ModcogError(f"the tables have {len(networks)} LM-RNNs, must be {SIZES}")
+    wanted = runs.value(dense, "synapses")
+    for arm in networks:
+        if abs(runs.value(arm, "synapses") / wanted - 1) > ALIKE:
+            raise ModcogError(f"the synapses of {arm} are {runs.value(arm, 'synapses'):,.0f}, of {dense} {wanted:,.0f}")
+    return [(arm, dense) for arm in networks]
 
 
 def against_dense(runs: Runs, outcome: str) -> list[Contrast]:
@@ -21,8 +39,12 @@ def against_dense(runs: Runs, outcome: str) -> list[Contrast]:
 
 
 def ends(runs: Runs) -> list[Shown]:
-    """Return the accuracy of every network at the end."""
-    return [*runs.at_end([*runs.arms("lm-rnn"), runs.arm("dense")])]
+    """Return the accuracy of every network at the end, its synapses and its parameters."""
+    networks = [*runs.arms("lm-rnn"), runs.arm("dense")]
+    synapses, parameters = (
+        ", ".join(f"{arm} {runs.value(arm, kind):,.0f}" for arm in networks) for kind in ("synapses", "parameters")
+    )
+    return [*runs.at_end(networks), f"Synapses: {synapses}. Parameters, which are not as many: {parameters}."]
 
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
@@ -38,10 +60,10 @@ C5 = Claim(
     parts=(
         Part("C5a", "An LM-RNN with as many synapses as a dense network is more accurate.",
              "Every LM-RNN ends higher than the dense network; one that ends lower is enough to fail.",
-             lambda runs: against_dense(runs, "at_end"), beside=ends),
+             lambda runs: against_dense(runs, "at_end"), planned=SIZES, beside=ends),
         Part("C5b", "An LM-RNN with as many synapses learns faster.",
              "Every LM-RNN has the higher accuracy averaged over log updates; one that is lower is enough to fail.",
-             lambda runs: against_dense(runs, "area"), beside=lambda runs: runs.ratios(pairs(runs))),
+             lambda runs: against_dense(runs, "area"), planned=SIZES, beside=lambda runs: runs.ratios(pairs(runs))),
     ),
     panels=("learning curves", "not yet at 75 % of the ceiling"),
     draw=draw,

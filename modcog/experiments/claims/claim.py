@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -58,9 +58,11 @@ def show(estimate: Estimate, unit: str) -> str:
 class Contrast:
     """A comparison that decides: for the claim if the mean is significantly above ``null``, against it if below.
 
+    A ratio of trials speaks for the claim if it is below ``null``.
+
     Attributes:
         what: it compares.
-        estimate: of the difference, with its interval.
+        estimate: of the difference or the ratio, with its interval.
         p: of a two-sided test against ``null``.
         null: the difference that neither speaks for the claim nor against it.
         unit: as in ``Finding``.
@@ -82,7 +84,8 @@ class Contrast:
 
     def speaks(self, adjusted: float) -> int:
         """Return 1 if it speaks for the claim, −1 if against it, 0 if neither, by its p value after correction."""
-        return int(np.sign(self.estimate.mean - self.null)) if adjusted < SIGNIFICANT else 0
+        better = -1 if self.unit == "ratio" else 1
+        return better * int(np.sign(self.estimate.mean - self.null)) if adjusted < SIGNIFICANT else 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Runs:
         kind: name of the measure (``MEASURES``).
         results: a row for each run and task.
         curves: a row for each evaluation of each run.
+        picks: networks that were picked by the measure that decides, so that others judge the same ones.
     """
 
     rules: str
@@ -102,6 +106,7 @@ class Runs:
     kind: str
     results: pd.DataFrame
     curves: pd.DataFrame
+    picks: dict[tuple[Any, ...], pd.Series] = field(default_factory=dict)
 
     @property
     def column(self) -> str:
@@ -159,20 +164,35 @@ class Runs:
         """Return the value that all runs of a network share in a column."""
         return float(self.of(arm, column).iloc[0])
 
-    def contrast(self, one: str, other: str, outcome: str = "at_end") -> Contrast:
-        """Return how far a network is above another, paired by seed.
+    def contrast(self, one: str, other: str, outcome: str = "at_end", null: float = 0.0) -> Contrast:
+        """Return how far a network is above another, paired by seed; ``null`` is as in ``Contrast``.
 
         Raises:
             ModcogError: if one of them has no runs, or a run has no partner of the same seed.
         """
         ones, others = outcomes.paired(self.cells, one, other)
         gaps = ones[outcome] - others[outcome]
-        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, unit=self.unit)
+        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, null, self.unit)
 
     def finding(self, one: str, other: str, outcome: str = "at_end") -> Finding:
         """Return the same as a finding, which decides nothing."""
         found = self.contrast(one, other, outcome)
         return Finding(found.what, found.estimate, found.unit)
+
+    def check_complete(self) -> None:
+        """Refuse runs that cannot be compared.
+
+        Raises:
+            ModcogError: if runs differ in their tasks, or networks in their seeds.
+        """
+        tasks = self.results.groupby("cell")["task"].agg(frozenset)
+        if tasks.nunique() > 1:
+            least = tasks.map(len).idxmin()
+            raise ModcogError(f"{least} has {len(tasks[least])} tasks, other runs have others")
+        seeds = self.cells.groupby("arm")["seed"].agg(frozenset)
+        if seeds.nunique() > 1:
+            least = seeds.map(len).idxmin()
+            raise ModcogError(f"{least} has {len(seeds[least])} seeds, other networks have others")
 
     def picked(self, candidates: Sequence[str], other: str, outcome: str) -> Contrast:
         """Return how far the best candidate is above another network, picked and judged on different seeds.
@@ -180,11 +200,42 @@ class Runs:
         Raises:
             ModcogError: if there are fewer than four seeds, or networks differ in theirs.
         """
+        picks, ones, others = self._picked(candidates, other, outcome)
+        gaps = ones[outcome] - others[outcome]
+        what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, {OUTCOMES[outcome]}"
+        return Contrast.of(what, gaps, unit=self.unit)
+
+    def picked_ratio(self, candidates: Sequence[str], other: str, outcome: str, percent: int) -> Contrast:
+        """Return the ratio of trials to a share of the ceiling, for the networks that are picked by an outcome.
+
+        Raises:
+            ModcogError: as ``picked`` does; or if too few runs reached it.
+        """
+        if self.kind in LESS_IS_BETTER:
+            raise ModcogError("errors have no share of the ceiling")
+        picks, ones, others = self._picked(candidates, other, outcome)
+        column = f"trials_to_{percent}"
+        there = ones[column].notna() | others[column].notna()
+        if there.mean() < outcomes.ENOUGH:
+            raise ModcogError(
+                f"{there.sum()} of {len(there)} pairs of runs reached {percent} % of the ceiling, too few"
+            )
+        found = outcomes.restricted_ratio(ones, others, column)
+        what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, trials to {percent} % of the ceiling"
+        return Contrast(what, found, found.p, 1.0, "ratio")
+
+    def _picked(
+        self, candidates: Sequence[str], other: str, outcome: str
+    ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+        """Return the candidate that is judged in each seed, its runs and those of the other network, by seed."""
         if not candidates:
             raise ModcogError("the tables have no density between the sparsest and the dense network")
-        found = outcomes.pick_and_judge(self.cells, candidates, other, outcome)
-        best = " and ".join(dict.fromkeys(found.picked))
-        return Contrast.of(f"Picked {best} against {other}, {OUTCOMES[outcome]}", found.gaps, unit=self.unit)
+        key = (*candidates, other, outcome)
+        if key not in self.picks:
+            self.picks[key] = outcomes.pick_by_half(self.cells, candidates, other, outcome)
+        picks = self.picks[key]
+        ones = self.cells.set_index(["arm", "seed"]).loc[list(zip(picks, picks.index, strict=True))].droplevel("arm")
+        return picks, ones, self._by_arm[other].loc[picks.index]
 
     def at_end(self, arms: Iterable[str]) -> list[Finding]:
         """Return the scores of networks after training."""
@@ -209,14 +260,14 @@ class Runs:
 
     def seen_by(self, kind: str) -> Runs:
         """Return the same runs seen by another measure."""
-        return Runs(self.rules, self.recipe, kind, self.results, self.curves)
+        return Runs(self.rules, self.recipe, kind, self.results, self.curves, self.picks)
 
     def other_kinds(self) -> list[str]:
-        """Return the other measures that the tables have."""
+        """Return the other measures that the tables have; of the pooled one, they have no mean over all steps."""
         return [
             kind
             for kind, measure in MEASURES.items()
-            if kind != self.kind
+            if kind not in (self.kind, "pooled")
             and measure.column in self.curves
             and self.results[measure.column].notna().any()
             and self.curves[measure.column].notna().any()
@@ -238,6 +289,7 @@ class Part:
         says: what is claimed.
         test: when it holds, in words.
         contrasts: from the runs to the comparisons that decide; a ``ModcogError`` leaves the part open, and says why.
+        planned: number of comparisons, which Holm's correction counts also where the part cannot be judged.
         holds_if: ``"all"``: every comparison must speak for it, and one against it is enough to fail. ``"any"``: one is
             enough, and all must speak against it to fail.
         beside: from the runs to what is reported with it.
@@ -248,6 +300,7 @@ class Part:
     says: str
     test: str
     contrasts: Callable[[Runs], list[Contrast]]
+    planned: int = 1
     holds_if: Literal["all", "any"] = "all"
     beside: Callable[[Runs], Sequence[Shown]] = lambda runs: ()
     table: Callable[[Runs], list[list[str]]] = lambda runs: []
@@ -355,25 +408,40 @@ class Verdict(Brief, BaseModel):
         return {(one.part, s.rules, s.recipe): one.answer for s in self.settings for one in s.rulings}
 
 
-def decide(claim: Claim, runs: Runs) -> list[Ruling]:
-    """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979)."""
+def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
+    """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979).
+
+    Comparisons of parts that cannot be judged count, too: what is significant does not depend on what was left out.
+
+    Args:
+        claim: to decide about.
+        runs: under one set of rules and one recipe.
+        doubt: a reason why no part can hold, whatever the comparisons say; empty if there is none.
+    """
     _ = runs.cells  # damaged tables are an error, no reason to leave a part open
     found: list[list[Contrast] | ModcogError] = []
     for part in claim.parts:
         try:
-            found.append(part.contrasts(runs))
+            runs.check_complete()
+            if not (compared := part.contrasts(runs)):
+                raise ModcogError("the tables have no runs to compare")
+            found.append(compared)
         except ModcogError as error:
             found.append(error)
-    p = [contrast.p for contrasts in found if isinstance(contrasts, list) for contrast in contrasts]
-    adjusted = iter(outcomes.holm(p))
+    p = [
+        [one.p for one in compared] if isinstance(compared, list) else [1.0] * part.planned
+        for part, compared in zip(claim.parts, found, strict=True)
+    ]
+    adjusted = iter(outcomes.holm([value for of_part in p for value in of_part]))
     others = [runs.seen_by(kind) for kind in runs.other_kinds()]
     rulings = []
-    for part, contrasts in zip(claim.parts, found, strict=True):
+    for part, contrasts, raw in zip(claim.parts, found, p, strict=True):
+        own = [next(adjusted) for _ in raw]
         if isinstance(contrasts, ModcogError):
             because = f"{NOT_JUDGED}: {contrasts}."
             rulings.append(Ruling(part=part.name, answer="cannot tell", because=because, beside=_beside(part, runs)))
         else:
-            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts]))
+            rulings.append(_rule(part, runs, others, contrasts, own, doubt))
     return rulings
 
 
@@ -384,7 +452,9 @@ def _beside(part: Part, runs: Runs) -> list[str]:
         return []
 
 
-def _rule(part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast], adjusted: list[float]) -> Ruling:
+def _rule(
+    part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast], adjusted: list[float], doubt: str
+) -> Ruling:
     speaks = [one.speaks(p) for one, p in zip(contrasts, adjusted, strict=True)]
     for_it, against = speaks.count(1), speaks.count(-1)
     enough = for_it == len(speaks) if part.holds_if == "all" else for_it > 0
@@ -404,6 +474,8 @@ def _rule(part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast],
         because += f"; the first is {contrasts[speaks.index(1)].what}"
     if len(contrasts) == 1:
         because = deciding[0]
+    if doubt and answer == "holds":
+        answer, because = "cannot tell", f"{because}; but {doubt}"
     return Ruling(
         part=part.name,
         answer=answer,
@@ -418,7 +490,7 @@ def _rule(part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast],
 
 def _against(contrast: Contrast) -> str:
     factor, _, text = UNITS[contrast.unit]
-    return f" against {factor * contrast.null:g}{text}" if contrast.null else ""
+    return f" against {factor * contrast.null:g}{text}" if contrast.null and contrast.unit != "ratio" else ""
 
 
 def _p(value: float) -> str:

@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import Claim, Runs, Verdict
-from modcog.experiments.claims.protocol import RECIPES_SAY, RULES_SAY
+from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
 from modcog.experiments.claims.rates import best_rates
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
+from modcog.models import masks
 from modcog.tables import literal, markdown_table
 from modcog.validation import read_text
 
@@ -23,11 +27,15 @@ START, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 
 _METHOD = f"""\
 Numbers in brackets are 95 % intervals over seeds (Student's t), not corrected for their number. p values are
-corrected: those of all comparisons that decide about the claim under the same rules and recipe together (Holm 1979).
-*Significant* means a p value below 0.05. Networks are compared by seed: runs of one seed see the same trials. The *mean
-over log updates* is the area under the learning curve over the logarithm of updates, from update 100 to the end,
-divided by its width. Ratios of trials count a run that ends before it gets there with all its trials, and are given
-where at least {100 * ENOUGH:g} % of the pairs of runs have one that got there; no verdict rests on them."""
+corrected: those of all comparisons that are planned to decide about the claim under the same rules and recipe together,
+also where some could not be made (Holm 1979). Columns of the table above are not corrected for each other, nor are
+repeated looks at tables that grow. *Significant* means a p value below 0.05. Networks are compared by seed: runs of one
+seed see the same trials. The *mean over log updates* is the area under the learning curve over the logarithm of
+updates, from update 100 to the end, divided by its width. Ratios of trials count a run that ends before it gets there
+with all its trials, and are given where at least {100 * ENOUGH:g} % of the pairs of runs have one that got there."""
+
+FEW = 8
+"""Seeds below which a single bad one can decide."""
 
 
 def caveats(runs: Runs, search: pd.DataFrame | None) -> list[str]:
@@ -44,11 +52,44 @@ def caveats(runs: Runs, search: pd.DataFrame | None) -> list[str]:
     found.append(
         f"Budget: {_range(cells['steps'])} updates, {_range(cells['trials'])} trials, of {tasks} tasks; {_gain(runs)}"
     )
-    few = "" if seeds.min() >= 4 else "; few: only large differences can be significant"
+    few = "; few: only large differences can be significant, and one bad seed can make or break a verdict"
+    few = few if seeds.min() < FEW else ""
     found.append(f"Seeds: {_range(seeds)} for each network{few}.")
     found.append(_rates(runs, search))
+    found += _parts(runs)
     reached = ", ".join(f"{percent} % by {cells[f'trials_to_{percent}'].notna().sum()}" for percent in LEVELS)
     found.append(f"Censoring: of {len(cells)} runs, those that reached a share of the ceiling on the way: {reached}.")
+    return found
+
+
+def short_search(runs: Runs, search: pd.DataFrame | None) -> str:
+    """Return the doubt about all that holds if learning rates were chosen by runs of fewer updates; empty if not.
+
+    Rates that were chosen early are too high for some networks and not for others, which moves their ends by more than
+    their seeds do.
+    """
+    if search is None:
+        return ""
+    own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+    searched, judged = own["steps"].min(), runs.cells["steps"].max()
+    if own.empty or searched >= judged:
+        return ""
+    return (
+        f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, so that the difference may "
+        "be one of rates"
+    )
+
+
+def _parts(runs: Runs) -> list[str]:
+    """Return which local networks fall into parts that have no connection between them."""
+    torus = RECIPES.get(runs.recipe, {}).get("model", {}).get("torus", True)
+    found = []
+    for arm, cells in runs.cells[runs.cells["arch"] == "lm-rnn"].groupby("arm", sort=False):
+        units, density = int(cells["hidden"].iloc[0]), float(cells["density"].iloc[0])
+        mask = masks.locality(units, density=density, torus=torus)
+        graph = csr_array((np.ones(mask.synapses), (mask.targets(), mask.indices)), shape=(units, units))
+        if (parts := connected_components(graph, directed=False)[0]) > 1:
+            found.append(f"{arm} is {parts} networks side by side: no connection leads from one to another.")
     return found
 
 
@@ -65,7 +106,10 @@ def _gain(runs: Runs) -> str:
     gains = (100 * (ends - before)).groupby(runs.cells["arm"]).mean().dropna()
     if gains.empty:
         return "too few evaluations to tell if training was at its end."
-    return f"in the last quarter networks still gained {gains.min():.1f} to {gains.max():.1f} points of accuracy."
+    return (
+        f"in the last quarter networks gained {gains.min():.1f} to {gains.max():.1f} points of accuracy (where the "
+        "schedule is a cosine, while the learning rate fell to 0); how much more updates would add is not known."
+    )
 
 
 def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
@@ -80,8 +124,8 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
             )
             label = MEASURES[runs.kind].label
             return (
-                f"Learning rates: for each network the best of {tried} by {label} after {steps} "
-                f"updates, on seeds that are not judged ({seeds}). {listed}."
+                f"Learning rates: for each network the best of {tried} by {label} after {steps} updates, on seeds that "
+                f"are not judged ({seeds}); no interval contains what another choice would give. {listed}."
             )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:
@@ -128,7 +172,11 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
         lines.append("P1 concerns all tasks; a group is an association, not a cause, where tasks share several errors.")
     lines += [f"![{title}]({file})" for title, file in pictures.items()]
     tables = "[results](results.csv.gz), a row for each run and task; [learning curves](curves.csv.gz)"
-    lines.append(f"Tables: {tables}. Made by `{one_line(verdict.command)}`.")
+    earlier = any(setting.recipe == EARLIER for setting in verdict.settings)
+    lost = (
+        " Runs of the earlier recipe were made by an earlier version of this package; no command repeats them exactly."
+    )
+    lines.append(f"Tables: {tables}. Made by `{one_line(verdict.command)}`.{lost if earlier else ''}")
     return printable("\n\n".join(lines) + "\n", keep="\n")
 
 

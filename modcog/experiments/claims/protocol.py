@@ -72,7 +72,7 @@ SCALE_SEEDS = (0, 1, 2, 3)
 SEARCH_SEEDS = (100,)
 """Seeds of the runs that choose the learning rate of each network."""
 
-_EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1seqr"]
+_EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1intrseqr"]
 
 SMALL: dict[str, dict[str, Any]] = {
     "authors": {"tasks": _EIGHT, "steps": 3_000, "eval_every": 250},

@@ -92,7 +92,7 @@ def as_rows(table: pd.DataFrame) -> list[list[str]]:
 def conclusion(table: pd.DataFrame) -> str:
     """Return in a sentence the groups in which one network leads under one set of rules and the other under the other.
 
-    Only leads whose interval excludes 0 count.
+    Only leads whose interval excludes 0 count; the groups are not corrected for their number.
     """
 
     def sign(name: str) -> pd.Series:
@@ -101,7 +101,20 @@ def conclusion(table: pd.DataFrame) -> str:
     turned = table.loc[sign("lead_published") * sign("lead_corrected") < 0, "errors"]
     if turned.empty:
         return "In no group do the rules turn a lead round (both intervals excluding 0)."
-    return f"The rules turn the lead round (both intervals excluding 0) in: {', '.join(turned)}."
+    return (
+        f"The rules turn the lead round in: {', '.join(turned)} (both intervals excluding 0; not corrected for "
+        f"{len(table)} groups)."
+    )
+
+
+def other_rates(published: Runs, corrected: Runs, pair: tuple[str, str]) -> str:
+    """Return in a sentence which of two networks had another learning rate under each set of rules; empty if none."""
+    found = []
+    for arm in pair:
+        rates = [runs.value(arm, "learning_rate") for runs in (published, corrected)]
+        if rates[0] != rates[1]:
+            found.append(f"{arm} {rates[0]:g} and {rates[1]:g}")
+    return f" Rules and learning rates differ together: {', '.join(found)}, published and corrected." if found else ""
 
 
 def draw_rules(axes: Axes, table: pd.DataFrame) -> None:

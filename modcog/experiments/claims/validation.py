@@ -24,7 +24,7 @@ from modcog.experiments.claims.claim import Across, Claim, Runs, Setting, Verdic
 from modcog.experiments.claims.protocol import FIRST_SCORE, PRESETS, RECIPES, RULES
 from modcog.experiments.claims.rates import COLUMNS as SEARCH_COLUMNS
 from modcog.experiments.claims.rates import best_rates, further_rates, search_table
-from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules
+from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules, other_rates
 from modcog.experiments.claims.scale import SCALE
 from modcog.experiments.sweeps import Grid, Sweep, curves, results, sweep
 from modcog.experiments.sweeps.records import unfinished
@@ -281,7 +281,12 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     searched = read_table(folder / SEARCH, SEARCH_COLUMNS) if (folder / SEARCH).exists() else None
     with failures_as(f"{folder}: {claim.name} cannot be judged by its tables"):
         settings = [
-            Setting(rules=r.rules, recipe=r.recipe, caveats=pages.caveats(r, searched), rulings=decide(claim, r))
+            Setting(
+                rules=r.rules,
+                recipe=r.recipe,
+                caveats=pages.caveats(r, searched),
+                rulings=decide(claim, r, pages.short_search(r, searched)),
+            )
             for r in groups
         ]
         pictures = {FIGURE: _figure(claim, groups)}
@@ -328,16 +333,17 @@ def _across(claim: Claim, groups: list[Runs]) -> tuple[list[Across], Figure | No
                 pair = claim.pair(published)  # type: ignore[misc]
             except ModcogError:  # tables without these networks
                 continue
-            tables.append((pair, compare_rules(published, corrected, pair)))
+            rates = other_rates(published, corrected, pair)
+            tables.append((pair, compare_rules(published, corrected, pair), rates))
     if not tables:
         return [], None
     drawing = Figure(figsize=(7 * len(tables), 5), layout="constrained")
-    for axes, (pair, table) in zip(drawing.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+    for axes, (pair, table, _) in zip(drawing.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
         axes.set_title(f"{table['recipe'].iloc[0]} recipe: {pair[0]} − {pair[1]}", fontsize=9, loc="left")
         draw_rules(axes, table)
     found = [
-        Across(recipe=table["recipe"].iloc[0], pair=pair, conclusion=conclusion(table), rows=as_rows(table))
-        for pair, table in tables
+        Across(recipe=table["recipe"].iloc[0], pair=pair, conclusion=conclusion(table) + rates, rows=as_rows(table))
+        for pair, table, rates in tables
     ]
     return found, drawing
 
