@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
@@ -164,6 +164,29 @@ def mapping(flag: str, pairs: Iterable[str]) -> dict[str, Any]:
             raise ModcogError(f"{flag}: {shown(key)} is given twice")
         found[key] = duration(text)
     return found
+
+
+def as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command line for settings, as ``settings_options`` reads them.
+
+    Not every value has words that are read as the same: a table within a mapping has none, and ``"1"`` is read as 1.
+    """
+    words = list[str]()
+    for name, given in settings.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(given, bool):
+            words.append(flag if given else f"--no-{flag[2:]}")
+        elif isinstance(given, Mapping):
+            words += [word for key, item in given.items() for word in (flag, f"{key}={_word(item)}")]
+        else:
+            words += [flag, _word(given)]
+    return words
+
+
+def _word(given: Any) -> str:
+    if isinstance(given, bool):
+        return str(given).lower()
+    return ",".join(map(_word, given)) if isinstance(given, list | tuple) else str(given)
 
 
 def listed(text: str) -> list[str]:

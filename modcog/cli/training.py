@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from modcog.cli.options import PATH, fitted, one_of, progress, running, settings_options, together, trust, wrapped
-from modcog.errors import ModcogError, printable, unknown
+from modcog.cli.options import (
+    PATH,
+    as_words,
+    fitted,
+    one_of,
+    progress,
+    running,
+    settings_options,
+    together,
+    trust,
+    wrapped,
+)
+from modcog.errors import ModcogError, one_line, printable, unknown
 from modcog.extras import require
 from modcog.training.config import PRESETS, TrainConfig
 from modcog.user_code import import_object, is_import_path
@@ -29,16 +41,24 @@ LONG = 30
 @click.option("--out", type=PATH, default="runs/run", metavar="DIR", help="Folder of the run.")
 @click.option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.", **one_of("preset", lambda: PRESETS))
 @click.option("--resume", is_flag=True, help="Resume the run in --out, if there is one, with its saved settings.")
+@click.option("--report/--no-report", default=True, help="Report on the trained network.")
 @trust
 @progress()
 @settings_options(TrainConfig, exclude=("out",))
 def train(
-    settings: dict[str, Any], out: Path, preset: str | None, resume: bool, trust: bool, progress: bool | None
+    settings: dict[str, Any],
+    out: Path,
+    preset: str | None,
+    resume: bool,
+    report: bool,
+    trust: bool,
+    progress: bool | None,
 ) -> int:
     """Train a network on the battery (resumable).
 
     The folder of the run gets run.json (settings, versions, scores), metrics.jsonl and tensorboard/ (accuracy of every
-    task at every evaluation), checkpoints/, and two pictures. Ctrl-C saves a checkpoint and stops.
+    task at every evaluation), checkpoints/, two pictures, and report.html: the page that modcog benchmark makes, for
+    which the trained network is scored on 200 new trials of each task. Ctrl-C saves a checkpoint and stops.
 
     Examples:
       modcog train --preset quick --out runs/quick
@@ -48,12 +68,11 @@ def train(
       modcog train --config run.toml --model init=identity --battery dt=50
     """
     require("train", "modcog train")
-    from torch import distributed
-
     from modcog.models import configure
     from modcog.training import train as train_network
     from modcog.training.checkpoint import checkpoints
     from modcog.training.duration import about, training_seconds
+    from modcog.training.loop import DivergedError
     from modcog.training.record import RUN
     from modcog.training.run import CHECKPOINTS, read_run
 
@@ -76,15 +95,69 @@ def train(
         early = ", less if it reaches its target" if config.target_accuracy else ""
         configure(config.arch, hidden=config.hidden, **config.model)  # what is wrong with it is said alone
         click.echo(f"Training takes {about(seconds)}{early}.", err=True)
-    run = train_network(config, resume=resume, progress_bar=progress)
+    try:
+        run = train_network(config, resume=resume, progress_bar=progress)
+    except DivergedError:
+        if report and _rank() is None:  # else it would end with the other processes, in the middle
+            _report(config)
+        raise
     interrupted = run.status == "interrupted"
-    together = distributed.is_available() and distributed.is_initialized()
-    if not together or distributed.get_rank() == 0:  # the first of the processes that trained together speaks
+    if not _rank():  # the first of the processes that trained together speaks
         click.echo(wrapped(summary(run), 2))
         if interrupted:
             again = ["modcog", "train", "--resume", *(["--trust"] if is_import_path(config.arch) else [])]
             click.echo(f"To resume: {shlex.join([*again, '--out', str(out)])}")
+        elif report:
+            if preset or seconds > LONG:
+                click.echo("Scoring the network for its report; Ctrl-C leaves it out.", err=True)
+            _report(config)
     return 130 if interrupted else 0
+
+
+def _rank() -> int | None:
+    """Return the number of this process among those that train a network together; None if it trains alone."""
+    from torch import distributed
+
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else None
+
+
+def _report(config: TrainConfig) -> None:
+    """Write the report on a run that was trained here; if that fails, say why, since the run itself is whole."""
+    from modcog.experiments.benchmark.bench import report_training
+
+    try:
+        report_training(config.out, repeating(config))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{config.out} has no report, which modcog benchmark can make") from None
+    except ModcogError as error:
+        click.echo(f"no report: {one_line(error)}", err=True)
+    else:
+        click.echo(config.out / "report.html")
+
+
+def repeating(config: TrainConfig) -> str:
+    """Return the command that repeats a run in another folder, or the call in Python where options cannot say it.
+
+    All settings but defaults are in it: no preset, which may change, and no file, which may be elsewhere.
+    """
+    from modcog.experiments.sweeps.grid import collection_name
+
+    config = config.model_copy(update={"out": Path(f"{config.out}-again")})
+    given = config.model_dump(mode="json", exclude_defaults=True)
+    for name in ("tasks", "train_on"):
+        if names := getattr(config, name):
+            given[name] = collection_name(names) or list(names)
+    words = as_words({**given, **({"start": config.start["out"]} if config.start else {})})
+    with suppress(click.ClickException, ModcogError):  # not all values have words that are read as the same
+        read = train.make_context("train", list(words)).params
+        if (
+            validated(TrainConfig, {name: read[name] for name in TrainConfig.model_fields if read[name] is not None})
+            == config
+        ):
+            modules = click.get_current_context().find_root().params["modules"]
+            return shlex.join(["modcog", *(f"--import={module}" for module in modules), "train", *words])
+    settings = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    return f"modcog.training.train(modcog.training.TrainConfig({settings}))"
 
 
 def summary(run: Run) -> str:

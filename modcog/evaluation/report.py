@@ -39,11 +39,14 @@ def format_table(table: Mapping[str, Score], width: int | None = None) -> str:
 
 def without(levels: Mapping[str, float]) -> str:
     """Write the best level below the ideal observer's in percent, and who has it; empty if there is none."""
+    name = best_without(levels)
+    return f"{100 * levels[name]:.1f} ({name.replace('-', ' ')})" if name else ""
+
+
+def best_without(levels: Mapping[str, float]) -> str | None:
+    """Return the strategy with the best level below the ideal observer's; None if there is none."""
     below = {name: level for name, level in levels.items() if levels["ideal"] - level > LEAST_GAP}
-    if not below:
-        return ""
-    name = max(below, key=below.__getitem__)
-    return f"{100 * below[name]:.1f} ({name.replace('-', ' ')})"
+    return max(below, key=below.__getitem__) if below else None
 
 
 def _cell(figure: Figure, scale: float = 100) -> str:

@@ -273,9 +273,10 @@ class _Loop:
 
     def _raise_diverged(self, what: str) -> NoReturn:
         self._write("diverged")
-        last = checkpoint.latest(self.checkpoints)
+        kept = checkpoint.checkpoints(self.checkpoints)
+        last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
         raise DivergedError(
-            f"{what} at step {self.progress.step}; the last good checkpoint is {last}; "
+            f"{what} at step {self.progress.step}; {last}; "
             f"try a learning_rate below {self.config.learning_rate:g}, or a smaller clip"
         )
 

@@ -255,12 +255,13 @@ Dense, local (LM-RNN of 8 %), autapse and GRU networks of 256 units, {seeds} see
 differ besides their score.
 
 **Rules, recipe and budget.** Corrected rules, the trials of `modcog132`, compositional rule input, batches of 64
-trials, Adam with a cosine; few-shot runs keep the peak rate of the base runs, without warm-up or decay. *Base runs*: {FEW_SHOT["steps"]:,} updates ({FEW_SHOT["steps"] * 64:,} trials) on the
+trials, Adam with a cosine; few-shot runs keep the peak rate of the base runs, without warm-up or decay. *Base runs*:
+{FEW_SHOT["steps"]:,} updates ({FEW_SHOT["steps"] * 64:,} trials) on the
 training tasks of `composition-1`, a small budget. *Continual*: {CONTINUAL["steps"]} updates for each family of the 20
 base tasks, one after the other. Learning rates: {rates}. Those of the dense network and
 the LM-RNN are what C3's search chose on other tasks, autapses and GRU got that of the dense network; so every
-comparison of the LM-RNN with the dense network is also one of rates, 2 to 1. The GRU has about three times the parameters of
-the dense network.
+comparison of the LM-RNN with the dense network is also one of rates, 2 to 1. The GRU has about three times the
+parameters of the dense network.
 
 **Numbers.** In composition, few-shot and shifted trials: percentages of the way from chance (0) to the ideal observer
 of those trials (100); otherwise decision accuracy. Mean over seeds and 95 % interval (Student's t; wide, with {seeds}
@@ -278,8 +279,8 @@ it to forget. It is negative where later stages helped.
 {chr(10).join(part + chr(10) for part in tables(table))}
 Shifted trials, lesions and dimensions: of the tasks that were trained. Lesions: the *spread* is the standard deviation
 over tasks of the change in accuracy without a cluster of units (of the task variance), mean over clusters; without as
-many random units it is what any lesion of that size does; its intervals over seeds are rough, since it cannot be below 0.
-Geometry: linear CKA of mean states by condition, on the same
+many random units it is what any lesion of that size does; its intervals over seeds are rough, since it cannot be below
+0. Geometry: linear CKA of mean states by condition, on the same
 trials of the 20 base tasks; its null shuffles the directions of one network.
 
 ```sh brief

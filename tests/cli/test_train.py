@@ -20,7 +20,9 @@ def test_a_run_from_the_command_line_and_its_continuation(run, tmp_path: Path) -
     out = tmp_path / "run"
     settings = tmp_path / "run.yaml"
     settings.write_text("hidden: 99\nmodel:\n  tau: 150.0\n")
-    code, said, _ = run("train", *SMALL, "--config", str(settings), "--battery", "dt=50", "--out", str(out))
+    code, said, _ = run(
+        "train", *SMALL, "--config", str(settings), "--battery", "dt=50", "--no-report", "--out", str(out)
+    )
     assert code == 0
     assert said.startswith("finished after 6 steps, 48 trials")
     assert str(out) in said
@@ -28,7 +30,7 @@ def test_a_run_from_the_command_line_and_its_continuation(run, tmp_path: Path) -
     assert (model.config.hidden, model.alpha) == (16, pytest.approx(50 / 150))
     assert model.battery.settings.dt == 50
 
-    code, said, _ = run("train", "--resume", "--steps", "9", "--out", str(out))
+    code, said, _ = run("train", "--resume", "--steps", "9", "--no-report", "--out", str(out))
     assert code == 0
     assert said.startswith("finished after 9 steps, 72 trials")
     assert json.loads((out / "run.json").read_text())["config"]["tasks"] == ["go", "dm1"]
@@ -36,7 +38,9 @@ def test_a_run_from_the_command_line_and_its_continuation(run, tmp_path: Path) -
 
 def test_a_preset_is_where_settings_start(run, tmp_path: Path) -> None:
     out = tmp_path / "quick"
-    assert run("train", "--preset", "quick", "--steps", "1", "--eval-trials", "2", "--out", out).code == 0
+    assert (
+        run("train", "--preset", "quick", "--steps", "1", "--eval-trials", "2", "--no-report", "--out", out).code == 0
+    )
     config = json.loads((out / "run.json").read_text())["config"]
     assert (config["arch"], config["steps"], len(config["tasks"])) == ("autapse", 1, 20)
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from modcog.battery import Battery
 from modcog.checks import check_count, check_jobs
 from modcog.errors import ModcogError, printable, shown
+from modcog.evaluation import Level, levels
+from modcog.evaluation.ceilings import rough_levels
+from modcog.evaluation.ceilings import stored as stored_levels
 from modcog.experiments.benchmark.measure import assemble
-from modcog.experiments.benchmark.page import html, markdown
+from modcog.experiments.benchmark.page import html, markdown, several
 from modcog.experiments.benchmark.report import Report
 from modcog.experiments.sweeps import Grid, sweep
 from modcog.experiments.sweeps.grid import arm_name, collection_name
-from modcog.experiments.sweeps.records import finished_record, score_network, score_run
+from modcog.experiments.sweeps.records import DONE, finished_record, score_network, score_run
 from modcog.experiments.sweeps.results import Record
 from modcog.files import write_text
 from modcog.training.config import PLACEMENT, TrainConfig
+from modcog.training.metrics import read_metrics
 from modcog.training.run import Run, build_model, git_state, read_run, versions
 from modcog.user_code import accepted_options, failures_as, is_factory, is_import_path, required_options
 
@@ -28,6 +33,9 @@ OUT = Path("runs/benchmark")
 SEEDS, N_TRIALS, SCORE_SEED = 3, 200, 1_000
 
 MOST_SEEDS = 10_000
+
+MOST_NAMES = 10
+"""Largest number of tasks that a note names."""
 
 
 def run(
@@ -92,11 +100,18 @@ def run(
     done = sweep(grid, folder, jobs=jobs, dask=dask, progress=progress)
     if len(done.failed) == len(cells):
         raise _all_failed(list(done.failed.values()))
-    scored = next(cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores"))
-    head = {**_origin(read_run(scored.config.out, trust=True)), "trained": True, **scoring}
+    scored = [cell for cell, record in zip(done.cells, done.records, strict=True) if record.get("scores")]
+    saved = read_run(scored[0].config.out, trust=True)
+    head = {**_origin(saved), "trained": True, **scoring}
     given = {**settings, "seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling}
     head["command"] = _command("run", repr(arch), given)
-    return _write(assemble(done.records, _battery(scored.config), ceiling, jobs, notes, **head), Path(out))
+    records = [
+        _with_evaluations(record, cell.config.out) for cell, record in zip(done.cells, done.records, strict=True)
+    ]
+    notes += _stage(saved.config)
+    battery = _battery(saved.config)
+    found = _known(partial(levels, jobs=jobs), battery, notes) if ceiling else None
+    return _write(assemble(records, battery, found, notes, **head), Path(out))
 
 
 def check_seeds(seeds: Any) -> int:
@@ -120,10 +135,35 @@ def _battery(config: TrainConfig) -> Battery:
     return Battery.from_config(config.battery_settings())
 
 
+def _known(find: Callable[[Battery], dict[str, Level]], battery: Battery, notes: list[str]) -> dict[str, Level] | None:
+    """Return the levels of a battery; None, and a note on the reason, if a task has no ideal observer."""
+    try:
+        return find(battery)
+    except ModcogError as error:
+        notes.append(f"Chance and ceiling are unknown: {error}.")
+        return None
+
+
+def _with_evaluations(record: Record, folder: Path) -> Record:
+    """Return the record of a run whose curve has the accuracy of each task, as far as its folder has it."""
+    return {**record, "curve": read_metrics(folder) or record["curve"]} if record.get("scores") else record
+
+
+def _stage(config: TrainConfig) -> list[str]:
+    """Return what a reader should know of a run that was trained on some of its tasks, or started from another."""
+    notes = []
+    if config.train_on:
+        which = f": {', '.join(config.train_on)}" if len(config.train_on) <= MOST_NAMES else ""
+        notes.append(f"Trained on {len(config.train_on)} of the {len(config.tasks)} tasks alone{which}.")
+    if config.start:
+        notes.append(f"Started from the weights of the run in {config.start['out']}, where its curves begin.")
+    return notes
+
+
 def _origin(run: Run) -> dict[str, Any]:
     """Name, settings, versions and state of the repository of a run, as a report has them."""
     config, record = run.config, run.record
-    settings = config.model_dump(mode="json", exclude={*PLACEMENT, "seed"})
+    settings = config.model_dump(mode="json", exclude={*PLACEMENT, "seed"}) | {"data": record["config"].get("data")}
     return {
         "name": config.arch if is_import_path(config.arch) else arm_name(config.arch, config.density, config.hidden),
         "settings": {**settings, "tasks": collection_name(config.tasks) or settings["tasks"]},
@@ -173,14 +213,12 @@ def score(
     scoring = {"n_trials": n_trials, "score_seed": score_seed}
     given: dict[str, Any] = {"seeds": seeds, **scoring, "out": str(out), "ceiling": ceiling, **options}
     given |= {"trust": True} if trust else {}
+    notes: list[str] = []
     if isinstance(network, str | Path):
         if battery is not None:
             raise ModcogError("battery: got one, but a run is scored on its own")
-        saved = read_run(network, trust)
-        cell = {"name": str(network), "config": {"seed": saved.config.seed}}
-        record = {"status": saved.status, "error": None, "cell": cell}
-        records = [record | score_run(Path(network), n_trials, score_seed, trust)]
-        battery, head, call = _battery(saved.config), _origin(saved), repr(str(network))
+        records, battery, notes, head = _score_run(Path(network), n_trials, score_seed, trust)
+        call = repr(str(network))
     elif isinstance(battery, Battery):
         head = {"name": str(getattr(network, "__name__", type(network).__name__)), "settings": {}}
         head |= {"versions": versions(), "git": git_state()}
@@ -191,7 +229,48 @@ def score(
     else:
         raise ModcogError(f"battery: got {type(battery).__name__}, must be a modcog.Battery")
     head |= {"name": name or head["name"], "trained": False, "command": _command("score", call, given), **scoring}
-    return _write(assemble(records, battery, ceiling, jobs, **head), Path(out))
+    known = _known(partial(levels, jobs=jobs), battery, notes) if ceiling else None
+    return _write(assemble(records, battery, known, notes, **head), Path(out))
+
+
+def _score_run(
+    folder: Path, n_trials: int, score_seed: int, trust: bool
+) -> tuple[list[Record], Battery, list[str], dict[str, Any]]:
+    """Score a run; return its record, its battery, notes for the reader, and what ``_origin`` tells."""
+    run = read_run(folder, trust)
+    cell = {"name": str(folder), "config": {"seed": run.config.seed}}
+    record = {"status": run.status, "error": None, "cell": cell, **score_run(folder, n_trials, score_seed, trust)}
+    notes, step = _stage(run.config), record["progress"]["step"]
+    if run.status not in DONE:
+        done = f"{step:,} of {several(run.config.steps, 'update')}"
+        notes.append(f"The run is not finished (status: {run.status}); this is its newest checkpoint, after {done}.")
+    return [_with_evaluations(record, folder)], _battery(run.config), notes, _origin(run)
+
+
+def report_training(folder: Path, command: str) -> Report:
+    """Score a run that this process has trained, and write its report into its folder.
+
+    Args:
+        folder: folder of the run.
+        command: command or call in Python that repeats the run.
+
+    Raises:
+        ModcogError: if the run has no checkpoint, or its network cannot be scored.
+    """
+    # On new trials, even though the run was just evaluated: its record has means only, from which no interval follows;
+    # these held-out trials have decided when to stop, so that a run which reached its target looks better on them; and
+    # on the trials of ``score`` the page has the same numbers as a later benchmark of this run.
+    records, battery, notes, head = _score_run(folder, N_TRIALS, SCORE_SEED, trust=True)
+    # Exact levels of other settings than the stored ones would take minutes; those of the run's pictures are there.
+    known = _known(rough_levels, battery, notes)
+    if known and battery.settings.model_dump_json() not in stored_levels():
+        again = ["modcog", "benchmark", str(folder), *(["--trust"] if is_import_path(head["settings"]["arch"]) else [])]
+        notes.append(
+            f"Chance and ceiling are rough, within about 1 %. For closer ones, in minutes: {shlex.join(again)}"
+        )
+    scoring = {"n_trials": N_TRIALS, "score_seed": SCORE_SEED}
+    head |= {"trained": True, "command": printable(command), **scoring}
+    return _write(assemble(records, battery, known, notes, **head), folder)
 
 
 def score_object(

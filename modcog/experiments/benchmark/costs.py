@@ -25,10 +25,22 @@ def cost(records: Sequence[Record]) -> Cost:
     return Cost(**means.dropna().to_dict(), reached=reached)
 
 
-def curve(records: Sequence[Record]) -> tuple[Point, ...]:
-    """Return the learning curve over seeds, at the numbers of trials where all of them were evaluated."""
+def curve(records: Sequence[Record], tasks: Sequence[str] | None = None) -> tuple[Point, ...]:
+    """Return the learning curve over seeds, at the numbers of trials where all of them were evaluated.
+
+    Args:
+        records: of the seeds; those without a curve are left out.
+        tasks: some of the tasks; seeds whose curve has no accuracy of each task are left out, too. None: all tasks.
+    """
+
+    def accuracy(point: Record) -> float:
+        if tasks is None:
+            return float(point["decision_accuracy"])
+        return float(np.mean([point["decision_accuracy_per_task"][task] for task in tasks]))
+
     curves = [record["curve"] for record in records if record.get("curve")]
-    seeds = [{point["trials"]: point["decision_accuracy"] for point in points} for points in curves]
+    curves = [points for points in curves if tasks is None or "decision_accuracy_per_task" in points[0]]
+    seeds = [{point["trials"]: accuracy(point) for point in points} for points in curves]
     table = pd.DataFrame(seeds).dropna(axis=1)
     return tuple(
         Point(trials=trials, mean=accuracy.mean(), low=accuracy.min(), high=accuracy.max())

@@ -5,18 +5,25 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from html import escape
-from itertools import cycle
+from itertools import accumulate, cycle
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from modcog.colours import GREY, PALETTE
-from modcog.experiments.benchmark.report import OWN, Point, Report
+from modcog.evaluation.report import best_without
+from modcog.experiments.benchmark.report import OWN, Point, Report, Row
 from modcog.experiments.claims.figures import light_frame, percent_axis
 
 MARKERS = "osD^vPX"
+
+LINES = {"ceiling": "-", "chance": ":"}
+"""Lines of the levels; that of a strategy is dashed."""
+
+LINE = 0.085
+"""Height of a line of text on the axes of a curve, as an accuracy."""
 
 
 def learning_curves(report: Report) -> Figure | None:
@@ -34,18 +41,57 @@ def learning_curves(report: Report) -> Figure | None:
         lines += [(seed.curve, {"color": PALETTE[0], "linewidth": 0.7, "alpha": 0.6}) for seed in report.done]
     for curve, style in (*lines, (report.curve, {"color": PALETTE[0], "linewidth": 2.4, "label": OWN})):
         if curve:
-            axes.plot([point.trials for point in curve], [point.mean for point in curve], **style)
-    battery = report.rows[0]
-    for level, name in ((battery.ceiling, "ceiling"), (battery.chance, "chance")):
-        if level is not None:
-            axes.axhline(level, color=GREY, linewidth=0.8, linestyle=":")
-            axes.text(1, level - 0.01, name, transform=axes.get_yaxis_transform(), ha="right", va="top", fontsize=8)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("trials of training")
-    axes.set_xlim(left=0)
+            trials, means = zip(*((point.trials, point.mean) for point in curve), strict=True)
+            axes.plot(trials, means, marker=_dot(curve), **style)
+    _draw_levels(axes, report.rows[0])
+    _curve_axes(axes)
     percent_axis(axes)
     _legend_above(figure, axes)
     return figure
+
+
+def group_curve(row: Row) -> Figure:
+    """Draw the learning curve of a family or an extension: mean over seeds, their range, and the levels."""
+    figure = Figure(figsize=(3.4, 2.4))
+    axes = figure.add_axes((0.12, 0.18, 0.63, 0.71))  # the same in all groups, whatever stands on the right
+    trials = [point.trials for point in row.curve]
+    low, high = ([getattr(point, end) for point in row.curve] for end in ("low", "high"))
+    axes.fill_between(trials, low, high, color=PALETTE[0], alpha=0.25, linewidth=0)
+    axes.plot(trials, [point.mean for point in row.curve], color=PALETTE[0], linewidth=2, marker=_dot(row.curve))
+    _draw_levels(axes, row)
+    _curve_axes(axes)
+    percent_axis(axes, "")
+    axes.set_title(row.title, loc="left", fontsize=10)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.label.set_fontsize(8)
+    return figure
+
+
+def _dot(curve: tuple[Point, ...]) -> str:
+    """Return the marker of a curve, which one of a single evaluation needs to be seen."""
+    return "" if len(curve) > 1 else "o"
+
+
+def _curve_axes(axes: Axes) -> None:
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlabel("trials of training")
+    axes.set_xlim(left=0, right=max(1, axes.get_xlim()[1]))
+
+
+def _draw_levels(axes: Axes, row: Row) -> None:
+    """Draw ceiling, chance and the best strategy that lacks something as lines, with their names on the right."""
+    levels = {"ceiling": row.ceiling, "chance": row.chance}
+    lacking = best_without(row.levels) if row.levels else None
+    if lacking and lacking != "blind":  # whose level is chance
+        levels[lacking.replace("-", " ")] = row.levels[lacking]
+    found = sorted((level, name) for name, level in levels.items() if level is not None)
+    # Names that would lie on each other move up, and down again from the top of the axes.
+    places = list(accumulate((level for level, _ in found), lambda below, level: max(level, below + LINE)))
+    places = list(accumulate(reversed(places), lambda above, place: min(place, above - LINE), initial=1 + LINE))[:0:-1]
+    for (level, name), place in zip(found, places, strict=True):
+        axes.axhline(level, color=GREY, linewidth=1, linestyle=LINES.get(name, "--"))
+        axes.text(1.02, place, name, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
 
 
 def gaps(report: Report) -> Figure | None:
@@ -106,11 +152,31 @@ def as_html(report: Report) -> str:
         "players who lack one thing each (sight, memory, comparison, clock or sequence) and are ideal otherwise."
     )
     drawn = (("Learning curves", learning_curves(report), curves), ("Gap to the ceiling", gaps(report), gap))
-    sections = []
-    for title, figure, caption in drawn:
-        if figure is not None:
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="svg")
-            image = f'<img src="data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}" alt="{title}">'
-            sections.append(f"<section>\n<h2>{title}</h2>\n{image}\n<p>{escape(caption)}</p>\n</section>")
-    return "\n".join(sections)
+    sections = [
+        f"<section>\n<h2>{title}</h2>\n{_image(figure, title)}\n<p>{escape(caption)}</p>\n</section>\n"
+        for title, figure, caption in drawn
+        if figure is not None
+    ]
+    return f'<div class="figures">\n{"".join(sections)}</div>\n{_group_curves_as_html(report)}'
+
+
+def _group_curves_as_html(report: Report) -> str:
+    """Return the section with the curves of families and extensions, an image each; empty if there are none."""
+    panels = ""
+    for kind in ("family", "extension"):
+        images = [_image(group_curve(row), f"Learning curve, {row.title}") for row in report.rows_of(kind) if row.curve]
+        panels += f'<h3>By {kind}</h3>\n<div class="panels">\n{"".join(images)}</div>\n' if images else ""
+    band = " The band is from the lowest to the highest seed." if len(report.done) > 1 else ""
+    lines = (
+        " Grey lines: chance, the ceiling, and the best strategy that lacks something." if report.rows[0].levels else ""
+    )
+    text = f"Mean decision accuracy over the tasks of each group, on held-out trials during training.{band}{lines}"
+    title = "<h2>Learning curves by family and extension</h2>"
+    return f"<section>\n{title}\n<p>{text}</p>\n{panels}</section>\n" if panels else ""
+
+
+def _image(figure: Figure, title: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    source = b64encode(buffer.getvalue()).decode()
+    return f'<img src="data:image/svg+xml;base64,{source}" alt="{escape(title)}">\n'

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from modcog.battery import Battery
-from modcog.errors import ModcogError
-from modcog.evaluation import MEASURES, STRATEGIES, Level, levels
+from modcog.evaluation import MEASURES, STRATEGIES, Level
 from modcog.evaluation.ceilings import SMALLEST_RANGE
 from modcog.experiments.benchmark.costs import cost, curve
 from modcog.experiments.benchmark.references import comparable, stored
@@ -22,18 +21,18 @@ from modcog.experiments.sweeps.results import Record, results
 
 
 def assemble(
-    records: Sequence[Record], battery: Battery, ceiling: bool, jobs: int, notes: Iterable[str] = (), **head: Any
+    records: Sequence[Record],
+    battery: Battery,
+    known: Mapping[str, Level] | None,
+    notes: Iterable[str] = (),
+    **head: Any,
 ) -> Report:
     """Make the report on a network from the records of its seeds, at least one of which was scored on ``battery``.
 
-    Chance and ceiling are computed by ``jobs`` processes where they are not stored, unless ``ceiling`` is False;
-    ``notes`` are sentences for the reader, and ``head`` has the other fields of ``Report``.
+    ``known`` are the levels of its tasks, None if unknown; ``notes`` are sentences for the reader, and ``head`` has the
+    other fields of ``Report``. Curves by family and extension need records whose ``curve`` has whole evaluations, as
+    ``modcog.training.metrics.read_metrics`` gives them.
     """
-    known = None
-    try:
-        known = levels(battery, jobs=jobs) if ceiling else None
-    except ModcogError as error:
-        notes = [*notes, f"Chance and ceiling are unknown: {error}."]
     scored = [record for record in records if record.get("scores")]
     beside, left_out = comparable(stored(), battery, head["settings"], head["n_trials"], head["score_seed"])
     table = score_table(scored, known)
@@ -43,7 +42,7 @@ def assemble(
         interval="seeds" if len(scored) > 1 else "trials",
         battery=battery.config.model_dump(mode="json", exclude={"tasks"}),
         seeds=tuple(map(_network_result, records)),
-        rows=tuple(report_rows(table, {reference.name: reference.scores for reference in beside}, known)),
+        rows=tuple(report_rows(table, {reference.name: reference.scores for reference in beside}, known, scored)),
         cost=cost(scored),
         curve=curve(scored),
         references=tuple(beside),
@@ -106,11 +105,14 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
 
 
 def report_rows(
-    table: pd.DataFrame, references: Mapping[str, Scores], levels: Mapping[str, Level] | None = None
+    table: pd.DataFrame,
+    references: Mapping[str, Scores],
+    levels: Mapping[str, Level] | None = None,
+    records: Sequence[Record] = (),
 ) -> Iterator[Row]:
     """Yield the rows of a report from a table of scores: the battery, its families, its extensions, its tasks.
 
-    ``levels`` are those of the tasks, None if unknown.
+    ``levels`` are those of the tasks, None if unknown; ``records`` have the learning curves.
     """
     groups: list[tuple[Any, str, pd.DataFrame]] = [("battery", "all tasks", table)]
     for kind in ("family", "extension", "task"):
@@ -130,6 +132,7 @@ def report_rows(
             kind=kind, name=name, tasks=tasks, chance=chance, ceiling=ceiling, references=beside,
             levels=mean_levels([levels[task] for task in tasks]) if levels else {},
             others={one: interval for one, interval in others.items() if interval is not None}, **means,
+            curve=curve(records, tasks) if kind in ("family", "extension") else (),
         )  # fmt: skip
 
 

@@ -48,10 +48,7 @@ def html(report: Report) -> str:
 {STYLE.read_text(encoding="utf-8")}</style>
 </head>
 <body>
-{render(_summary(report))}{scores}<div class="figures">
-{figures.as_html(report)}
-</div>
-{rest}</body>
+{render(_summary(report))}{scores}{figures.as_html(report)}{rest}</body>
 </html>
 """
 
@@ -157,10 +154,17 @@ def _origin(report: Report) -> str:
     for one in report.references:
         shown = {name: one.settings[name] for name in ("steps", "batch_size", "learning_rate", "model")}
         items[one.name] = {"seeds": len(one.seeds), **shown}
-    details = "\n".join(f"- {name}: {literal(setting(values))}" for name, values in items.items() if values)
+    details = "\n".join(f"- {name}: {literal(setting(_given(values)))}" for name, values in items.items() if values)
     scored = f"Scored on {several(report.n_trials, 'trial')} of each task with seed {report.score_seed}."
-    made_by = f"```sh\n{one_line(report.command)}\n```"
-    return f"{markdown_table([head, *seeds])}\n\n{scored} Made by:\n\n{made_by}\n\n{details}"
+    again = f"```sh\n{one_line(report.command)}\n```"
+    return f"{markdown_table([head, *seeds])}\n\n{scored} To repeat it:\n\n{again}\n\n{details}"
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that have a value; of the run that another starts from, its folder."""
+    start = settings.get("start")
+    settings = {**settings, "start": start["out"] if isinstance(start, dict) else start}
+    return {name: value for name, value in settings.items() if value is not None and value != {}}
 
 
 def extremes(report: Report, n: int = 5) -> tuple[tuple[Row, ...], tuple[Row, ...]]:

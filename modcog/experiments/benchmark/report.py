@@ -26,6 +26,15 @@ class Interval(ReportModel):
     high: float
 
 
+class Point(ReportModel):
+    """One evaluation during training: decision accuracy over the tasks, its mean and range over seeds."""
+
+    trials: float
+    mean: float
+    low: float
+    high: float
+
+
 class Row(ReportModel):
     """Scores of a task, or their mean over the tasks of a group."""
 
@@ -40,6 +49,7 @@ class Row(ReportModel):
     levels: dict[str, float] = Field({}, description="Decision accuracy of each strategy; empty: unknown.")
     others: dict[str, Interval] = Field({}, description="The other measures by name: last_step, directional …")
     references: dict[str, float] = Field(description="Decision accuracy of the references that know all these tasks.")
+    curve: tuple[Point, ...] = Field((), description="Learning curve of a family or an extension; empty: unknown.")
 
     @property
     def title(self) -> str:
@@ -68,15 +78,6 @@ class Cost(ReportModel):
     trials: float | None = Field(None, description="Trials of training.")
     seconds: float | None = Field(None, description="Seconds of training, without evaluation.")
     reached: dict[str, Reached] = Field(default_factory=dict, description="For each of THRESHOLDS that was reached.")
-
-
-class Point(ReportModel):
-    """One evaluation during training: decision accuracy over the tasks, its mean and range over seeds."""
-
-    trials: float
-    mean: float
-    low: float
-    high: float
 
 
 Scores = dict[str, tuple[float, float]]
@@ -119,7 +120,7 @@ class Report(ReportModel):
     name: str
     created: str = Field(description="Date and time, UTC.")
     trained: bool = Field(description="False for a network that came trained.")
-    command: str = Field(description="Command or call in Python that made the report.")
+    command: str = Field(description="Command or call in Python that repeats what the report is on.")
     tasks: str | list[str] = Field(description="Name of a collection, or task names.")
     n_trials: int = Field(description="Trials of each task that it was scored on.")
     score_seed: int = Field(description="Seed of these trials.")

@@ -64,6 +64,13 @@ def test_the_report_has_what_the_runs_recorded(done: Done) -> None:
     assert [point.trials for point in report.curve] == [0, 16, 32]
     metrics = [json.loads((run / "metrics.jsonl").read_text().splitlines()[-1]) for run in (runs(done.folder)[0],)]
     assert report.done[0].curve[-1].mean == metrics[0]["decision_accuracy"]
+    lines = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+             for run in runs(done.folder) if (run / "metrics.jsonl").exists()]  # fmt: skip
+    for row in report.rows_of("family", "extension"):
+        means = [
+            [np.mean([line["decision_accuracy_per_task"][task] for task in row.tasks]) for line in run] for run in lines
+        ]
+        assert [point.mean for point in row.curve] == pytest.approx(np.mean(means, axis=0))
     network = modcog.load_model(runs(done.folder)[0], trust=True)
     assert report.cost.parameters == sum(weight.numel() for weight in network.parameters())
 

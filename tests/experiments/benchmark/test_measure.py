@@ -109,3 +109,18 @@ def test_the_curve_has_the_points_that_all_seeds_have() -> None:
         (8, pytest.approx(0.3), 0.2, 0.4),
     ]
     assert curve([{"scores": {}}]) == ()
+
+
+def test_the_curve_of_some_tasks_is_their_mean_in_the_seeds_that_have_them() -> None:
+    seeds = [
+        {
+            "curve": [
+                {"trials": 8, "decision_accuracy": 0.1, "decision_accuracy_per_task": {"go": a, "dms": b, "dmc": 1}}
+            ]
+        }
+        for a, b in ((0.2, 0.4), (0.6, 0.4))
+    ]
+    seeds.append({"curve": [{"trials": 8, "decision_accuracy": 0.9}]})
+    (point,) = curve(seeds, ["go", "dms"])
+    assert (point.trials, point.mean, point.low, point.high) == (8, *map(pytest.approx, (0.4, 0.3, 0.5)))
+    assert curve(seeds[2:], ["go"]) == ()

@@ -6,9 +6,12 @@ import re
 from base64 import b64decode
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
-from modcog.evaluation.report import without
+from modcog.colours import GREY, PALETTE
+from modcog.evaluation.report import best_without, without
 from modcog.experiments.benchmark import Report, figures
 from modcog.experiments.benchmark.page import (
     extremes,
@@ -128,7 +131,10 @@ def test_the_page_has_its_parts(done: Done, page: Page) -> None:
     for title in ("Scores", "Learning curves", "Gap to the ceiling", "Task by task", "Cost", "What was run"):
         assert title in page.text
     assert done.report.command in page.text
-    assert page.values("alt") == ["Learning curves", "Gap to the ceiling"]
+    groups = [f"Learning curve, {row.title}" for row in done.report.rows_of("family", "extension")]
+    assert len(groups) == 6
+    assert page.values("alt") == ["Learning curves", "Gap to the ceiling", *groups]
+    assert "The band is from the lowest to the highest seed." in page.text
     for image in page.values("src"):
         assert b"</svg>" in b64decode(image.partition(",")[2])
 
@@ -146,9 +152,59 @@ def test_figures_show_the_numbers(done: Done) -> None:
     )
 
 
+def drawn_levels(axes: Axes) -> dict[str, tuple[float, float]]:
+    """Return the line and the place of each name on the right of a curve."""
+    lines = [line.get_ydata()[0] for line in axes.lines if line.get_color() == GREY]
+    names = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    return {name: (line, place) for line, (name, place) in zip(lines, names.items(), strict=True)}
+
+
+def test_the_curve_of_a_group_has_its_levels_and_its_seeds(done: Done) -> None:
+    for row in done.report.rows_of("family", "extension"):
+        (axes,) = figures.group_curve(row).axes
+        own = next(line for line in axes.lines if line.get_color() == PALETTE[0])
+        assert list(own.get_xdata()) == [0, 16, 32]
+        assert list(own.get_ydata()) == [point.mean for point in row.curve]
+        (band,) = axes.collections
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert {*heights} == {value for point in row.curve for value in (point.low, point.high)}
+        levels = {name: line for name, (line, _) in drawn_levels(axes).items()}
+        best = best_without(row.levels)
+        expected = {"chance": row.chance, "ceiling": row.ceiling}
+        expected |= {} if best == "blind" else {best.replace("-", " "): row.levels[best]}
+        assert levels == expected
+    assert {name for row in done.report.rows for name in row.levels if name == best_without(row.levels)} >= {"no-clock"}
+
+
+@pytest.mark.parametrize(
+    "levels", [(0.0, 0.01, 1.0), (0.97, 0.99, 1.0), (0.5, 0.5, 0.5), (0.0, 0.0, 0.02), (0.06, 0.3, 0.33)]
+)
+def test_names_of_levels_do_not_lie_on_each_other(done: Done, levels: tuple[float, float, float]) -> None:
+    chance, clock, ceiling = levels
+    row = done.report.rows_of("extension")[0]
+    values = {**dict.fromkeys(row.levels, -1.0), "no-clock": clock, "ideal": clock + 1}
+    row = row.model_copy(update={"chance": chance, "ceiling": ceiling, "levels": values})
+    found = drawn_levels(figures.group_curve(row).axes[0])
+    assert {name: line for name, (line, _) in found.items()} == {
+        "chance": chance,
+        "no clock": clock,
+        "ceiling": ceiling,
+    }
+    places = [place for _, place in found.values()]
+    assert np.diff(places).min() > 0.999 * figures.LINE
+    assert places[-1] <= 1
+
+
+def test_a_curve_of_one_evaluation_is_seen(done: Done) -> None:
+    row = done.report.rows_of("family")[0]
+    (axes,) = figures.group_curve(row.model_copy(update={"curve": row.curve[:1]})).axes
+    assert axes.lines[0].get_marker() == "o"
+    assert axes.get_xlim()[1] >= 1
+
+
 def test_a_report_without_levels_curves_and_references_is_a_page(done: Done) -> None:
     rows = tuple(
-        row.model_copy(update={"chance": None, "ceiling": None, "share": None, "references": {}})
+        row.model_copy(update={"chance": None, "ceiling": None, "share": None, "references": {}, "curve": ()})
         for row in done.report.rows
     )
     bare = done.report.model_copy(

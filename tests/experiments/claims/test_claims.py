@@ -319,7 +319,7 @@ class TestC5:
 
     def test_as_many_synapses_are_asked_for(self) -> None:
         found = rulings("C5", lambda arm, task: 0.8, arms=protocol.arms("C3", "modcog"))
-        assert found["C5a"].because.startswith("Not judged: the synapses of lm-rnn 1 % 256 are 655, of dense 256 65,536")
+        assert found["C5a"].because == "Not judged: the synapses of lm-rnn 1 % 256 are 655, of dense 256 65,536."
         found = rulings("C5", lambda arm, task: 0.8, arms=protocol.arms("C5", "modcog")[1:])
         assert found["C5a"].because == "Not judged: the tables have 2 LM-RNNs, must be 3."
         assert "Parameters, which are not as many" in rulings("C5", lambda arm, task: 0.8)["C5a"].beside[-1]
