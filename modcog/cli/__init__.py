@@ -47,7 +47,10 @@ COMMANDS = {
     "train": ("modcog.cli.training:train", "Train a network on the battery (resumable)."),
     "sweep": ("modcog.cli.training:sweep", "Train and score the networks of a grid (resumable)."),
     "evaluate": ("modcog.cli.evaluation:evaluate", "Score a network on new trials."),
-    "benchmark": ("modcog.cli.training:benchmark", "Compare a network with reference networks in a report."),
+    "benchmark": (
+        "modcog.cli.benchmark:benchmark",
+        "Compare a network with reference networks in a report, or show the leaderboard.",
+    ),
     "analyse": ("modcog.cli.analysis:analyse", "Ask a question about trained networks."),
     "study": ("modcog.cli.study:study", "Train networks for a study of few-shot or continual learning (resumable)."),
     "validate": ("modcog.cli.training:validate", "Test a claim of the Mod-Cog paper."),
