@@ -169,7 +169,7 @@ def measure(out: Path, jobs: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["network", "seed", "measure", "value"])
 
 
-SHARED = ("alike", "others", "shuffled")
+OF_PAIRS = ("alike", "others", "shuffled")
 """Measures of pairs of networks: the values of seeds share networks, so that they have no interval over seeds."""
 
 
@@ -185,7 +185,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     wide = table.pivot(index=["measure", "seed"], columns="network", values="value")
     first, *others = NETWORKS
     rows = []
-    for measure in (measure for measure in MEASURES if measure not in SHARED):
+    for measure in (measure for measure in MEASURES if measure not in OF_PAIRS):
         for other in others:
             gap = wide.loc[measure, other] - wide.loc[measure, first]
             rows.append([measure, other, Estimate.of(gap)])
@@ -203,7 +203,7 @@ def tables(table: pd.DataFrame) -> Iterator[str]:
         for measure, (own, title) in MEASURES.items():
             if own == group:
                 found = {name: Estimate.of(values.loc[measure, name]) for name in NETWORKS}
-                if measure in SHARED:
+                if measure in OF_PAIRS:
                     rows.append([title, *(f"{one.mean:.2f}" for one in found.values())])
                     continue
                 marks = ["", *("" if not gaps.loc[(measure, n), "p"] < 0.05 else " \\*" for n in list(NETWORKS)[1:])]

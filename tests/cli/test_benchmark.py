@@ -73,7 +73,7 @@ def test_a_run(run, asked) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Missing argument 'NETWORK'"),
+        (["--steps", 3], "--steps: has no effect, since no NETWORK is named"),
         (["grru"], "unknown network 'grru' (nearest: 'gru')"),
         (["run", "--steps", 3], "--steps: has no effect, since run is a run"),
         (["run", "--preset", "quick"], "--preset: has no effect"),

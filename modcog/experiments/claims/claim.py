@@ -417,6 +417,9 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
         claim: to decide about.
         runs: under one set of rules and one recipe.
         doubt: a reason why no part can hold, whatever the comparisons say; empty if there is none.
+
+    Raises:
+        ModcogError: if the tables are damaged.
     """
     _ = runs.cells  # damaged tables are an error, no reason to leave a part open
     found: list[list[Contrast] | ModcogError] = []
