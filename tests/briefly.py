@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from modcog.cli import main
+from modcog.experiments.benchmark import bench
 from modcog.experiments.sweeps import Grid
 from modcog.training import TrainConfig
 
@@ -29,5 +30,6 @@ def cells(grid: Grid, out: str) -> list[Any]:
 if __name__ == "__main__":
     TrainConfig.of = classmethod(config_of)  # type: ignore[assignment, method-assign]
     Grid.cells = cells  # type: ignore[assignment, method-assign]
+    bench.N_TRIALS = 2  # of the report that a run ends with
     words = sys.argv[1:]  # one network instead of several
     sys.exit(main(["1" if before == "--seeds" else word for before, word in zip(["", *words], words, strict=False)]))
