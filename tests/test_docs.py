@@ -53,6 +53,24 @@ def marks(info: str) -> tuple[str, dict[str, str]]:
     return language, dict(mark.split("=") if "=" in mark else (mark, "") for mark in rest)
 
 
+def append(text: str, marked: dict[str, str]) -> None:
+    """Write a block with ``file=NAME`` to the end of that file."""
+    if "file" in marked:
+        with Path(marked["file"]).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def run(place: str, *arguments: str) -> None:
+    """Run Python, which must not fail."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{place}: {shlex.join(arguments)}: {done.stderr}"
+
+
+def run_commands(text: str, place: str, brief: bool) -> None:
+    for words in commands(text):
+        run(place, *([str(BRIEFLY)] if brief else ["-m", "modcog"]), *words[1:])
+
+
 @pytest.fixture(autouse=True)
 def _no_tasks_stay() -> Iterator[None]:
     """Remove the base tasks of a page that ended before it did so itself, for want of a package."""
@@ -70,39 +88,43 @@ def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     defined: dict[str, object] = {"__name__": "__page__"}
     for info, line, text in blocks(page):
         language, marked = marks(info)
-        if "file" in marked:
-            with Path(marked["file"]).open("a", encoding="utf-8") as file:
-                file.write(text)
-        if language == "python" and not {"needs", "notest"} & marked.keys():
+        if "needs" in marked:
+            continue
+        append(text, marked)
+        if language == "python" and "notest" not in marked:
             with monkeypatch.context() as patch:
                 if "brief" in marked:  # a training that is there at once
                     patch.setattr("modcog.training.loop._Loop._reached", lambda loop: True)
                 exec(compile("\n" * line + portable(text), str(page), "exec"), defined)
-        for words in commands(text) if language == "sh" and "notest" not in marked else ():
-            brief = "brief" in marked or RESULTS in page.parents
-            program = [str(BRIEFLY)] if brief else ["-m", "modcog"]
-            done = subprocess.run([sys.executable, *program, *words[1:]], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{page.name}:{line}: {shlex.join(words)}: {done.stderr}"
+        if language == "sh" and "notest" not in marked:
+            run_commands(text, f"{page.name}:{line}", brief="brief" in marked or RESULTS in page.parents)
     for name in set(sys.modules) - modules:
         if getattr(sys.modules[name], "__file__", None) and Path(sys.modules[name].__file__).parent == tmp_path:
             del sys.modules[name]
 
 
 @pytest.mark.parametrize(
-    ("page", "packages", "text"),
-    [
-        (page, marked["needs"], text)
-        for page in PAGES
-        for info, _, text in blocks(page)
-        if "needs" in (marked := marks(info)[1])
-    ],
+    ("page", "packages"),
+    dict.fromkeys(
+        (page, one["needs"]) for page in PAGES for info, *_ in blocks(page) if "needs" in (one := marks(info)[1])
+    ),
     ids=lambda value: value.name if isinstance(value, Path) else None,
 )
-def test_blocks_of_other_libraries_run(page: Path, packages: str, text: str, tmp_path: Path) -> None:
+def test_blocks_of_other_libraries_run(
+    page: Path, packages: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, each by itself, beside the files that the page writes for all."""
     for package in packages.split(","):
         pytest.importorskip(package)
-    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{page.name}: {done.stderr}"
+    monkeypatch.chdir(tmp_path)
+    for info, line, text in blocks(page):
+        language, marked = marks(info)
+        if marked.get("needs", packages) == packages:
+            append(text, marked)
+        if marked.get("needs") == packages and "file" not in marked:
+            if language == "python":
+                run(f"{page.name}:{line}", "-c", text)
+            run_commands(text if language == "sh" else "", f"{page.name}:{line}", brief="brief" in marked)
 
 
 def test_what_is_not_run_needs_a_cluster() -> None:
