@@ -1,4 +1,4 @@
-"""Networks of other packages, as the page on them has them: causal, trainable in all weights, reproducible, with states.
+"""Networks of other packages, as the page on them has them: causal, all weights trained, reproducible, with states.
 
 Each is skipped where its package is not installed.
 """
@@ -37,7 +37,8 @@ def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     """``MODULE:NAME`` of a function of the page, in a module of the working directory."""
     needs = MAKERS[request.param]
     pytest.importorskip(needs)
-    texts = [text for info, _, text in blocks(PAGE) if "file" in (m := marks(info)[1]) and m.get("needs", needs) == needs]
+    marked = [(marks(info)[1], text) for info, _, text in blocks(PAGE)]
+    texts = [text for marks_of, text in marked if "file" in marks_of and marks_of.get("needs", needs) == needs]
     (tmp_path / "networks_of_others.py").write_text("".join(texts), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
