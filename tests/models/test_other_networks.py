@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ import torch
 import modcog
 from modcog import analysis, models
 from modcog.evaluation.evaluate import evaluate_on
+from modcog.models.causality import sees_later_steps
 from tests.test_docs import ROOT, blocks, marks
 
 PAGE = ROOT / "docs/other-networks.md"
@@ -47,14 +47,6 @@ def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     sys.modules.pop("networks_of_others", None)
 
 
-@pytest.fixture
-def sees_later_steps() -> Callable[[torch.nn.Module, int], bool]:
-    """The check of the page."""
-    defined: dict[str, Any] = {}
-    exec(next(text for _, _, text in blocks(PAGE) if "def sees_later_steps" in text), defined)
-    return defined["sees_later_steps"]
-
-
 def build(name: str, seed: int = 0) -> torch.nn.Module:
     return models.build(name, BATTERY.n_channels, BATTERY.n_actions, hidden=HIDDEN, seed=seed)
 
@@ -63,17 +55,8 @@ def test_there_are_networks_on_the_page() -> None:
     assert len(MAKERS) == len(set(MAKERS.values())) == 5
 
 
-def test_it_does_not_see_later_steps(name: str, sees_later_steps) -> None:
+def test_it_does_not_see_later_steps(name: str) -> None:
     assert not sees_later_steps(build(name), BATTERY.n_channels)
-
-
-@pytest.mark.parametrize("both_ways", [True, False])
-def test_the_check_finds_a_network_that_runs_both_ways(sees_later_steps, both_ways: bool) -> None:
-    class Network(torch.nn.GRU):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return super().forward(x)[0]
-
-    assert sees_later_steps(Network(8, 8, bidirectional=both_ways), 8) == both_ways
 
 
 def test_all_its_weights_are_trained_and_it_starts_afresh(name: str) -> None:

@@ -28,6 +28,11 @@ SMALL = (
 MAKE = """
 def make(n_inputs, n_outputs, hidden):
     return Net(n_inputs, n_outputs, hidden)
+
+def both_ways(n_inputs, n_outputs, hidden):
+    network = Net(n_inputs, n_outputs, 2 * hidden)
+    network.rnn = torch.nn.RNN(n_inputs, hidden, bidirectional=True)
+    return network
 """
 
 DECISION, TRIAL, _, DIRECTIONAL, *_ = range(len(entries.TaskScores._fields))
@@ -95,6 +100,13 @@ def test_an_entry_holds_what_was_run(entry: Entry, stranger: Path) -> None:
     for task, one in entry.runs[1].scores.items():
         assert one.decision == pytest.approx(result["scores"][task]["decision_accuracy"], abs=1e-5)
         assert one.trial == pytest.approx(result["scores"][task]["trial_accuracy"], abs=1e-5)
+
+
+def test_a_network_that_sees_later_steps_cannot_enter(stranger: Path, monkeypatch, capsys) -> None:
+    words = ["--entry", "none.json", "--protocol", "tiny", *SMALL]
+    assert command(monkeypatch, "benchmark", "strangers_network:both_ways", *words) == 2
+    assert "depends on later steps" in " ".join(capsys.readouterr().err.split())
+    assert not (stranger / "none.json").exists()
 
 
 def test_the_means_are_those_over_tasks_and_then_over_seeds(entry: Entry) -> None:
