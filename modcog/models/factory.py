@@ -14,6 +14,7 @@ from torch import nn
 from modcog.checks import check_count
 from modcog.errors import ModcogError, shown, unknown
 from modcog.models import masks
+from modcog.models.causality import sees_later_steps
 from modcog.models.cells import GatedRNN, MaskedRNN
 from modcog.models.dale import DaleRNN
 from modcog.models.masks import Mask
@@ -305,7 +306,11 @@ def _build_user_network(config: UserConfig, n_inputs: int, n_outputs: int) -> nn
             model = function(**options)
         if not isinstance(model, nn.Module):
             raise ModcogError(f"{name}: returned a value of type {type(model).__name__}, must be a torch.nn.Module")
+        if getattr(model, "batch_first", None) is None:  # or else that of a layer would count, whatever it is fed
+            model.batch_first = config.batch_first  # type: ignore[assignment]
         _try_out(name, model, n_inputs, n_outputs, config.batch_first)
+        if sees_later_steps(model, n_inputs):
+            raise ModcogError(f"{name}: what it says at a step depends on later steps, which no subject has seen then")
     return model
 
 
