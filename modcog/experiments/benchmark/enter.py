@@ -75,6 +75,7 @@ def enter(
     config = TrainConfig.of(**shared)
     protocol.check(config)
     build_model(config, protocol.battery)  # refuses a network of your own that cannot be trained, or sees later steps
+    code_hash = hash_of_code(arch)  # which may fail, so before the training
     if seeds < protocol.seeds:
         raise ModcogError(f"seeds: got {seeds}, protocol {protocol.name} has at least {protocol.seeds}")
 
@@ -101,7 +102,7 @@ def enter(
         name=name or usual,
         by=by,
         date=datetime.now(timezone.utc).date().isoformat(),
-        code=Code(address=address, file_sha256=hash_of_code(arch), versions=_versions(), cpu=_processor()),
+        code=Code(address=address, file_sha256=code_hash, versions=_versions(), cpu=_processor()),
         settings={**config.model_dump(mode="json", exclude={*PLACEMENT, "seed"}), "tasks": protocol.tasks},
         search=search or None,
         parameters=int(network["parameters"]),
