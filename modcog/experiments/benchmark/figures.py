@@ -53,7 +53,7 @@ def learning_curves(report: Report) -> Figure | None:
 def group_curve(row: Row) -> Figure:
     """Draw the learning curve of a family or an extension: mean over seeds, their range, and the levels."""
     figure = Figure(figsize=(3.4, 2.4))
-    axes = figure.add_axes((0.12, 0.18, 0.59, 0.71))  # the same in all groups, whatever stands on the right
+    axes = figure.add_axes((0.14, 0.18, 0.58, 0.71))  # the same in all groups, whatever stands on the right
     trials = [point.trials for point in row.curve]
     low, high = ([getattr(point, end) for point in row.curve] for end in ("low", "high"))
     axes.fill_between(trials, low, high, color=PALETTE[0], alpha=0.25, linewidth=0)

@@ -203,9 +203,12 @@ def test_names_of_levels_are_not_cut(done: Done, strategy: str) -> None:
     row = row.model_copy(update={"levels": {**dict.fromkeys(STRATEGIES, 0.0), strategy: 0.5, "ideal": 1.0}})
     figure = figures.group_curve(row)
     canvas = FigureCanvasAgg(figure)
-    edges = [text.get_window_extent(canvas.get_renderer()).x1 for text in figure.axes[0].texts]
-    assert len(edges) == 3
-    assert max(edges) < figure.bbox.x1
+    (axes,) = figure.axes
+    ends = [text.get_window_extent(canvas.get_renderer()).x1 for text in axes.texts]
+    starts = [text.get_window_extent(canvas.get_renderer()).x0 for text in axes.get_yticklabels()]
+    assert len(ends) == 3
+    assert max(ends) < figure.bbox.x1 - 2
+    assert min(starts) > 2
 
 
 def test_a_curve_of_one_evaluation_is_seen(done: Done) -> None:
