@@ -42,7 +42,7 @@ def learning_curves(report: Report) -> Figure | None:
     for curve, style in (*lines, (report.curve, {"color": PALETTE[0], "linewidth": 2.4, "label": OWN})):
         if curve:
             trials, means = zip(*((point.trials, point.mean) for point in curve), strict=True)
-            axes.plot(trials, means, marker=_dot(curve), **style)
+            axes.plot(trials, means, **_dot(curve), **style)
     _draw_levels(axes, report.rows[0])
     _curve_axes(axes)
     percent_axis(axes)
@@ -53,11 +53,11 @@ def learning_curves(report: Report) -> Figure | None:
 def group_curve(row: Row) -> Figure:
     """Draw the learning curve of a family or an extension: mean over seeds, their range, and the levels."""
     figure = Figure(figsize=(3.4, 2.4))
-    axes = figure.add_axes((0.12, 0.18, 0.63, 0.71))  # the same in all groups, whatever stands on the right
+    axes = figure.add_axes((0.14, 0.18, 0.58, 0.71))  # the same in all groups, whatever stands on the right
     trials = [point.trials for point in row.curve]
     low, high = ([getattr(point, end) for point in row.curve] for end in ("low", "high"))
     axes.fill_between(trials, low, high, color=PALETTE[0], alpha=0.25, linewidth=0)
-    axes.plot(trials, [point.mean for point in row.curve], color=PALETTE[0], linewidth=2, marker=_dot(row.curve))
+    axes.plot(trials, [point.mean for point in row.curve], color=PALETTE[0], linewidth=2, **_dot(row.curve))
     _draw_levels(axes, row)
     _curve_axes(axes)
     percent_axis(axes, "")
@@ -67,9 +67,9 @@ def group_curve(row: Row) -> Figure:
     return figure
 
 
-def _dot(curve: tuple[Point, ...]) -> str:
-    """Return the marker of a curve, which one of a single evaluation needs to be seen."""
-    return "" if len(curve) > 1 else "o"
+def _dot(curve: tuple[Point, ...]) -> dict[str, Any]:
+    """Return the look of a curve of a single evaluation, which would not be seen as a line or in a corner."""
+    return {} if len(curve) > 1 else {"marker": "o", "clip_on": False, "zorder": 3}
 
 
 def _curve_axes(axes: Axes) -> None:
@@ -90,7 +90,7 @@ def _draw_levels(axes: Axes, row: Row) -> None:
     places = list(accumulate((level for level, _ in found), lambda below, level: max(level, below + LINE)))
     places = list(accumulate(reversed(places), lambda above, place: min(place, above - LINE), initial=1 + LINE))[:0:-1]
     for (level, name), place in zip(found, places, strict=True):
-        axes.axhline(level, color=GREY, linewidth=1, linestyle=LINES.get(name, "--"))
+        axes.axhline(level, color=GREY, linewidth=1, linestyle=LINES.get(name, "--"), zorder=1.5)
         axes.text(1.02, place, name, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
 
 

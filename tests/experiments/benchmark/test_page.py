@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from modcog.colours import GREY, PALETTE
+from modcog.evaluation import STRATEGIES
 from modcog.evaluation.report import best_without, without
 from modcog.experiments.benchmark import Report, figures
 from modcog.experiments.benchmark.page import (
@@ -193,6 +195,20 @@ def test_names_of_levels_do_not_lie_on_each_other(done: Done, levels: tuple[floa
     places = [place for _, place in found.values()]
     assert np.diff(places).min() > 0.999 * figures.LINE
     assert places[-1] <= 1
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name not in ("blind", "ideal")])
+def test_names_of_levels_are_not_cut(done: Done, strategy: str) -> None:
+    row = done.report.rows_of("extension")[0]
+    row = row.model_copy(update={"levels": {**dict.fromkeys(STRATEGIES, 0.0), strategy: 0.5, "ideal": 1.0}})
+    figure = figures.group_curve(row)
+    canvas = FigureCanvasAgg(figure)
+    (axes,) = figure.axes
+    ends = [text.get_window_extent(canvas.get_renderer()).x1 for text in axes.texts]
+    starts = [text.get_window_extent(canvas.get_renderer()).x0 for text in axes.get_yticklabels()]
+    assert len(ends) == 3
+    assert max(ends) < figure.bbox.x1 - 2
+    assert min(starts) > 2
 
 
 def test_a_curve_of_one_evaluation_is_seen(done: Done) -> None:
