@@ -25,7 +25,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 
-_FENCE = re.compile(r"^(```\w+) (?:brief|notest|\w+=\S+)$", re.MULTILINE)
+_FENCE = re.compile(r"^( *```\w+)(?: (?:brief|notest|\w+=\S+))+$", re.MULTILINE)
 _CODE = re.compile(r"<code>([^<]*)</code>")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 _RETURNED = re.compile(
