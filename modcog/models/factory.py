@@ -309,7 +309,9 @@ def _build_user_network(config: UserConfig, n_inputs: int, n_outputs: int) -> nn
         if getattr(model, "batch_first", None) is None:  # or else that of a layer would count, whatever it is fed
             model.batch_first = config.batch_first  # type: ignore[assignment]
         _try_out(name, model, n_inputs, n_outputs, config.batch_first)
-        if sees_later_steps(model, n_inputs):
+        with failures_as(f"{name}: its network failed on longer sequences"):
+            ahead = sees_later_steps(model, n_inputs)
+        if ahead:
             raise ModcogError(f"{name}: what it says at a step depends on later steps, which no subject has seen then")
     return model
 

@@ -39,3 +39,14 @@ def test_the_reference_networks_see_no_later_step(arch: str) -> None:
 
 def test_private_noise_is_no_later_step() -> None:
     assert not sees_later_steps(models.build("lm-rnn", n_inputs=33, n_outputs=17, hidden=36, noise=1.0), 33)
+
+
+def test_a_network_that_does_not_repeat_itself_is_not_judged() -> None:
+    class Remembering(Network):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return super().forward(x) + self.calls
+
+    assert not sees_later_steps(Remembering(both_ways=False, batch_first=False), 9)
