@@ -76,13 +76,14 @@ class CompiledKernel(Kernel):
         states[-1, :-1, n:, batch - (pieces - 1) * width :] = 0
         _fill(states[:, 0, :n], None if h0 is None else h0.t())
         rates = states[:, 1:] if self.alpha == 1 else self._pool.empty(x, pieces, steps, n, width)
-        of_lanes = bias if bias.ndim == 2 else None
+        drive = None if noise is None else rates
+        of_lanes, bias = (bias, bias.new_zeros(n)) if bias.ndim == 2 else (None, bias)
         if noise is not None:
             _fill(rates[:, :, :n], (noise if of_lanes is None else noise + of_lanes).transpose(1, 2))
-        drive = _drive(x, width, None if noise is None else rates)
-        if of_lanes is not None:
-            bias = bias.new_zeros(n)
-            drive = drive if noise is not None else _constant_drive(of_lanes, pieces, width)
+        elif of_lanes is not None:
+            row = x.new_empty(pieces, n, width)
+            _fill(row, of_lanes.t())
+            drive = row[:, None].expand(-1, steps, -1, -1)  # the same at every step
         logits = x.new_zeros(pieces, steps, actions, width)
         starts = range(0, batch, width)
         jobs = [{"piece": k, "x": x[:, start:], "columns": min(width, batch - start)} for k, start in enumerate(starts)]
@@ -91,7 +92,7 @@ class CompiledKernel(Kernel):
             weight=torch.cat([weight, weight_in.flatten(), bias]).index_select(0, wires.order),
             indptr=wires.rows[0], indices=wires.rows[1], read_out=weight_out.contiguous(), steps=steps, units=n,
             actions=actions, alpha=float(self.alpha), size=states.stride(1), rate_size=rates.stride(1),
-            channels=channels, **drive,
+            channels=channels, **_drive(x, width, drive),
         ))  # fmt: skip
         whole = _joined(logits, batch).add_(bias_out)
         return whole, _joined(states[:, 1:, :n], batch) if return_states else None, (states, rates)
@@ -288,13 +289,6 @@ def _drive(like: Tensor, width: int, drive: Tensor | None) -> dict[str, Any]:
     if drive is None:
         return {"drive": like.new_zeros(1, width), "drive_size": 0, "drive_pitch": 0}
     return {"drive": drive, "drive_size": drive.stride(1), "drive_pitch": width}
-
-
-def _constant_drive(drive: Tensor, pieces: int, width: int) -> dict[str, Any]:
-    """Return the arguments of a drive (B, N) that is the same at every step."""
-    rows = drive.new_empty(pieces, drive.shape[1], width)
-    _fill(rows, drive.t())
-    return {"drive": rows, "drive_size": 0, "drive_pitch": width}
 
 
 def _split(batch: int, threads: int) -> tuple[int, int]:
