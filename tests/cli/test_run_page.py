@@ -23,6 +23,7 @@ from modcog.evaluation.scores import extension
 from modcog.experiments.benchmark import Report
 from modcog.training import TrainConfig
 from modcog.training.checkpoint import latest
+from tests.experiments.benchmark.conftest import OWN
 
 TASKS = ("go", "dlygo", "dm1seqr", "dmsintr")
 
@@ -31,16 +32,7 @@ SMALL = (
     "--warmup", 1,
 )  # fmt: skip
 
-OWN = """
-import torch
-
-class Net(torch.nn.Module):
-    def __init__(self, n_inputs, n_outputs, hidden=8):
-        super().__init__()
-        self.rnn, self.out = torch.nn.RNN(n_inputs, hidden), torch.nn.Linear(hidden, n_outputs)
-    def forward(self, x):
-        return self.out(self.rnn(x)[0])
-
+FRAGILE = """
 class Fragile(Net):
     def forward(self, x):
         if x.shape[1] > 60:
@@ -52,7 +44,7 @@ class Fragile(Net):
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a network of its own."""
-    (tmp_path / "own_paged.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / "own_paged.py").write_text(OWN + FRAGILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
