@@ -146,14 +146,12 @@ SHOWN = 7
 
 def _show_board(protocol: str | None) -> None:
     """Print the leaderboard of a protocol."""
-    import numpy as np
-
     from modcog.experiments.benchmark.board import Board
-    from modcog.experiments.benchmark.protocol import DEFAULT, find_protocol
+    from modcog.experiments.benchmark.protocol import find_protocol
 
-    board = Board(find_protocol(protocol or DEFAULT))
-    ceiling = 100 * float(np.mean([level.decision_ceiling for level in board.levels.values()]))
-    click.echo(wrapped(f"{board.protocol.describe()} The ideal observer has {ceiling:.1f} % decision accuracy."))
+    board = Board(find_protocol(protocol))
+    ceiling = f"The ideal observer has {100 * board.ceiling:.1f} % decision accuracy."
+    click.echo(wrapped(f"{board.protocol.describe()} {ceiling}"))
     for size, lines in board.classes().items():
         rows = [row[:SHOWN] for row in board.scores(lines)]
         click.echo(f"\n{size}\n\n{fitted(rows, 'lr')}")
@@ -180,21 +178,20 @@ def _check_entries(path: Path, rerun: bool, trust: bool) -> int:
 
 def _enter(network: str, file: Path, protocol: str | None, settings: dict[str, Any], options: dict[str, Any]) -> None:
     """Train a network for the leaderboard, and write its entry."""
-    from modcog.experiments.benchmark.enter import enter
+    from modcog.experiments.benchmark.enter import enter, searches, training_settings
     from modcog.experiments.benchmark.entries import write_entry
-    from modcog.experiments.benchmark.protocol import DEFAULT, RATES, RECIPE, find_protocol
+    from modcog.experiments.benchmark.protocol import RATES, find_protocol
     from modcog.training.duration import about, training_seconds
 
-    rules = find_protocol(protocol or DEFAULT)
+    rules = find_protocol(protocol)
     given_here = click.get_current_context().get_parameter_source
     for name in ("tasks", "battery", "n_trials", "score_seed", "preset"):
         if name in settings or given_here(name) is ParameterSource.COMMANDLINE:
             raise ModcogError(f"--{name.replace('_', '-')}: protocol {rules.name} decides it; leave it out")
     progress = settings.pop("progress")
-    given = {**RECIPE, **settings, **rules.settings, "arch": network}
-    searching = options["search"] or (options["search"] is None and "learning_rate" not in settings)
+    searching = searches(settings) if options["search"] is None else options["search"]
     n = (options["seeds"] or rules.seeds) + (len(RATES) + 1 if searching else 0)
-    seconds = training_seconds(TrainConfig.of(**given)) * n
+    seconds = training_seconds(TrainConfig.of(**training_settings(network, rules, settings))) * n
     click.echo(f"Training {n} networks takes {about(seconds)}, less where some are finished.", err=True)
     found = enter(
         network, rules, options["out"] / "runs", name=options["name"], by=options["by"], address=options["code"],

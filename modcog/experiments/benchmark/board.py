@@ -18,7 +18,7 @@ from modcog.experiments.benchmark.entries import Entry, stored_entries
 from modcog.experiments.benchmark.figures import MARKERS
 from modcog.experiments.benchmark.measure import mean_interval, mean_levels, score_table
 from modcog.experiments.benchmark.page import DASH, interval, number, percent
-from modcog.experiments.benchmark.protocol import DEFAULT, PARAMETERS, UNITS, Protocol, find_protocol
+from modcog.experiments.benchmark.protocol import PARAMETERS, UNITS, Protocol, find_protocol
 from modcog.experiments.claims.figures import light_frame
 from modcog.tables import Rows
 
@@ -28,9 +28,11 @@ NEAR = 0.05
 CLASSES: dict[str, Callable[[Entry], bool]] = {
     f"{UNITS} units": lambda entry: entry.settings.get("hidden") == UNITS,
     f"about {PARAMETERS:,} parameters": lambda entry: abs(entry.parameters / PARAMETERS - 1) <= NEAR,
-    "other sizes": lambda entry: True,
 }
-"""Tables of a protocol by size; a network may be in more than one, and is in the last if it is in no other."""
+"""Tables of a protocol by size; a network may be in more than one."""
+
+OTHER = "other sizes"
+"""Table of the networks that are in no other."""
 
 
 class Line(NamedTuple):
@@ -64,7 +66,7 @@ class Board:
     """
 
     def __init__(self, protocol: Protocol | None = None, entries: Iterable[Entry] | None = None) -> None:
-        self.protocol = protocol or find_protocol(DEFAULT)
+        self.protocol = protocol or find_protocol()
         self.levels: dict[str, Level] = levels(self.protocol.battery)
         chosen = [one for one in (stored_entries().values() if entries is None else entries) if self._is_ours(one)]
         lines = [Line(one, score_table(one.records(), self.levels)) for one in chosen]
@@ -74,13 +76,15 @@ class Board:
         return (entry.protocol, entry.protocol_digest) == (self.protocol.name, self.protocol.digest)
 
     def classes(self) -> dict[str, list[Line]]:
-        """Return the entries of each size in ``CLASSES``; sizes without entries are left out."""
-        found: dict[str, list[Line]] = {}
-        for line in self.lines:
-            names = [name for name, belongs in list(CLASSES.items())[:-1] if belongs(line.entry)]
-            for name in names or [list(CLASSES)[-1]]:
-                found.setdefault(name, []).append(line)
-        return {name: found[name] for name in CLASSES if name in found}
+        """Return the entries of each size in ``CLASSES``, and ``OTHER``; sizes without entries are left out."""
+        found = {name: [line for line in self.lines if belongs(line.entry)] for name, belongs in CLASSES.items()}
+        found[OTHER] = [line for line in self.lines if not any(belongs(line.entry) for belongs in CLASSES.values())]
+        return {name: lines for name, lines in found.items() if lines}
+
+    @property
+    def ceiling(self) -> float:
+        """Mean decision accuracy of the ideal observer over the tasks."""
+        return float(np.mean([level.decision_ceiling for level in self.levels.values()]))
 
     def scores(self, lines: Sequence[Line]) -> Rows:
         """Return a table of networks: size, accuracies in percent with intervals over seeds, and cost."""
@@ -101,8 +105,6 @@ class Board:
 
     def groups(self, lines: Sequence[Line]) -> Rows:
         """Return a table of decision accuracies in percent by family and extension; last come the levels."""
-        if not lines:
-            return []
         head, rows = ["network", "all"], [[line.entry.name, percent(line.decision)] for line in lines]
         tasks = {"all": list(self.levels)}
         for kind in ("family", "extension"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from modcog.errors import ModcogError
 from modcog.evaluation import Level, levels
 from modcog.experiments.benchmark.enter import hash_of_code
 from modcog.experiments.benchmark.entries import DIGITS, Entry, EntryRun, TaskScores, mean_scores, read_entry
-from modcog.experiments.benchmark.protocol import PROTOCOLS, Protocol, find_protocol
+from modcog.experiments.benchmark.protocol import Protocol, find_protocol
 from modcog.experiments.sweeps import Grid, sweep
 from modcog.models import measure
 from modcog.training.config import TrainConfig
@@ -22,10 +23,11 @@ ERRORS = 5.0
 """Standard errors by which the mean of a network's scores may be above that of the ceilings."""
 
 LEAST_GAP = 0.03
-"""Difference of decision accuracies that a network may have when it is trained again on another machine."""
+"""Difference of decision accuracies that a network may have when it is trained again on another machine, and that there
+may be between the end of its learning curve, on few trials, and its score."""
 
 
-def check_entry(path: str | Path, *, rerun: bool = False, trust: bool = False, out: str | Path = "runs/check") -> Entry:
+def check_entry(path: str | Path, *, rerun: bool = False, trust: bool = False) -> Entry:
     """Read an entry, and refuse it if it cannot be what a protocol of this version of the package leads to.
 
     It must be of the protocol's digest, have settings that the protocol allows, the seeds 0, 1, 2 …, every task, means
@@ -36,13 +38,12 @@ def check_entry(path: str | Path, *, rerun: bool = False, trust: bool = False, o
         path: file of the entry.
         rerun: train its first seed again, and compare.
         trust: allow it to name a network as MODULE:NAME, which is imported to count its parameters and to train it.
-        out: folder of the run of ``rerun``.
 
     Raises:
         ModcogError: naming the file, and everything that is wrong with it.
     """
     entry = read_entry(path)
-    protocol = PROTOCOLS.get(entry.protocol) or find_protocol(entry.protocol)
+    protocol = find_protocol(entry.protocol)
     if entry.protocol_digest != protocol.digest:
         raise ModcogError(
             f"{path}: protocol_digest is {entry.protocol_digest}, that of {protocol.name} in this version is "
@@ -54,7 +55,7 @@ def check_entry(path: str | Path, *, rerun: bool = False, trust: bool = False, o
     if problems := list(_problems(entry, protocol, build=trust or not own)):
         raise ModcogError(f"{path}: {'; '.join(problems)}")
     if rerun:
-        _rerun(entry, protocol, Path(path), out)
+        _rerun(entry, protocol, Path(path))
     return entry
 
 
@@ -96,16 +97,14 @@ def _impossible(run: EntryRun, protocol: Protocol, known: dict[str, Level]) -> I
     """Yield the scores of a network that no network can have."""
     n, rounding = protocol.n_trials, 10.0**-DIGITS
 
-    def where(task: str) -> str:
-        return f"seed {run.seed}, {task}"
-
     for task, one in run.scores.items():
+        where = f"seed {run.seed}, {task}"
         for kind in ("trial", "last_step", "directional"):  # means of 0 and 1 over the trials
             if abs(round(getattr(one, kind) * n) - getattr(one, kind) * n) > 2 * n * rounding:
-                yield f"{where(task)}: {kind} {getattr(one, kind)} is no share of {n} trials"
+                yield f"{where}: {kind} {getattr(one, kind)} is no share of {n} trials"
         for lower, upper in (("trial", "decision"), ("trial", "last_step"), ("last_step", "directional")):
             if getattr(one, lower) > getattr(one, upper) + rounding:
-                yield f"{where(task)}: {lower} {getattr(one, lower)} is above {upper} {getattr(one, upper)}"
+                yield f"{where}: {lower} {getattr(one, lower)} is above {upper} {getattr(one, upper)}"
     mean = float(np.mean([one.decision for one in run.scores.values()]))
     ceilings = np.array([known[task].decision_ceiling for task in run.scores])
     error = float(np.sqrt((ceilings * (1 - ceilings) / n).sum() + sum(known[task].error ** 2 for task in run.scores)))
@@ -118,18 +117,20 @@ def _impossible(run: EntryRun, protocol: Protocol, known: dict[str, Level]) -> I
         yield f"seed {run.seed}: its learning curve ends at {run.curve[-1][1]}, its score is {mean:.3f}"
 
 
-def _rerun(entry: Entry, protocol: Protocol, path: Path, out: str | Path) -> None:
+def _rerun(entry: Entry, protocol: Protocol, path: Path) -> None:
     """Train the first seed of an entry again, and refuse the entry if it scores otherwise.
 
-    On another machine a network rounds otherwise, and training makes another network of it, as if of another seed. So
-    the difference may be that of two seeds.
+    In a folder of its own: a run is known by its settings, and the code of the network may have changed since. On
+    another machine a network rounds otherwise, and training makes another network of it, as if of another seed. So the
+    difference may be that of two seeds.
     """
     stated = [float(np.mean([one.decision for one in run.scores.values()])) for run in entry.runs]
     grid = Grid.of(
         {"settings": entry.settings, "axes": {"seed": [entry.runs[0].seed]}, "n_trials": protocol.n_trials,
          "score_seed": protocol.score_seed}
     )  # fmt: skip
-    (record,) = sweep(grid, out).records
+    with TemporaryDirectory() as folder:
+        (record,) = sweep(grid, folder).records
     if not record.get("scores"):
         raise ModcogError(f"{path}: trained again, it failed: {record['error'] or record['status']}")
     found = float(np.mean([score["decision_accuracy"] for score in record["scores"].values()]))

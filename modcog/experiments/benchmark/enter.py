@@ -7,7 +7,7 @@ import inspect
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def enter(
         ModcogError: if a setting is not allowed, or a run fails.
     """
     seeds = protocol.seeds if seeds is None else seeds
-    shared = {**RECIPE, **settings, **protocol.settings, "arch": arch}
+    shared = training_settings(arch, protocol, settings)
     config = TrainConfig.of(**shared)
     protocol.check(config)
     build_model(config, protocol.battery)  # refuses a network of your own that cannot be trained, or sees later steps
@@ -82,7 +82,7 @@ def enter(
     def run(grid: Grid) -> Sequence[Record]:
         return sweep(grid, out, jobs=jobs, dask=dask, progress=progress).records
 
-    if search is True or (search is None and "learning_rate" not in settings):
+    if search is True or (search is None and searches(settings)):
         search = _search(shared, config.hidden, run)
     if search:
         shared["learning_rate"] = _best(search)
@@ -110,6 +110,16 @@ def enter(
         means=mean_scores(runs),
         runs=runs,
     )
+
+
+def training_settings(arch: str, protocol: Protocol, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an entry's runs: those given in place of the recipe's, and those of the protocol."""
+    return {**RECIPE, **settings, **protocol.settings, "arch": arch}
+
+
+def searches(settings: Mapping[str, Any]) -> bool:
+    """Return True if, unless it is said otherwise, a learning rate is searched for: none is given."""
+    return "learning_rate" not in settings
 
 
 def hash_of_code(arch: str) -> str | None:

@@ -93,12 +93,13 @@ PROTOCOLS = {
 DEFAULT = next(iter(PROTOCOLS))
 
 
-def find_protocol(name: str) -> Protocol:
-    """Return a protocol.
+def find_protocol(name: str | None = None) -> Protocol:
+    """Return a protocol by its name; None: the default.
 
     Raises:
         UnknownNameError: if there is none of this name.
     """
+    name = DEFAULT if name is None else name
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

@@ -133,9 +133,9 @@ def test_an_entry_is_read_as_it_was_written(entry: Entry, tmp_path: Path) -> Non
 def test_a_true_entry_passes_also_when_it_is_trained_again(stranger: Path, tmp_path: Path) -> None:
     path = stranger / "entry.json"
     assert check.check_entry(path).name == "Ada | net"
-    assert check.check_entry(path, rerun=True, trust=True, out=tmp_path).name == "Ada | net"
+    assert check.check_entry(path, rerun=True, trust=True).name == "Ada | net"
     with pytest.raises(ModcogError, match="--trust"):
-        check.check_entry(path, rerun=True, out=tmp_path)
+        check.check_entry(path, rerun=True)
 
 
 def raise_scores(content: dict[str, Any]) -> None:
@@ -218,7 +218,7 @@ def test_scores_that_were_made_up_with_care_fail_when_trained_again(forged, tmp_
 
     assert check.check_entry(forged(change))
     with pytest.raises(ModcogError, match=r"mean decision accuracy 0\.950, trained again it has"):
-        check.check_entry(forged(change), rerun=True, trust=True, out=tmp_path)
+        check.check_entry(forged(change), rerun=True, trust=True)
 
 
 def test_scores_above_the_ideal_observer_are_refused() -> None:
