@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import connected_components, shortest_path
 
 from modcog.models.masks import Mask
 
@@ -46,9 +46,7 @@ class Graph:
 def measure_graph(mask: Mask) -> Graph:
     """Measure the graph of a mask, self-connections left out but where a figure is about them."""
     inputs, outputs = mask.degrees, np.bincount(mask.indices, minlength=mask.n)
-    others = mask.targets() != mask.indices
-    pairs = (mask.indices[others], mask.targets()[others])  # from, to
-    graph = scipy.sparse.csr_array((np.ones(pairs[0].size), pairs), shape=(mask.n, mask.n))
+    graph = _without_self_connections(mask)
     lengths, ways = _total_lengths(graph)
     with np.errstate(invalid="ignore"):
         return Graph(
@@ -63,6 +61,18 @@ def measure_graph(mask: Mask) -> Graph:
             reachable=float(np.float64(ways) / (mask.n * (mask.n - 1))),
             wiring_mean=mask.wiring_mean,
         )
+
+
+def count_parts(mask: Mask) -> int:
+    """Return the number of parts of a mask's graph between which there is no connection in either direction."""
+    return int(connected_components(_without_self_connections(mask), directed=False)[0])
+
+
+def _without_self_connections(mask: Mask) -> scipy.sparse.csr_array:
+    """Return the connections between different units, (N, N), from rows to columns."""
+    others = mask.targets() != mask.indices
+    pairs = (mask.indices[others], mask.targets()[others])
+    return scipy.sparse.csr_array((np.ones(pairs[0].size), pairs), shape=(mask.n, mask.n))
 
 
 def _clustering(graph: scipy.sparse.csr_array) -> float:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modcog.models import masks
-from modcog.models.graph import measure_graph
+from modcog.models.graph import count_parts, measure_graph
 
 LM = masks.locality(256, density=0.08)
 
@@ -91,3 +91,10 @@ def test_the_lm_rnn_is_clustered_and_the_random_ones_are_not():
         assert found.clustering == pytest.approx(20 / 255, abs=0.01)  # as if all connections were independent
         assert found.path_length < 0.7 * near.path_length
     assert random[0].reciprocity == pytest.approx(20 / 255, abs=0.01)
+
+
+def test_parts_are_counted_by_connections_in_either_direction() -> None:
+    assert count_parts(masks.locality(256, density=0.01)) == 16  # rings of the sheet's 16 columns
+    assert count_parts(masks.locality(256, density=0.02)) == 1
+    assert count_parts(masks.identity(9)) == 9
+    assert count_parts(masks.dense(9)) == 1

@@ -183,12 +183,17 @@ class Runs:
         """Refuse runs that cannot be compared.
 
         Raises:
-            ModcogError: if runs differ in their tasks, or networks in their seeds.
+            ModcogError: if runs differ in the tasks that they have scores on or in their trials of training, or
+                networks in their seeds.
         """
-        tasks = self.results.groupby("cell")["task"].agg(frozenset)
+        scored = self.results["task"].where(self.results[self.column].notna())
+        tasks = scored.groupby(self.results["cell"]).agg(lambda of_run: frozenset(of_run.dropna()))
         if tasks.nunique() > 1:
             least = tasks.map(len).idxmin()
             raise ModcogError(f"{least} has {len(tasks[least])} tasks, other runs have others")
+        if self.cells["trials"].nunique() > 1:
+            low, high = self.cells["trials"].agg(["min", "max"])
+            raise ModcogError(f"some runs were trained with {low:,.0f} trials, others with {high:,.0f}")
         seeds = self.cells.groupby("arm")["seed"].agg(frozenset)
         if seeds.nunique() > 1:
             least = seeds.map(len).idxmin()
@@ -289,7 +294,7 @@ class Part:
         says: what is claimed.
         test: when it holds, in words.
         contrasts: from the runs to the comparisons that decide; a ``ModcogError`` leaves the part open, and says why.
-        planned: number of comparisons, which Holm's correction counts also where the part cannot be judged.
+        planned: number of comparisons, which Holm's correction counts also where some could not be made.
         holds_if: ``"all"``: every comparison must speak for it, and one against it is enough to fail. ``"any"``: one is
             enough, and all must speak against it to fail.
         beside: from the runs to what is reported with it.
@@ -411,7 +416,7 @@ class Verdict(Brief, BaseModel):
 def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979).
 
-    Comparisons of parts that cannot be judged count, too: what is significant does not depend on what was left out.
+    Planned comparisons that could not be made count, too: what is significant does not depend on what was left out.
 
     Args:
         claim: to decide about.
@@ -423,28 +428,32 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     """
     _ = runs.cells  # damaged tables are an error, no reason to leave a part open
     found: list[list[Contrast] | ModcogError] = []
+    incomplete: ModcogError | None = None
+    try:
+        runs.check_complete()
+    except ModcogError as error:
+        incomplete = error
     for part in claim.parts:
         try:
-            runs.check_complete()
+            if incomplete:
+                raise incomplete
             if not (compared := part.contrasts(runs)):
                 raise ModcogError("the tables have no runs to compare")
             found.append(compared)
         except ModcogError as error:
             found.append(error)
-    p = [
-        [one.p for one in compared] if isinstance(compared, list) else [1.0] * part.planned
-        for part, compared in zip(claim.parts, found, strict=True)
-    ]
-    adjusted = iter(outcomes.holm([value for of_part in p for value in of_part]))
+    p = [[one.p for one in compared] if isinstance(compared, list) else [] for compared in found]
+    made = [value for of_part in p for value in of_part]
+    lacking = sum(max(0, part.planned - len(of_part)) for part, of_part in zip(claim.parts, p, strict=True))
+    adjusted = iter(outcomes.holm([*made, *[1.0] * lacking]))
     others = [runs.seen_by(kind) for kind in runs.other_kinds()]
     rulings = []
-    for part, contrasts, raw in zip(claim.parts, found, p, strict=True):
-        own = [next(adjusted) for _ in raw]
+    for part, contrasts in zip(claim.parts, found, strict=True):
         if isinstance(contrasts, ModcogError):
             because = f"{NOT_JUDGED}: {contrasts}."
             rulings.append(Ruling(part=part.name, answer="cannot tell", because=because, beside=_beside(part, runs)))
         else:
-            rulings.append(_rule(part, runs, others, contrasts, own, doubt))
+            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], doubt))
     return rulings
 
 

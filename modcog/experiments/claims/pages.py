@@ -6,10 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
@@ -19,6 +16,7 @@ from modcog.experiments.claims.rates import best_rates
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
 from modcog.models import masks
+from modcog.models.graph import count_parts
 from modcog.tables import literal, markdown_table
 from modcog.validation import read_text
 
@@ -86,9 +84,7 @@ def _parts(runs: Runs) -> list[str]:
     found = []
     for arm, cells in runs.cells[runs.cells["arch"] == "lm-rnn"].groupby("arm", sort=False):
         units, density = int(cells["hidden"].iloc[0]), float(cells["density"].iloc[0])
-        mask = masks.locality(units, density=density, torus=torus)
-        graph = csr_array((np.ones(mask.synapses), (mask.targets(), mask.indices)), shape=(units, units))
-        if (parts := connected_components(graph, directed=False)[0]) > 1:
+        if (parts := count_parts(masks.locality(units, density=density, torus=torus))) > 1:
             found.append(f"{arm} is {parts} networks side by side: no connection leads from one to another.")
     return found
 
@@ -172,11 +168,13 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
         lines.append("P1 concerns all tasks; a group is an association, not a cause, where tasks share several errors.")
     lines += [f"![{title}]({file})" for title, file in pictures.items()]
     tables = "[results](results.csv.gz), a row for each run and task; [learning curves](curves.csv.gz)"
-    earlier = any(setting.recipe == EARLIER for setting in verdict.settings)
-    lost = (
-        " Runs of the earlier recipe were made by an earlier version of this package; no command repeats them exactly."
-    )
-    lines.append(f"Tables: {tables}. Made by `{one_line(verdict.command)}`.{lost if earlier else ''}")
+    recipes = {setting.recipe for setting in verdict.settings}
+    made = f" Made by `{one_line(verdict.command)}`." if recipes - {EARLIER} else ""
+    if EARLIER in recipes:
+        made += (
+            " Runs of the earlier recipe are of an earlier version of this package; no command repeats them exactly."
+        )
+    lines.append(f"Tables: {tables}.{made}")
     return printable("\n\n".join(lines) + "\n", keep="\n")
 
 

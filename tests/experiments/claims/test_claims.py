@@ -390,6 +390,34 @@ def test_runs_of_other_tasks_or_seeds_are_not_compared() -> None:
         assert reason in found[0].because
 
 
+def test_runs_without_scores_or_of_another_budget_are_not_compared() -> None:
+    made = runs("C2", lambda arm, task: 0.2 if extended(task) and arm["arch"] == "autapse" else 0.9)
+    lost = (made.results["arch"] == "autapse") & (made.results["extension"] == "interval") & (made.results["seed"] > 1)
+    unscored = made.results.assign(decision_accuracy=made.results["decision_accuracy"].mask(lost))
+    longer = made.results.assign(trials=made.results["trials"] * (1 + (made.results["arch"] == "lm-rnn")))
+    for results, reason in ((unscored, "has 6 tasks"), (longer, "with 512,000 trials, others with 1,024,000")):
+        found = decide(CLAIMS["C2"], replace(made, results=results))
+        assert {ruling.brief() for ruling in found} == {"not judged"}
+        assert reason in found[0].because
+
+
+def test_a_network_without_shares_leaves_its_part_open() -> None:
+    made = runs("C2", lambda arm, task: 0.2 if extended(task) and arm["arch"] == "autapse" else 0.9)
+    share = made.results["decision_share"].mask(made.results["arch"] == "autapse")
+    found = decide(CLAIMS["C2"], replace(made, results=made.results.assign(decision_share=share)))
+    assert [ruling.answer for ruling in found] == [YES, OPEN, YES]
+    assert found[1].because == "Not judged: the tables have no share of the way from chance to the ceiling of autapse."
+
+
+def test_fewer_comparisons_than_planned_are_corrected_for_as_many_as_planned() -> None:
+    values = pd.Series([0.02, 0.03, 0.05, 0.04])
+    made = runs("C2", by_arch(lm_rnn=0.9, autapse=0.5))
+    for planned, answer in ((1, YES), (10, OPEN)):
+        part = Part("X", "", "", lambda runs: [Contrast.of("gap", values)], planned=planned)
+        (found,) = decide(Claim("X", "", "", (part,), (), lambda axes, runs: None), made)
+        assert found.answer == answer
+
+
 def test_networks_side_by_side_are_named() -> None:
     found = caveats(runs("C3", peak(0.04)), None)
     assert [text for text in found if "side by side" in text] == [
