@@ -11,6 +11,7 @@ from modcog.colours import PALETTE
 from modcog.errors import ModcogError
 from modcog.experiments.claims.claim import LESS_IS_BETTER, MARGIN, Claim, Contrast, Part, Runs
 from modcog.experiments.claims.figures import draw_levels, draw_seeds, log_axis, percent_axis
+from modcog.experiments.claims.protocol import POOLS
 
 SOLVED, LOWEST = 0.95, 0.80
 """Least share of the ceiling of a pool that solves the tasks, and that on the task where it is lowest."""
@@ -45,20 +46,21 @@ def no_task_left_out(runs: Runs) -> list[Contrast]:
 
 
 def pairs(runs: Runs, what: str, tolerance: float) -> list[tuple[str, str]]:
-    """Return each pool with the dense network that is nearest to it in ``what``, if one is near enough.
+    """Return each pool with the dense network that is nearest to it in ``what``.
 
     Raises:
-        ModcogError: if no pool has one.
+        ModcogError: if a preset's pools are not all there, or the nearest is not near enough to one of them.
     """
-    dense = runs.arms("dense")
+    dense, pools = runs.arms("dense"), runs.arms("autapse")
+    sizes = tuple(int(runs.value(pool, "hidden")) for pool in pools)
+    if sizes not in POOLS.values():
+        raise ModcogError(f"the tables have pools of {', '.join(map(str, sizes))} autapses, not all")
     found = []
-    for pool in runs.arms("autapse"):
+    for pool in pools:
         wanted = runs.value(pool, what)
         nearest = min(dense, key=lambda arm: abs(runs.value(arm, what) - wanted))
-        if abs(runs.value(nearest, what) - wanted) <= tolerance * wanted:
-            found.append((pool, nearest))
-    if not found:
-        raise ModcogError(f"the tables have no dense network with as many {what}")
+        runs.check_alike(pool, [nearest], what, tolerance)
+        found.append((pool, nearest))
     return found
 
 

@@ -19,8 +19,14 @@ NAMED, NEAR = 0.04, 1.5
 
 
 def dense(runs: Runs) -> str:
-    """Return the dense network."""
-    return runs.arm("dense")
+    """Return the dense network.
+
+    Raises:
+        ModcogError: if there is none, or it has not as many units as the others.
+    """
+    found = runs.arm("dense")
+    runs.check_alike(found, runs.arms("lm-rnn"), "hidden")
+    return found
 
 
 def faster(runs: Runs) -> list[Contrast]:
@@ -65,11 +71,11 @@ def ends(runs: Runs) -> list[Shown]:
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
     """Draw the area and the end against density, and the share of runs that have not reached 75 % of the ceiling."""
     left, middle, right = panels
-    cells = runs.cells.sort_values("density")
+    cells = runs.cells.sort_values("nominal")
     for axes, outcome in ((left, "area"), (middle, "at_end")):
-        draw_seeds(axes, cells, "density", outcome, PALETTE[0], outcome)
+        draw_seeds(axes, cells, "nominal", outcome, PALETTE[0], outcome)
         score_axis(axes, runs.unit)
-        log_axis(axes, cells["density"].round(3), "density (%)", factor=100)
+        log_axis(axes, cells["nominal"], "density (%)", factor=100)
     draw_survival(right, runs.cells, 75)
 
 

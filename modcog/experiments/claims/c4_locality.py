@@ -31,9 +31,20 @@ TWINS: dict[str, tuple[tuple[str, ...], str, str]] = {
 """Architecture and options of each control, the words for it, and what differs."""
 
 
+ALIKE = 0.05
+"""Largest relative difference of two networks' synapses that count as as many; a drawn number of inputs varies."""
+
+
 def against(runs: Runs, control: tuple[str, ...]) -> list[Contrast]:
-    """Compare the LM-RNN with a control, at the end."""
-    return [runs.contrast(runs.arm("lm-rnn"), runs.arm(*control), "at_end")]
+    """Compare the LM-RNN with a control, at the end.
+
+    Raises:
+        ModcogError: if one of them is missing, or they have not as many units and synapses.
+    """
+    local, other = runs.arm("lm-rnn"), runs.arm(*control)
+    runs.check_alike(local, [other], "hidden")
+    runs.check_alike(local, [other], "synapses", ALIKE)
+    return [runs.contrast(local, other, "at_end")]
 
 
 def on_the_way(runs: Runs, control: tuple[str, ...]) -> list[Shown]:

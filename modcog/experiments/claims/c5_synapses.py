@@ -26,10 +26,7 @@ def pairs(runs: Runs) -> list[tuple[str, str]]:
     dense, networks = runs.arm("dense"), runs.arms("lm-rnn")
     if len(networks) < SIZES:
         raise ModcogError(f"the tables have {len(networks)} LM-RNNs, must be {SIZES}")
-    wanted = runs.value(dense, "synapses")
-    for arm in networks:
-        if abs(runs.value(arm, "synapses") / wanted - 1) > ALIKE:
-            raise ModcogError(f"the synapses of {arm} are {runs.value(arm, 'synapses'):,.0f}, of {dense} {wanted:,.0f}")
+    runs.check_alike(dense, networks, "synapses", ALIKE)
     return [(arm, dense) for arm in networks]
 
 

@@ -17,7 +17,8 @@ from modcog.experiments import outcomes
 from modcog.experiments.estimate import Estimate
 from modcog.tables import Brief
 
-Answer = Literal["holds", "does not hold", "cannot tell"]
+Answer = Literal["holds", "does not hold", "cannot tell", "not judged"]
+"""``"not judged"``: the tables have no runs for it, or too few."""
 
 SIGNIFICANT = 0.05
 """Largest p value of a significant comparison, after Holm's correction for all that decide about a claim."""
@@ -46,7 +47,9 @@ class Finding:
 
 
 def show(estimate: Estimate, unit: str) -> str:
-    """Return a mean with its interval, with the minus sign of the page's text."""
+    """Return a mean with its interval, with the minus sign of the page's text; a dash if there is none."""
+    if np.isnan(estimate.mean):
+        return "–"
     factor, decimals, text = UNITS[unit]
     bounds = (0, 1) if unit == "%" else (None, None)  # Student's interval has none, a share has two
     rounded = np.round(factor * np.clip(estimate[:3], *bounds), decimals) + 0.0  # no −0.0
@@ -99,6 +102,7 @@ class Runs:
         results: a row for each run and task.
         curves: a row for each evaluation of each run.
         picks: networks that were picked by the measure that decides, so that others judge the same ones.
+        decides: if it is that measure, by which each comparison must be possible.
     """
 
     rules: str
@@ -107,6 +111,7 @@ class Runs:
     results: pd.DataFrame
     curves: pd.DataFrame
     picks: dict[tuple[Any, ...], pd.Series] = field(default_factory=dict)
+    decides: bool = True
 
     @property
     def column(self) -> str:
@@ -125,6 +130,9 @@ class Runs:
         if self.kind in LESS_IS_BETTER:
             cells[["at_end", "area"]] *= -1
         cells["density"] = cells["density"].fillna(cells["synapses"] / cells["hidden"].astype(float) ** 2)
+        # the density asked for, since those reached differ by size: sheets have steps
+        nominal = cells["arm"].str.extract(r"([\d.]+) %", expand=False).astype(float) / 100
+        cells["nominal"] = nominal.fillna(cells["density"].astype(float))
         order = cells["arch"].map({name: k for k, name in enumerate(cells["arch"].unique())})
         return cells.assign(order=order).sort_values(["order", "hidden", "density", "arm", "seed"])
 
@@ -151,7 +159,8 @@ class Runs:
         """
         found = [name for name in self.arms(arch) if name.split(", ")[1:] == list(options)]
         if not found:
-            raise ModcogError(f"the tables have no run of {', '.join((arch, *options))}")
+            others = "; ".join(self.arms(arch))
+            raise ModcogError(f"the tables have no run of {', '.join((arch, *options))}, but of {others}")
         if len(found) > 1:
             raise ModcogError(f"the tables have {len(found)} networks that could be meant: {', '.join(found)}")
         return found[0]
@@ -163,6 +172,24 @@ class Runs:
     def value(self, arm: str, column: str) -> float:
         """Return the value that all runs of a network share in a column."""
         return float(self.of(arm, column).iloc[0])
+
+    def check_alike(self, one: str, others: Iterable[str], column: str, tolerance: float = 0) -> None:
+        """Refuse to compare networks that differ in their size.
+
+        Args:
+            one: network.
+            others: that are compared with it.
+            column: of their size, ``"hidden"``, ``"synapses"`` or ``"parameters"``.
+            tolerance: largest relative difference.
+
+        Raises:
+            ModcogError: if one of the others differs by more.
+        """
+        wanted = self.value(one, column)
+        for arm in others:
+            if abs((size := self.value(arm, column)) / wanted - 1) > tolerance:
+                what = "units" if column == "hidden" else column
+                raise ModcogError(f"the {what} of {arm} are {size:,.0f}, of {one} {wanted:,.0f}")
 
     def contrast(self, one: str, other: str, outcome: str = "at_end", null: float = 0.0) -> Contrast:
         """Return how far a network is above another, paired by seed; ``null`` is as in ``Contrast``.
@@ -213,19 +240,22 @@ class Runs:
     def picked_ratio(self, candidates: Sequence[str], other: str, outcome: str, percent: int) -> Contrast:
         """Return the ratio of trials to a share of the ceiling, for the networks that are picked by an outcome.
 
+        By a measure that does not decide it is NaN where it means nothing: of errors, or if too few runs got there.
+
         Raises:
-            ModcogError: as ``picked`` does; or if too few runs reached it.
+            ModcogError: as ``picked`` does; or if the measure decides and too few runs reached it.
         """
-        if self.kind in LESS_IS_BETTER:
-            raise ModcogError("errors have no share of the ceiling")
         picks, ones, others = self._picked(candidates, other, outcome)
         column = f"trials_to_{percent}"
         there = ones[column].notna() | others[column].notna()
-        if there.mean() < outcomes.ENOUGH:
+        if self.kind not in LESS_IS_BETTER and there.mean() >= outcomes.ENOUGH:
+            found = outcomes.restricted_ratio(ones, others, column)
+        elif self.decides:
             raise ModcogError(
                 f"{there.sum()} of {len(there)} pairs of runs reached {percent} % of the ceiling, too few"
             )
-        found = outcomes.restricted_ratio(ones, others, column)
+        else:
+            found = Estimate.of([])
         what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, trials to {percent} % of the ceiling"
         return Contrast(what, found, found.p, 1.0, "ratio")
 
@@ -265,7 +295,7 @@ class Runs:
 
     def seen_by(self, kind: str) -> Runs:
         """Return the same runs seen by another measure."""
-        return Runs(self.rules, self.recipe, kind, self.results, self.curves, self.picks)
+        return Runs(self.rules, self.recipe, kind, self.results, self.curves, self.picks, decides=False)
 
     def other_kinds(self) -> list[str]:
         """Return the other measures that the tables have; of the pooled one, they have no mean over all steps."""
@@ -334,10 +364,6 @@ class Claim(Brief):
     pair: Callable[[Runs], tuple[str, str]] | None = None
 
 
-NOT_JUDGED = "Not judged"
-"""Beginning of the reason if a part has no runs, or too few."""
-
-
 class Ruling(Brief, BaseModel):
     """The verdict on a part under one set of rules and one recipe.
 
@@ -360,15 +386,6 @@ class Ruling(Brief, BaseModel):
     table: list[list[str]] = []
     others: list[list[str]] = []
     numbers: list[dict[str, Any]] = []
-
-    def brief(self) -> str:
-        """Return the answer, or that the part was not judged, for tables of verdicts."""
-        return "not judged" if self.because.startswith(NOT_JUDGED) else self.answer
-
-    def sentence(self) -> str:
-        """Return the reason as it follows the brief answer."""
-        _, judged, missing = self.because.rpartition(f"{NOT_JUDGED}: ")
-        return missing[0].upper() + missing[1:] if judged else self.because
 
 
 class Setting(Brief, BaseModel):
@@ -450,8 +467,9 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     rulings = []
     for part, contrasts in zip(claim.parts, found, strict=True):
         if isinstance(contrasts, ModcogError):
-            because = f"{NOT_JUDGED}: {contrasts}."
-            rulings.append(Ruling(part=part.name, answer="cannot tell", because=because, beside=_beside(part, runs)))
+            reason = str(contrasts)
+            because = f"{reason[0].upper()}{reason[1:]}."
+            rulings.append(Ruling(part=part.name, answer="not judged", because=because, beside=_beside(part, runs)))
         else:
             rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], doubt))
     return rulings
@@ -517,7 +535,7 @@ def _by_others(part: Part, others: list[Runs], contrasts: list[Contrast]) -> lis
             found = part.contrasts(runs)
         except ModcogError:  # a measure that this part cannot be judged by
             continue
-        if np.isfinite([one.estimate.mean for one in found]).all():  # else the tables lack, say, its ceiling
+        if np.isfinite([one.estimate.mean for one in found]).any():  # else the tables lack, say, its ceiling
             columns[MEASURES[runs.kind].label] = [show(one.estimate, one.unit) for one in found]
     if not columns:
         return []

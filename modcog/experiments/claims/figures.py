@@ -27,7 +27,7 @@ PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.3g}%")
 WIDEST = 22
 """Characters of a line of a network's name."""
 
-APART = 0.11
+APART = 0.09
 """Least distance of two ticks with labels, as a share of a logarithmic axis."""
 
 

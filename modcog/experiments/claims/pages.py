@@ -141,21 +141,22 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
     heads = [f"{setting.rules} rules, {setting.recipe} recipe" for setting in verdict.settings]
     rows = [["", "part", *heads]]
     for k, part in enumerate(claim.parts):
-        rows.append([part.name, f"{part.says}", *(s.rulings[k].brief() for s in verdict.settings)])
+        rows.append([part.name, f"{part.says}", *(s.rulings[k].answer for s in verdict.settings)])
     lines += [markdown_table(rows, "l"), "## Tests"]
     lines.append("\n".join(f"- **{part.name}.** {part.test}" for part in claim.parts))
     lines += [_METHOD, *([f"**Notes.** {verdict.notes}"] if verdict.notes else ())]
     for head, setting in zip(heads, verdict.settings, strict=True):
         lines += [f"## Under {head}", _bullets(setting.caveats)]
         for ruling in setting.rulings:
-            lines.append(f"**{ruling.part}: {ruling.brief()}.** {literal(ruling.sentence())}")
+            lines.append(f"**{ruling.part}: {ruling.answer}.** {literal(ruling.because)}")
             shown = [*(ruling.deciding if len(ruling.deciding) > 1 else ()), *ruling.beside]
             lines += [_bullets(shown)] if shown else []
             lines += [markdown_table(ruling.table, "l")] if ruling.table else []
             if ruling.others:
-                lines.append(
-                    "By the other measures (more is better: errors and unanswered steps have their sign turned):"
-                )
+                dash = any("–" in row for row in ruling.others)
+                why = "; a dash: errors have no share of the ceiling, or too few runs reached it" if dash else ""
+                turned = "more is better: errors and unanswered steps have their sign turned"
+                lines.append(f"By the other measures ({turned}{why}):")
                 lines.append(markdown_table(ruling.others, "l"))
     if verdict.across:
         lines += ["## The same networks under both sets of rules"]
@@ -190,7 +191,7 @@ def verdict_text(claim: Claim, verdict: Verdict) -> str:
         lines += [f"  ! {text}" for text in setting.caveats]
         says = {part.name: part.says for part in claim.parts}
         for ruling in setting.rulings:
-            lines.append(f"  {ruling.part}: {ruling.brief()}. {says[ruling.part]} {ruling.sentence()}")
+            lines.append(f"  {ruling.part}: {ruling.answer}. {says[ruling.part]} {ruling.because}")
             lines += [f"    {text}" for text in (*ruling.deciding, *ruling.beside)]
     return "\n".join(lines)
 
@@ -201,7 +202,7 @@ def front_table(claims: Iterable[tuple[Claim, Verdict]]) -> str:
     keys = dict.fromkeys((s.rules, s.recipe) for _, verdict in known for s in verdict.settings)
     rows = [["", "part", *(f"{rules} rules, {recipe} recipe" for rules, recipe in keys)]]
     for claim, verdict in known:
-        answers = {(s.rules, s.recipe): [ruling.brief() for ruling in s.rulings] for s in verdict.settings}
+        answers = {(s.rules, s.recipe): [ruling.answer for ruling in s.rulings] for s in verdict.settings}
         for k, part in enumerate(claim.parts):
             row = [f"[{part.name}]({claim.name}/README.md)", part.says]
             rows.append(row + [answers[key][k] if key in answers else "–" for key in keys])

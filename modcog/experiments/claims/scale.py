@@ -29,7 +29,7 @@ def best_densities(runs: Runs) -> pd.DataFrame:
     rng = Seed.of(0, Purpose.BOOTSTRAP).rng()
     found = {}
     for units, cells in runs.cells[runs.cells["arch"].isin(("lm-rnn", "dense"))].groupby("hidden"):
-        table = cells.pivot(index="seed", columns="density", values="at_end").dropna(axis=1)
+        table = cells.pivot(index="seed", columns="nominal", values="at_end").dropna(axis=1)
         n, arms = table.shape
         if arms > 1:
             seeds = np.vstack([np.arange(n), rng.integers(n, size=(DRAWS, n))])
