@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,10 @@ def benchmark(
     if rerun and not check:
         raise ModcogError("--rerun: has no effect without --check")
     if check:
+        _check_effect([*settings, *_given()], ("check", "rerun", "trust", "config"), "an entry is checked")
         return _check_entries(check, rerun, trust)
     if network is None:
-        _check_effect(settings, (), "no NETWORK is named")
+        _check_effect([*settings, *_given()], ("protocol", "config"), "no NETWORK is named")
         _show_board(protocol)
         return 0
     if entry and not train:
@@ -122,7 +124,10 @@ def benchmark(
         settings = {**start, **settings}
         seeds = settings.pop("seeds", SEEDS)
         seconds = training_seconds(TrainConfig.of(arch=network, **settings)) * check_seeds(seeds)
-        click.echo(f"Training {seeds} networks takes {about(seconds)}, less where some are finished.", err=True)
+        click.echo(
+            f"Training {seeds} networks takes {about(seconds, network)}, less where some are finished.",
+            err=True,
+        )
         report = run(network, progress=progress, seeds=seeds, **options, **settings)
     else:
         _check_effect(settings, ("tasks", "battery", "hidden", "model", "seeds"), "nothing is trained")
@@ -184,15 +189,14 @@ def _enter(network: str, file: Path, protocol: str | None, settings: dict[str, A
     from modcog.training.duration import about, training_seconds
 
     rules = find_protocol(protocol)
-    given_here = click.get_current_context().get_parameter_source
     for name in ("tasks", "battery", "n_trials", "score_seed", "preset"):
-        if name in settings or given_here(name) is ParameterSource.COMMANDLINE:
+        if name in settings or name in _given():
             raise ModcogError(f"--{name.replace('_', '-')}: protocol {rules.name} decides it; leave it out")
     progress = settings.pop("progress")
     searching = searches(settings) if options["search"] is None else options["search"]
     n = (options["seeds"] or rules.seeds) + (len(RATES) + 1 if searching else 0)
     seconds = training_seconds(TrainConfig.of(**training_settings(network, rules, settings))) * n
-    click.echo(f"Training {n} networks takes {about(seconds)}, less where some are finished.", err=True)
+    click.echo(f"Training {n} networks takes {about(seconds, network)}, less where some are finished.", err=True)
     found = enter(
         network, rules, options["out"] / "runs", name=options["name"], by=options["by"], address=options["code"],
         search=options["search"], seeds=options["seeds"], jobs=options["jobs"], dask=options["dask"],
@@ -203,6 +207,14 @@ def _enter(network: str, file: Path, protocol: str | None, settings: dict[str, A
     click.echo(file)
 
 
-def _check_effect(settings: dict[str, Any], used: tuple[str, ...], reason: str) -> None:
-    for name in settings.keys() - set(used):
+def _given() -> list[str]:
+    """Return the names of the parameters that the command line has."""
+    context = click.get_current_context()
+    return [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
+def _check_effect(given: Iterable[str], used: tuple[str, ...], reason: str) -> None:
+    for name in (name for name in given if name not in used):
+        if name == "network":
+            raise ModcogError(f"NETWORK: has no effect, since {reason}; leave it out")
         raise ModcogError(f"--{name.replace('_', '-')}: has no effect, since {reason}; leave it out")

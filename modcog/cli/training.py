@@ -92,7 +92,7 @@ def train(
     if first and (preset or seconds > LONG):
         early = ", less if it reaches its target" if config.target_accuracy else ""
         configure(config.arch, hidden=config.hidden, **config.model)  # what is wrong with it is said alone
-        click.echo(f"Training takes {about(seconds)}{early}.", err=True)
+        click.echo(f"Training takes {about(seconds, config.arch)}{early}.", err=True)
     try:
         run = train_network(config, resume=resume, progress_bar=progress)
     except DivergedError:

@@ -62,10 +62,11 @@ def _longest(tasks: tuple[str, ...], settings: str) -> float:
     return float(compile_tables(tasks, Settings.model_validate_json(settings), rule_input=False).mean_length.max())
 
 
-def about(seconds: float) -> str:
-    """Return a duration on one core in words, with no more digits than an estimate has."""
+def about(seconds: float, arch: str = "") -> str:
+    """Return a duration on one core in words, with no more digits than an estimate has; of which network, if any."""
     amount, unit = next(
         ((seconds / size, unit) for size, unit in ((3600, "h"), (60, "min")) if seconds >= 1.5 * size), (seconds, "s")
     )
     digits = f"{amount:.1f}".removesuffix(".0") if amount < 10 and unit == "h" else f"{max(1, amount):.0f}"
-    return f"about {digits} {unit} on one core"
+    supposed = " if it is as fast as a dense network" if is_import_path(arch) else ""
+    return f"about {digits} {unit} on one core{supposed}"

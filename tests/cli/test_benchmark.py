@@ -74,6 +74,10 @@ def test_a_run(run, asked) -> None:
     ("words", "said"),
     [
         (["--steps", 3], "--steps: has no effect, since no NETWORK is named"),
+        (["--n-trials", 3], "--n-trials: has no effect, since no NETWORK is named"),
+        (["gru", "--check", "x.json"], "NETWORK: has no effect, since an entry is checked"),
+        (["--check", "x.json", "--steps", 3], "--steps: has no effect, since an entry is checked"),
+        (["--check", "x.json", "--protocol", "modcog132-corrected"], "--protocol: has no effect"),
         (["grru"], "unknown network 'grru' (nearest: 'gru')"),
         (["run", "--steps", 3], "--steps: has no effect, since run is a run"),
         (["run", "--preset", "quick"], "--preset: has no effect"),

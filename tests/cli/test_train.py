@@ -92,3 +92,5 @@ def test_a_preset_and_a_long_run_say_beforehand_how_long_they_take(run, tmp_path
         assert code == 130
         assert re.match(f"Training takes {time}", err), err
     assert run("train", "--steps", "10", "--tasks", "go", "--out", tmp_path)[2] == "modcog: stopped\n"
+    own = run("train", "--arch", "torch.nn:RNN", "--steps", 100_000, "--out", tmp_path)[2]
+    assert re.match(r"Training takes about [\d.]+ (min|h) on one core if it is as fast as a dense network\.", own), own

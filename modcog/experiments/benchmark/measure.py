@@ -91,7 +91,8 @@ def mean_interval(table: pd.DataFrame, kind: str) -> Interval | None:
     intervals (Efron 1979) of its tasks, which are independent. Tasks whose share is undefined are left out; None if
     that leaves none.
     """
-    known = table[table[kind].notna()]
+    columns = ["cell", kind, *(f"{kind}_{end}" for end in ("low", "high", "least", "most"))]
+    known = table.loc[table[kind].notna(), columns]  # a fifth of the time of all columns
     if known.empty:
         return None
     means = known.groupby("cell")[kind].mean()
