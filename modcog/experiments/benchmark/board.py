@@ -89,7 +89,7 @@ class Board:
     def scores(self, lines: Sequence[Line]) -> Rows:
         """Return a table of networks: size, accuracies in percent with intervals over seeds, and cost."""
         head = ["network", "units", "parameters", "decision accuracy", "share", "trial", "last step", "directional",
-                "error (°)", "unanswered", "learning rate", "seeds", "minutes"]  # fmt: skip
+                "error (°)", "unanswered", "synapses", "learning rate", "seeds", "minutes"]  # fmt: skip
         rows = []
         for entry, table in lines:
             kinds = ("share", "trial", "last_step", "directional", "angular_error", "unanswered")
@@ -99,6 +99,7 @@ class Board:
                 [entry.name, str(entry.settings.get("hidden", DASH)), f"{entry.parameters:,}",
                  interval(mean_interval(table, "decision")),
                  *(percent(found.get(kind), 1 if kind == "angular_error" else 100) for kind in kinds),
+                 f"{entry.synapses:,}" if entry.synapses else DASH,
                  f"{entry.settings['learning_rate']:g}", str(len(entry.runs)), number(minutes)]
             )  # fmt: skip
         return [head, *rows]

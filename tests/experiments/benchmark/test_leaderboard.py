@@ -279,12 +279,12 @@ def test_the_command_without_a_network_prints_the_leaderboard(monkeypatch, capsy
 
 
 def test_the_board_orders_networks_and_shows_levels(entry: Entry) -> None:
-    better = entry.model_copy(update={"name": "better", "runs": tuple(map(improved, entry.runs))})
+    better = entry.model_copy(update={"name": "better", "synapses": 5_376, "runs": tuple(map(improved, entry.runs))})
     other = entry.model_copy(update={"protocol_digest": "f" * 16})
     shown = board.Board(TINY, [entry, other, better])
     assert [line.entry.name for line in shown.lines] == ["better", "Ada | net"]
     head, first, *_ = shown.scores(shown.lines)
-    assert len(head) == len(first)
+    assert dict(zip(head, first, strict=True))["synapses"] == "5,376"
     groups = pd.DataFrame(shown.groups(shown.lines)[1:], columns=shown.groups(shown.lines)[0]).set_index("network")
     assert groups.loc["better", "all"] == "100.0"
     assert groups.loc["ceiling (ideal observer)", "all"] == "100.0"
