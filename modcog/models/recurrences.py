@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.autograd import Function
 from torch.nn import functional
 
 from modcog.errors import ModcogError
@@ -134,7 +136,7 @@ class CoRNN(_StepByStep):
 
 
 class StackedRNN(LinearReadOut):
-    """A stack of blocks whose recurrence is linear in the state, so that all steps are computed by one scan.
+    """A stack of blocks whose recurrence is linear in the state.
 
     A block adds to its input u the gated output of its recurrence: u + GLU(GELU(recurrence(LayerNorm(u)))). The states
     are those of all blocks, side by side.
@@ -218,7 +220,7 @@ class LinearRecurrentUnit(nn.Module):
 
         decay, gamma = joined(-self.log_nu.exp(), self.log_theta.exp()).exp(), self.log_gamma.exp()
         drive = joined(*(functional.linear(u, part) * gamma for part in self.b.unbind(0)))
-        states = scan(decay.expand(len(u), 1, -1), drive, joined(*start.chunk(2, -1)))
+        states = Scan.apply(decay.expand(len(u), 1, -1), drive, joined(*start.chunk(2, -1)))  # type: ignore[no-untyped-call]
         real, imaginary = states.real.to(u.dtype), states.imag.to(u.dtype)
         out = functional.linear(real, self.c[0]) - functional.linear(imaginary, self.c[1]) + self.d * u
         return out, torch.cat([real, imaginary], -1)
@@ -239,23 +241,44 @@ class MinimalGRU(nn.Module):
         """Return the states (T, B, W), twice: they are the output."""
         candidate, gate = self.both(u).chunk(2, -1)
         z = gate.sigmoid()
-        states = scan(1 - z, z * candidate, start)
+        states = Scan.apply(1 - z, z * candidate, start)  # type: ignore[no-untyped-call]
         return states, states
 
 
-def scan(decay: Tensor, drive: Tensor, start: Tensor) -> Tensor:
-    """Return h(t) = decay(t) ⊙ h(t−1) + drive(t) for all t, in log₂ T passes over all steps (Hillis and Steele 1986).
+class Scan(Function):
+    """h(t) = decay(t) ⊙ h(t−1) + drive(t) for all t, and its gradient, which is such a recurrence backwards in time.
 
-    Args:
-        decay: (T, B, N), or (T, 1, N).
-        drive: (T, B, N).
-        start: (B, N), h before the first step.
+    Written out, since the graph of a loop of products costs more than they do. ``Scan.apply`` takes decay, (T, B, N) or
+    (T, 1, N), drive, (T, B, N), and start, (B, N), h before the first step; it returns h, (T, B, N).
     """
-    drive = torch.cat([drive[:1] + decay[:1] * start, drive[1:]])
-    reach = 1  # of each h, the part that the last ``reach`` steps have driven is there
-    while reach < len(drive):
-        before, factor = drive[:-reach], decay[reach:]
-        drive = torch.cat([drive[:reach], drive[reach:] + factor * before])
-        decay = torch.cat([decay[:reach], factor * decay[:-reach]])
-        reach *= 2
-    return drive
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(decay: Tensor, drive: Tensor, start: Tensor) -> Tensor:
+        """Return the states (T, B, N)."""
+        return _recur(decay, drive, start)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        """Keep what the gradient needs."""
+        decay, _, start = inputs
+        ctx.save_for_backward(decay, start, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients by decay, drive and start."""
+        decay, start, states = ctx.saved_tensors
+        back = decay.conj().flip(0)
+        later = torch.cat([torch.zeros_like(back[:1]), back[:-1]])  # nothing comes after the last step
+        by_drive = _recur(later, gradient.flip(0), torch.zeros_like(start)).flip(0)
+        before = torch.cat([start[None], states[:-1]])
+        return (by_drive * before.conj()).sum_to_size(decay.shape), by_drive, back[-1] * by_drive[0]
+
+
+def _recur(decay: Tensor, drive: Tensor, h: Tensor) -> Tensor:
+    states = []
+    for factor, now in zip(decay.unbind(0), drive.unbind(0), strict=True):
+        h = torch.addcmul(now, factor, h)
+        states.append(h)
+    return torch.stack(states)

@@ -8,7 +8,7 @@ import torch
 
 from modcog.errors import ModcogError
 from modcog.models import build
-from modcog.models.recurrences import scan
+from modcog.models.recurrences import Scan
 
 KINDS = [("low-rank", {"rank": 3}), ("low-rank", {"tau": 250.0, "activation": "relu"}), ("cornn", {}),
          ("lru", {}), ("lru", {"layers": 1}), ("mingru", {}), ("mingru", {"layers": 3})]  # fmt: skip
@@ -102,9 +102,19 @@ def test_a_minimal_gru_mixes_by_gates_of_its_input():
 def test_a_scan_is_the_loop(steps):
     decay, drive, start = torch.rand(steps, 2, 3), torch.randn(steps, 2, 3), torch.randn(2, 3)
     h = start
-    for t, found in enumerate(scan(decay, drive, start)):
+    for t, found in enumerate(Scan.apply(decay, drive, start)):
         h = decay[t] * h + drive[t]
         torch.testing.assert_close(found, h)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("of_all", [False, True])
+def test_the_gradient_of_a_scan(dtype, steps, of_all):
+    """By differences, also for many at a time, and where all trials share the decay."""
+    shapes = (steps, 1 if of_all else 2, 3), (steps, 2, 3), (2, 3)
+    given = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(Scan.apply, given, check_batched_grad=True)
 
 
 @pytest.mark.parametrize(("name", "options"), KINDS)

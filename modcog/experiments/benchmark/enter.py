@@ -41,7 +41,7 @@ def enter(
     name: str | None = None,
     by: str = "",
     address: str | None = None,
-    search: bool | Search | None = None,
+    search: bool | None = None,
     seeds: int | None = None,
     jobs: int = 1,
     dask: str | None = None,
@@ -60,7 +60,7 @@ def enter(
         by: authors of the entry.
         address: of the network's code.
         search: choose the learning rate by runs of their own; False: take that of the settings; None: search unless
-            the settings have one; a search that was made before: choose by its scores.
+            the settings have one.
         seeds: number of networks, at least the protocol's; None: as many.
         jobs: runs at a time on this machine, one thread each.
         dask: address of a dask scheduler whose workers train instead.
@@ -82,10 +82,9 @@ def enter(
     def run(grid: Grid) -> Sequence[Record]:
         return sweep(grid, out, jobs=jobs, dask=dask, progress=progress).records
 
-    if search is True or (search is None and searches(settings)):
-        search = _search(shared, config.hidden, run)
-    if search:
-        shared["learning_rate"] = _best(search)
+    searched = _search(shared, config.hidden, run) if (searches(settings) if search is None else search) else None
+    if searched:
+        shared["learning_rate"] = _best(searched)
     scoring = {"n_trials": protocol.n_trials, "score_seed": protocol.score_seed}
     grid = Grid.of({"settings": shared, "axes": {"seed": list(range(seeds))}, **scoring})
     records = run(grid)
@@ -104,7 +103,7 @@ def enter(
         date=datetime.now(timezone.utc).date().isoformat(),
         code=Code(address=address, file_sha256=code_hash, versions=_versions(), cpu=_processor()),
         settings={**config.model_dump(mode="json", exclude={*PLACEMENT, "seed"}), "tasks": protocol.tasks},
-        search=search or None,
+        search=searched,
         parameters=int(network["parameters"]),
         synapses=None if network.get("synapses") is None else int(network["synapses"]),
         means=mean_scores(runs),
