@@ -82,7 +82,7 @@ def enter(
     def run(grid: Grid) -> Sequence[Record]:
         return sweep(grid, out, jobs=jobs, dask=dask, progress=progress).records
 
-    searched = _search(shared, config.hidden, run) if (searches(settings) if search is None else search) else None
+    searched = _search(shared, run) if (searches(settings) if search is None else search) else None
     if searched:
         shared["learning_rate"] = _best(searched)
     scoring = {"n_trials": protocol.n_trials, "score_seed": protocol.score_seed}
@@ -136,7 +136,7 @@ def hash_of_code(arch: str) -> str | None:
         raise ModcogError(f"{arch}: has no source file, which an entry must name by its hash") from None
 
 
-def _search(shared: dict[str, Any], hidden: int, run: Run) -> Search:
+def _search(shared: dict[str, Any], run: Run) -> Search:
     """Try learning rates by whole runs until the best of them is neither the lowest nor the highest."""
     steps = TrainConfig.of(**shared).steps
     settings = {**shared, "seed": SEARCH_SEED, "eval_every": steps}
@@ -153,7 +153,6 @@ def _search(shared: dict[str, Any], hidden: int, run: Run) -> Search:
         beyond = rate_beyond(scores)
         rates = [beyond] if beyond is not None and len(scores) < MOST_RATES else []
     return Search(
-        hidden=hidden,
         seed=SEARCH_SEED,
         scores={f"{rate:g}": round(scores[rate], DIGITS) for rate in sorted(scores)},
     )

@@ -63,7 +63,6 @@ class EntryRun(ReportModel):
 class Search(ReportModel):
     """Runs that chose the learning rate: whole ones, of a seed that no network of the entry has."""
 
-    hidden: Count = Field(description="Units of these networks.")
     seed: Count
     scores: dict[str, Accuracy] = Field(
         description="Mean decision accuracy with each rate; 0 of a run that failed, as one that diverges does."
