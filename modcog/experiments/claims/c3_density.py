@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 
 from modcog.colours import PALETTE
 from modcog.errors import ModcogError
-from modcog.experiments.claims.claim import Claim, Contrast, Part, Runs, Shown
+from modcog.experiments.claims.claim import OUTCOMES, Claim, Contrast, Part, Runs, show
 from modcog.experiments.claims.figures import draw_seeds, draw_survival, log_axis, score_axis
+from modcog.experiments.estimate import Estimate
+from modcog.experiments.outcomes import LEVELS, compare
 
 FAR = 75
 """Share of the ceiling, in percent, to which a network that learns faster needs fewer trials."""
@@ -58,14 +60,22 @@ def at_named(runs: Runs) -> list[Contrast]:
     return [runs.contrast(named(runs), dense(runs), outcome) for outcome in ("area", "at_end")]
 
 
-def speeds(runs: Runs) -> list[Shown]:
-    """Return ratios of trials of every LM-RNN to the dense network."""
-    return [*runs.ratios((arm, dense(runs)) for arm in runs.arms("lm-rnn"))]
-
-
-def ends(runs: Runs) -> list[Shown]:
-    """Return the accuracy of every network at the end."""
-    return [*runs.at_end([*runs.arms("lm-rnn"), dense(runs)])]
+def networks(runs: Runs) -> list[list[str]]:
+    """Return every network's accuracy on the way and at the end, and its trials as multiples of the dense network's."""
+    levels = [f"trials to {percent} % of the ceiling, by dense's (runs that got there)" for percent in LEVELS]
+    rows = [["network", *OUTCOMES.values(), *levels]]
+    for arm in [*runs.arms("lm-rnn"), other := dense(runs)]:
+        scores = (show(Estimate.of(runs.of(arm, outcome)), "%") for outcome in OUTCOMES)
+        compared = compare(runs.cells, arm, other)
+        trials = []
+        for percent, (own, others) in compared.reached.items():
+            ratio, n = compared.trials.get(percent), compared.at_end.n
+            text = "–" if ratio is None else "1 ×" if arm == other else show(ratio, "ratio")
+            if ratio and own < n == others:  # its interval is that of the dense network's trials
+                text = f"at least {ratio.mean:.2f} ×"
+            trials.append(f"{text} ({own} of {n})")
+        rows.append([arm, *scores, *trials])
+    return rows
 
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
@@ -90,11 +100,11 @@ C3 = Claim(
              "judged on the other half, both ways: its average is higher, and it takes fewer trials to "
              f"{FAR} % of the ceiling. (More than half of the average's weight lies on the first 1,000 updates; alone "
              "it would speak of early learning.)",
-             faster, planned=2, beside=speeds),
+             faster, planned=2, table=networks),
         Part("C3b", "A density between the sparsest and the dense is best.",
              "The density between them that ends highest on half of the seeds ends higher than both the sparsest and "
              "the dense on the other half, both ways.",
-             interior, planned=2, beside=ends),
+             interior, planned=2),
         Part("C3c", "At 4 % an LM-RNN is better than a dense network.",
              "The network whose density is nearest to 4 % is higher on the way (mean over log updates) and at the end.",
              at_named, planned=2),

@@ -469,17 +469,18 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
         if isinstance(contrasts, ModcogError):
             reason = str(contrasts)
             because = f"{reason[0].upper()}{reason[1:]}."
-            rulings.append(Ruling(part=part.name, answer="not judged", because=because, beside=_beside(part, runs)))
+            rulings.append(Ruling(part=part.name, answer="not judged", because=because, **_reported(part, runs)))
         else:
             rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], doubt))
     return rulings
 
 
-def _beside(part: Part, runs: Runs) -> list[str]:
+def _reported(part: Part, runs: Runs) -> dict[str, Any]:
+    """Return what is reported with a part; nothing if the reason why it cannot be judged is in the way."""
     try:
-        return [str(one) for one in part.beside(runs)]
-    except ModcogError:  # the reason why the part cannot be judged, either
-        return []
+        return {"beside": [str(one) for one in part.beside(runs)], "table": part.table(runs)}
+    except ModcogError:
+        return {}
 
 
 def _rule(
@@ -511,10 +512,9 @@ def _rule(
         answer=answer,
         because=f"{because}.",
         deciding=deciding,
-        beside=_beside(part, runs),
-        table=part.table(runs),
         others=_by_others(part, others, contrasts),
         numbers=numbers,
+        **_reported(part, runs),
     )
 
 
