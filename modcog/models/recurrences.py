@@ -264,6 +264,7 @@ class Scan(Function):
         """Keep what the gradient needs."""
         decay, _, start = inputs
         ctx.save_for_backward(decay, start, output)
+        ctx.save_for_forward(decay, start, output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -274,6 +275,15 @@ class Scan(Function):
         by_drive = _recur(later, gradient.flip(0), torch.zeros_like(start)).flip(0)
         before = torch.cat([start[None], states[:-1]])
         return (by_drive * before.conj()).sum_to_size(decay.shape), by_drive, back[-1] * by_drive[0]
+
+    @staticmethod
+    def jvp(ctx: Any, of_decay: Tensor | None, of_drive: Tensor | None, of_start: Tensor | None) -> Tensor:
+        """Return the tangent of the states."""
+        decay, start, states = ctx.saved_tensors
+        drive = torch.zeros_like(states) if of_drive is None else of_drive
+        if of_decay is not None:
+            drive = drive + of_decay * torch.cat([start[None], states[:-1]])
+        return _recur(decay, drive, torch.zeros_like(start) if of_start is None else of_start)
 
 
 def _recur(decay: Tensor, drive: Tensor, h: Tensor) -> Tensor:

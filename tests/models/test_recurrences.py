@@ -114,7 +114,7 @@ def test_the_gradient_of_a_scan(dtype, steps, of_all):
     """By differences, also for many at a time, and where all trials share the decay."""
     shapes = (steps, 1 if of_all else 2, 3), (steps, 2, 3), (2, 3)
     given = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
-    assert torch.autograd.gradcheck(Scan.apply, given, check_batched_grad=True)
+    assert torch.autograd.gradcheck(Scan.apply, given, check_batched_grad=True, check_forward_ad=True)
 
 
 @pytest.mark.parametrize(("name", "options"), KINDS)
