@@ -29,6 +29,10 @@ LESS_IS_BETTER = ("angular_error", "unanswered")
 MARGIN = 0.02
 """Difference of accuracies up to which one network does as well as another."""
 
+RATES_MOVE = 0.07
+"""Difference that may be one of learning rates where whole runs did not choose them for each network. In C3, such a
+choice moved the end of a network by up to 0.063 from where rates had left it that schedules of 2,000 updates chose."""
+
 UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "°": (1, 1, "°"), "ratio": (1, 2, " ×"), "": (1, 2, "")}
 """Factor, decimals and text of each unit."""
 
@@ -85,10 +89,19 @@ class Contrast:
             p = 2.0 ** (1 - found.n)
         return cls(what, found, p, null, unit)
 
-    def speaks(self, adjusted: float) -> int:
-        """Return 1 if it speaks for the claim, −1 if against it, 0 if neither, by its p value after correction."""
-        better = -1 if self.unit == "ratio" else 1
-        return better * int(np.sign(self.estimate.mean - self.null)) if adjusted < SIGNIFICANT else 0
+    def speaks(self, adjusted: float, margin: float = 0.0) -> int:
+        """Return 1 if it speaks for the claim, −1 if against it, 0 if neither.
+
+        Args:
+            adjusted: its p value after correction.
+            margin: difference of accuracies that its interval must be away from ``null``, if any; what is no difference
+                of accuracies is within it.
+        """
+        mean, low, high = (value - self.null for value in self.estimate[:3])
+        near = margin and (self.unit not in ("%", "points") or low - margin < 0 < high + margin)
+        if near or not adjusted < SIGNIFICANT:
+            return 0
+        return (-1 if self.unit == "ratio" else 1) * int(np.sign(mean))
 
 
 @dataclass(frozen=True)
@@ -325,6 +338,7 @@ class Part:
         test: when it holds, in words.
         contrasts: from the runs to the comparisons that decide; a ``ModcogError`` leaves the part open, and says why.
         planned: number of comparisons, which Holm's correction counts also where some could not be made.
+        alone: it is about what a network can do at all, which another learning rate could only confirm.
         holds_if: ``"all"``: every comparison must speak for it, and one against it is enough to fail. ``"any"``: one is
             enough, and all must speak against it to fail.
         beside: from the runs to what is reported with it.
@@ -336,6 +350,7 @@ class Part:
     test: str
     contrasts: Callable[[Runs], list[Contrast]]
     planned: int = 1
+    alone: bool = False
     holds_if: Literal["all", "any"] = "all"
     beside: Callable[[Runs], Sequence[Shown]] = lambda runs: ()
     table: Callable[[Runs], list[list[str]]] = lambda runs: []
@@ -438,7 +453,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     Args:
         claim: to decide about.
         runs: under one set of rules and one recipe.
-        doubt: a reason why no part can hold, whatever the comparisons say; empty if there is none.
+        doubt: a reason why a difference of up to ``RATES_MOVE`` decides nothing; empty if there is none.
 
     Raises:
         ModcogError: if the tables are damaged.
@@ -486,7 +501,9 @@ def _reported(part: Part, runs: Runs) -> dict[str, Any]:
 def _rule(
     part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast], adjusted: list[float], doubt: str
 ) -> Ruling:
-    speaks = [one.speaks(p) for one, p in zip(contrasts, adjusted, strict=True)]
+    pairs = list(zip(contrasts, adjusted, strict=True))
+    speaks = [one.speaks(p, RATES_MOVE if doubt and not part.alone else 0.0) for one, p in pairs]
+    doubted = sum(abs(one.speaks(p)) for one, p in pairs) - sum(map(abs, speaks))
     for_it, against = speaks.count(1), speaks.count(-1)
     enough = for_it == len(speaks) if part.holds_if == "all" else for_it > 0
     refuted = against > 0 if part.holds_if == "all" else against == len(speaks)
@@ -494,19 +511,17 @@ def _rule(
     numbers = [
         {"what": one.what, "unit": one.unit, "null": one.null}
         | {k: v if np.isfinite(v) else None for k, v in (one.estimate._asdict() | {"p": one.p, "adjusted": p}).items()}
-        for one, p in zip(contrasts, adjusted, strict=True)
+        for one, p in pairs
     ]
-    deciding = [
-        f"{Finding(one.what, one.estimate, one.unit)}{_against(one)}, p = {_p(p)}"
-        for one, p in zip(contrasts, adjusted, strict=True)
-    ]
+    deciding = [f"{Finding(one.what, one.estimate, one.unit)}{_against(one)}, p = {_p(p)}" for one, p in pairs]
     because = f"{for_it} of {len(speaks)} comparisons speak for it significantly, {against} against it"
     if answer == "holds" and part.holds_if == "any":
         because += f"; the first is {contrasts[speaks.index(1)].what}"
     if len(contrasts) == 1:
         because = deciding[0]
-    if doubt and answer == "holds":
-        answer, because = "cannot tell", f"{because}; but {doubt}"
+    elif doubted:
+        because += f"; {doubted} more {'is' if doubted == 1 else 'are'} significant"
+    because += f", but {doubt}" if doubted else ""
     return Ruling(
         part=part.name,
         answer=answer,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
-from modcog.experiments.claims.claim import Claim, Runs, Verdict
+from modcog.experiments.claims.claim import RATES_MOVE, Claim, Runs, Verdict
 from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
 from modcog.experiments.claims.rates import best_rates
 from modcog.experiments.outcomes import ENOUGH, LEVELS
@@ -60,22 +60,20 @@ def caveats(runs: Runs, search: pd.DataFrame | None) -> list[str]:
     return found
 
 
-def short_search(runs: Runs, search: pd.DataFrame | None) -> str:
-    """Return the doubt about all that holds if learning rates were chosen by runs of fewer updates; empty if not.
+def rates_doubt(runs: Runs, search: pd.DataFrame | None) -> str:
+    """Return the doubt about small differences if whole runs did not choose the learning rates; empty if they did.
 
-    Rates that were chosen early are too high for some networks and not for others, which moves their ends by more than
-    their seeds do.
+    A rate for all networks, and rates that runs of fewer updates chose, suit some networks and not others, which moves
+    their ends by more than their seeds do.
     """
-    if search is None:
-        return ""
-    own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+    so = f"so that a difference of up to {100 * RATES_MOVE:.0f} points may be one of rates"
+    own = None if search is None else search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+    if own is None or own.empty:
+        return f"learning rates were not chosen for each network, {so}"
     searched, judged = own["steps"].min(), runs.cells["steps"].max()
-    if own.empty or searched >= judged:
+    if searched >= judged:
         return ""
-    return (
-        f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, so that the difference may "
-        "be one of rates"
-    )
+    return f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, {so}"
 
 
 def _parts(runs: Runs) -> list[str]:
