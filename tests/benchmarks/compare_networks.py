@@ -259,9 +259,9 @@ trials, Adam with a cosine; few-shot runs keep the peak rate of the base runs, w
 {FEW_SHOT["steps"]:,} updates ({FEW_SHOT["steps"] * 64:,} trials) on the
 training tasks of `composition-1`, a small budget. *Continual*: {CONTINUAL["steps"]} updates for each family of the 20
 base tasks, one after the other. Learning rates: {rates}. Those of the dense network and
-the LM-RNN are what shorter runs on other tasks chose (whole ones choose half of both), autapses and GRU got that of the dense network; so every
-comparison of the LM-RNN with the dense network is also one of rates, 2 to 1. The GRU has about three times the
-parameters of the dense network.
+the LM-RNN are what shorter runs on other tasks chose (whole ones choose half of both), autapses and GRU got that of the
+dense network; so every comparison of the LM-RNN with the dense network is also one of rates, 2 to 1. The
+GRU has about three times the parameters of the dense network.
 
 **Numbers.** In composition, few-shot and shifted trials: percentages of the way from chance (0) to the ideal observer
 of those trials (100); otherwise decision accuracy. Mean over seeds and 95 % interval (Student's t; wide, with {seeds}
