@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+ALIKE = 1e-12
+"""Relative standard error below which values count as equal."""
+
 
 class Estimate(NamedTuple):
     """A mean over n seeds and its 95 % interval; with one seed the interval is unbounded.
@@ -34,9 +37,17 @@ class Estimate(NamedTuple):
         if n < 2:
             return cls(mean, -np.inf, np.inf, n)
         error = float(x.std() / np.sqrt(n))
+        error = error if error > ALIKE * max(1.0, abs(mean)) else 0.0  # what rounding makes of equal values
         half = float(stdtrit(n - 1, 0.975)) * error  # the quantile of Student's t
         p = 2 * float(stdtr(n - 1, -abs(mean) / error)) if error else float("nan")
         return cls(mean, mean - half, mean + half, n, p)
+
+    def p_against(self, value: float) -> float:
+        """Return the p value of a two-sided t test of a mean against ``value``; NaN as ``p`` is."""
+        if self.n < 2 or self.low == self.high:
+            return float("nan")
+        error = (self.high - self.low) / 2 / float(stdtrit(self.n - 1, 0.975))
+        return 2 * float(stdtr(self.n - 1, -abs(self.mean - value) / error))
 
     @classmethod
     def of_ratio(cls, one: pd.Series, other: pd.Series) -> Estimate:

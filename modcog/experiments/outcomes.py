@@ -222,7 +222,7 @@ def pick_by_half(cells: pd.DataFrame, arms: Sequence[str], other: str, column: s
     table = cells.pivot(index="seed", columns="arm", values=column).sort_index()
     wanted = table[[*arms, other]]
     if len(wanted) < 4:
-        raise ModcogError(f"there are {len(wanted)} seeds, must be at least 4")
+        raise ModcogError(f"{len(wanted)} seeds; 4 are needed")
     if wanted.isna().any(axis=None):
         raise ModcogError("some networks have no run of a seed that others have")
     halves = wanted.iloc[::2], wanted.iloc[1::2]

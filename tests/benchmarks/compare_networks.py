@@ -259,7 +259,8 @@ trials, Adam with a cosine; few-shot runs keep the peak rate of the base runs, w
 {FEW_SHOT["steps"]:,} updates ({FEW_SHOT["steps"] * 64:,} trials) on the
 training tasks of `composition-1`, a small budget. *Continual*: {CONTINUAL["steps"]} updates for each family of the 20
 base tasks, one after the other. Learning rates: {rates}. Those of the dense network and
-the LM-RNN are what shorter runs on other tasks chose (whole ones choose half of both), autapses and GRU got that of the
+the LM-RNN are what shorter runs on other tasks chose (runs of 8,000 updates on
+the 82 tasks choose half of both), autapses and GRU got that of the
 dense network; so every comparison of the LM-RNN with the dense network is also one of rates, 2 to 1. The
 GRU has about three times the parameters of the dense network.
 

@@ -108,7 +108,7 @@ def test_what_half_of_the_seeds_picks_the_other_half_judges() -> None:
     cells = table({"a": [9, 0, 9, 0], "b": [1, 5, 1, 5], "dense": [0, 0, 0, 0]})
     found = outcomes.pick_by_half(cells, ["a", "b"], "dense")
     assert found.to_dict() == {0: "b", 1: "a", 2: "b", 3: "a"}  # by seeds 1 and 3, and by 0 and 2
-    with pytest.raises(ModcogError, match="at least 4"):
+    with pytest.raises(ModcogError, match="4 are needed"):
         outcomes.pick_by_half(cells[cells["seed"] < 3], ["a", "b"], "dense")
     with pytest.raises(ModcogError, match="no run of a seed that others have"):
         outcomes.pick_by_half(cells.drop(index=5), ["a", "b"], "dense")

@@ -161,7 +161,8 @@ def ahead(runs: Runs) -> list[str]:
         lead = gap(runs, rows, name).estimate
         if lead.high < 0:
             turned = Estimate(-lead.mean, -lead.high, -lead.low, lead.n)
-            found.append(f"Autapses end higher than the LM-RNN on {name}, by {show(turned, runs.unit)}.")
+            also = f"one of {len(groups(runs))} groups, not corrected for their number"
+            found.append(f"Autapses end higher than the LM-RNN on {name}, by {show(turned, runs.unit)} ({also}).")
     return found
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from modcog.colours import PALETTE
 from modcog.errors import ModcogError
-from modcog.experiments.claims.claim import OUTCOMES, Claim, Contrast, Part, Runs, show
+from modcog.experiments.claims.claim import OUTCOMES, Claim, Contrast, Part, Runs, ratio_text, show
 from modcog.experiments.claims.figures import draw_seeds, draw_survival, log_axis, score_axis
 from modcog.experiments.estimate import Estimate
 from modcog.experiments.outcomes import LEVELS, compare
@@ -61,19 +61,16 @@ def at_named(runs: Runs) -> list[Contrast]:
 
 
 def networks(runs: Runs) -> list[list[str]]:
-    """Return every network's accuracy on the way and at the end, and its trials as multiples of the dense network's."""
-    levels = [f"trials to {percent} % of the ceiling, by dense's (runs that got there)" for percent in LEVELS]
+    """Return every network's accuracy on the way and at the end, and its trials relative to the dense network."""
+    levels = [f"trials to {percent} % of the ceiling, relative to dense (runs that got there)" for percent in LEVELS]
     rows = [["network", *OUTCOMES.values(), *levels]]
     for arm in [*runs.arms("lm-rnn"), other := dense(runs)]:
         scores = (show(Estimate.of(runs.of(arm, outcome)), "%") for outcome in OUTCOMES)
         compared = compare(runs.cells, arm, other)
         trials = []
-        for percent, (own, others) in compared.reached.items():
-            ratio, n = compared.trials.get(percent), compared.at_end.n
-            text = "–" if ratio is None else "1 ×" if arm == other else show(ratio, "ratio")
-            if ratio and own < n == others:  # its interval is that of the dense network's trials
-                text = f"at least {ratio.mean:.2f} ×"
-            trials.append(f"{text} ({own} of {n})")
+        for percent, (own, _) in compared.reached.items():
+            text = "–" if arm == other or percent not in compared.trials else ratio_text(compared, percent)
+            trials.append(f"{text} ({own} of {compared.at_end.n})")
         rows.append([arm, *scores, *trials])
     return rows
 

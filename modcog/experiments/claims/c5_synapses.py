@@ -41,7 +41,7 @@ def ends(runs: Runs) -> list[Shown]:
     synapses, parameters = (
         ", ".join(f"{arm} {runs.value(arm, kind):,.0f}" for arm in networks) for kind in ("synapses", "parameters")
     )
-    return [*runs.at_end(networks), f"Synapses: {synapses}. Parameters, which are not as many: {parameters}."]
+    return [*runs.at_end(networks), f"Synapses: {synapses}. Parameters, which are not matched: {parameters}."]
 
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:

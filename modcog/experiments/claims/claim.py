@@ -29,9 +29,9 @@ LESS_IS_BETTER = ("angular_error", "unanswered")
 MARGIN = 0.02
 """Difference of accuracies up to which one network does as well as another."""
 
-RATES_MOVE = 0.07
-"""Difference that may be one of learning rates where whole runs did not choose them for each network. In C3, such a
-choice moved the end of a network by up to 0.063 from where rates had left it that schedules of 2,000 updates chose."""
+RATES_MATTER = 0.10
+"""Difference of accuracies that must be exceeded where whole runs did not choose the learning rate of each network. A
+convention: in C3 such a choice moved leads of one network over another at the end by up to 0.08."""
 
 UNITS = {"%": (100, 1, " %"), "points": (100, 1, " points"), "°": (1, 1, "°"), "ratio": (1, 2, " ×"), "": (1, 2, "")}
 """Factor, decimals and text of each unit."""
@@ -89,19 +89,24 @@ class Contrast:
             p = 2.0 ** (1 - found.n)
         return cls(what, found, p, null, unit)
 
-    def speaks(self, adjusted: float, margin: float = 0.0) -> int:
-        """Return 1 if it speaks for the claim, −1 if against it, 0 if neither.
+    def p_beyond(self, margin: float, alone: bool = False) -> float:
+        """Return the p value against a difference of ``margin`` from ``null`` in the direction that was found.
 
-        Args:
-            adjusted: its p value after correction.
-            margin: difference of accuracies that its interval must be away from ``null``, if any; what is no difference
-                of accuracies is within it.
+        1 if it is within the margin, or no difference of accuracies. With ``alone``, only what speaks against the claim
+        must be beyond the margin.
         """
-        mean, low, high = (value - self.null for value in self.estimate[:3])
-        near = margin and (self.unit not in ("%", "points") or low - margin < 0 < high + margin)
-        if near or not adjusted < SIGNIFICANT:
-            return 0
-        return (-1 if self.unit == "ratio" else 1) * int(np.sign(mean))
+        gap = self.estimate.mean - self.null
+        if alone and gap > 0:
+            return self.p
+        if self.unit not in ("%", "points") or abs(gap) <= margin:
+            return 1.0
+        found = self.estimate.p_against(self.null + float(np.copysign(margin, gap)))
+        return self.p if np.isnan(found) else found  # that of the sign test, of values that are all alike
+
+    def speaks(self, adjusted: float) -> int:
+        """Return 1 if it speaks for the claim, −1 if against it, 0 if neither, by its p value after correction."""
+        better = -1 if self.unit == "ratio" else 1
+        return better * int(np.sign(self.estimate.mean - self.null)) if adjusted < SIGNIFICANT else 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class Runs:
         found = [name for name in self.arms(arch) if name.split(", ")[1:] == list(options)]
         if not found:
             others = "; ".join(self.arms(arch))
-            raise ModcogError(f"the tables have no run of {', '.join((arch, *options))}, but of {others}")
+            raise ModcogError(f"the tables have no run of {', '.join((arch, *options))}, only of {others}")
         if len(found) > 1:
             raise ModcogError(f"the tables have {len(found)} networks that could be meant: {', '.join(found)}")
         return found[0]
@@ -291,19 +296,16 @@ class Runs:
         label = MEASURES[self.kind].label
         return [Finding(f"{arm}, {label} at the end", Estimate.of(self.of(arm, "at_end")), unit) for arm in arms]
 
-    def ratios(self, pairs: Iterable[tuple[str, str]]) -> list[Finding | str]:
-        """Return ratios of trials to each level that enough runs reached, and in words where too few did."""
-        found: list[Finding | str] = []
+    def ratios(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
+        """Return ratios of trials to each level, in words."""
+        found = []
         for one, other in pairs:
             compared = outcomes.compare(self.cells, one, other)
             for percent, reached in compared.reached.items():
                 runs = compared.at_end.n
                 who = f"{one} against {other}, trials to {percent} % of the ceiling"
                 by = f"reached by {reached[0]} and {reached[1]} of {runs} runs"
-                if percent in compared.trials:
-                    found.append(Finding(f"{who} ({by})", compared.trials[percent], "ratio"))
-                else:
-                    found.append(f"{who}: {by}, too few for a ratio")
+                found.append(f"{who} ({by}): {ratio_text(compared, percent)}")
         return found
 
     def seen_by(self, kind: str) -> Runs:
@@ -322,6 +324,21 @@ class Runs:
         ]
 
 
+def ratio_text(compared: outcomes.Comparison, percent: int) -> str:
+    """Return a ratio of trials to a percentage of the ceiling; a bound if runs of one network alone did not get there.
+
+    A run that did not get there counts with all its trials, so that the interval is no longer one for the ratio.
+    """
+    ratio, (one, other), n = compared.trials.get(percent), compared.reached[percent], compared.at_end.n
+    if ratio is None:
+        return "too few for a ratio"
+    if one == other == n:
+        return show(ratio, "ratio")
+    if one < n and other < n:
+        return "runs of both did not get there"
+    return f"at {'least' if one < n else 'most'} {show(ratio, 'ratio').split(' [')[0]}"
+
+
 OUTCOMES = {"at_end": "at the end", "area": "mean over log updates"}
 """Outcomes in words."""
 
@@ -338,7 +355,7 @@ class Part:
         test: when it holds, in words.
         contrasts: from the runs to the comparisons that decide; a ``ModcogError`` leaves the part open, and says why.
         planned: number of comparisons, which Holm's correction counts also where some could not be made.
-        alone: it is about what a network can do at all, which another learning rate could only confirm.
+        alone: it is about what a network can do at all; if it does, another learning rate cannot refute it.
         holds_if: ``"all"``: every comparison must speak for it, and one against it is enough to fail. ``"any"``: one is
             enough, and all must speak against it to fail.
         beside: from the runs to what is reported with it.
@@ -453,7 +470,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     Args:
         claim: to decide about.
         runs: under one set of rules and one recipe.
-        doubt: a reason why a difference of up to ``RATES_MOVE`` decides nothing; empty if there is none.
+        doubt: a reason why only differences beyond ``RATES_MATTER`` can decide; empty if there is none.
 
     Raises:
         ModcogError: if the tables are damaged.
@@ -474,9 +491,15 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
             found.append(compared)
         except ModcogError as error:
             found.append(error)
-    p = [[one.p for one in compared] if isinstance(compared, list) else [] for compared in found]
+    p = [
+        [one.p_beyond(RATES_MATTER, part.alone) if doubt else one.p for one in compared]
+        if isinstance(compared, list)
+        else []
+        for part, compared in zip(claim.parts, found, strict=True)
+    ]
     made = [value for of_part in p for value in of_part]
-    lacking = sum(max(0, part.planned - len(of_part)) for part, of_part in zip(claim.parts, p, strict=True))
+    lacking = int(np.isnan(made).sum())
+    lacking += sum(max(0, part.planned - len(of_part)) for part, of_part in zip(claim.parts, p, strict=True))
     adjusted = iter(outcomes.holm([*made, *[1.0] * lacking]))
     others = [runs.seen_by(kind) for kind in runs.other_kinds()]
     rulings = []
@@ -502,8 +525,7 @@ def _rule(
     part: Part, runs: Runs, others: list[Runs], contrasts: list[Contrast], adjusted: list[float], doubt: str
 ) -> Ruling:
     pairs = list(zip(contrasts, adjusted, strict=True))
-    speaks = [one.speaks(p, RATES_MOVE if doubt and not part.alone else 0.0) for one, p in pairs]
-    doubted = sum(abs(one.speaks(p)) for one, p in pairs) - sum(map(abs, speaks))
+    speaks = [one.speaks(p) for one, p in pairs]
     for_it, against = speaks.count(1), speaks.count(-1)
     enough = for_it == len(speaks) if part.holds_if == "all" else for_it > 0
     refuted = against > 0 if part.holds_if == "all" else against == len(speaks)
@@ -519,9 +541,7 @@ def _rule(
         because += f"; the first is {contrasts[speaks.index(1)].what}"
     if len(contrasts) == 1:
         because = deciding[0]
-    elif doubted:
-        because += f"; {doubted} more {'is' if doubted == 1 else 'are'} significant"
-    because += f", but {doubt}" if doubted else ""
+    because += f"; {doubt}" if doubt and answer == "cannot tell" else ""
     return Ruling(
         part=part.name,
         answer=answer,

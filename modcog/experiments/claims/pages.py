@@ -10,7 +10,7 @@ import pandas as pd
 
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
-from modcog.experiments.claims.claim import RATES_MOVE, Claim, Runs, Verdict
+from modcog.experiments.claims.claim import RATES_MATTER, Claim, Runs, Verdict
 from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
 from modcog.experiments.claims.rates import best_rates
 from modcog.experiments.outcomes import ENOUGH, LEVELS
@@ -30,7 +30,10 @@ also where some could not be made (Holm 1979). Columns of the table above are no
 repeated looks at tables that grow. *Significant* means a p value below 0.05. Networks are compared by seed: runs of one
 seed see the same trials. The *mean over log updates* is the area under the learning curve over the logarithm of
 updates, from update 100 to the end, divided by its width. Ratios of trials count a run that ends before it gets there
-with all its trials, and are given where at least {100 * ENOUGH:g} % of the pairs of runs have one that got there."""
+with all its trials, so that they are bounds if runs of one network did not get there, and are given where at least
+{100 * ENOUGH:g} % of the pairs of runs have one that got there. Where whole runs did not choose the learning rate of
+each network, p values are of differences beyond {100 * RATES_MATTER:.0f} points (in C1a and
+C1b only where they speak against the claim), a convention of ours."""
 
 FEW = 8
 """Seeds below which a single bad one can decide."""
@@ -66,14 +69,24 @@ def rates_doubt(runs: Runs, search: pd.DataFrame | None) -> str:
     A rate for all networks, and rates that runs of fewer updates chose, suit some networks and not others, which moves
     their ends by more than their seeds do.
     """
-    so = f"so that a difference of up to {100 * RATES_MOVE:.0f} points may be one of rates"
-    own = None if search is None else search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
-    if own is None or own.empty:
+    so = f"so p values are of differences beyond {100 * RATES_MATTER:.0f} points, and ratios of trials decide nothing"
+    own = _search_of(runs, search)
+    if own is None:
         return f"learning rates were not chosen for each network, {so}"
     searched, judged = own["steps"].min(), runs.cells["steps"].max()
     if searched >= judged:
         return ""
     return f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, {so}"
+
+
+def _search_of(runs: Runs, search: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of the search that chose the learning rates of these runs; None if there are none."""
+    if search is None:
+        return None
+    own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+    used = {str(arm): set(of) for arm, of in runs.cells.groupby("arm")["learning_rate"]}
+    chosen = {arm: {rate} for arm, rate in best_rates(own, runs.rules, runs.recipe).items()} if len(own) else {}
+    return own if chosen == used else None
 
 
 def _parts(runs: Runs) -> list[str]:
@@ -110,20 +123,18 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
     rates = runs.cells.groupby("arm", sort=False)["learning_rate"].unique()
     used = {arm: [f"{rate:g}" for rate in sorted(of)] for arm, of in rates.items()}
     listed = ", ".join(f"{arm}: {' and '.join(of)}" for arm, of in used.items())
-    if search is not None:
-        own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
-        if len(own) and {arm: [f"{rate:g}"] for arm, rate in best_rates(own, runs.rules, runs.recipe).items()} == used:
-            tried, seeds, steps = (
-                ", ".join(f"{x:,g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed", "steps")
-            )
-            label = MEASURES[runs.kind].label
-            return (
-                f"Learning rates: for each network the best of {tried} by {label} after {steps} updates, on seeds that "
-                f"are not judged ({seeds}); no interval contains what another choice would give. {listed}."
-            )
+    if (own := _search_of(runs, search)) is not None:
+        tried, seeds, steps = (
+            ", ".join(f"{x:,g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed", "steps")
+        )
+        return (
+            f"Learning rates: for each network the best of {tried} by {MEASURES[runs.kind].label} after {steps} "
+            f"updates (also where the way there is compared), on seeds that are not judged ({seeds}). Intervals do not "
+            f"include the choice. {listed}."
+        )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:
-        return f"Learning rate: {every.pop()} for all networks, that of the recipe; not chosen for each network."
+        return f"Learning rate: {every.pop()} for all networks; not chosen for each network."
     return f"Learning rates: {listed}; no search is stored that chose them."
 
 
@@ -135,7 +146,7 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
         verdict: on it.
         pictures: file names of pictures, by what they show.
     """
-    lines = [f"# {claim.name}: {claim.title}", f"**The claim.** {claim.says}"]
+    lines = [f"# Claim {claim.name}: {claim.title}", f"**The claim.** {claim.says}"]
     heads = [f"{setting.rules} rules, {setting.recipe} recipe" for setting in verdict.settings]
     rows = [["", "part", *heads]]
     for k, part in enumerate(claim.parts):

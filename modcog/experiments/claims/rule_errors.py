@@ -100,9 +100,9 @@ def conclusion(table: pd.DataFrame) -> str:
 
     turned = table.loc[sign("lead_published") * sign("lead_corrected") < 0, "errors"]
     if turned.empty:
-        return "In no group do the rules turn a lead round (both intervals excluding 0)."
+        return "In no group do the rules reverse the lead (both intervals excluding 0)."
     return (
-        f"The rules turn the lead round in: {', '.join(turned)} (both intervals excluding 0; not corrected for "
+        f"The rules reverse the lead in: {', '.join(turned)} (both intervals excluding 0; not corrected for "
         f"{len(table)} groups)."
     )
 

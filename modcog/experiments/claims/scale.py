@@ -24,11 +24,13 @@ def best_densities(runs: Runs) -> pd.DataFrame:
 
     Returns:
         One column for each number of units, one row for each sample; the first row is that of the runs themselves. A
-        density is the best if its mean accuracy at the end is the highest. Sizes with one density are left out.
+        density is the best if its mean accuracy at the end is the highest, of those that all sizes have.
     """
     rng = Seed.of(0, Purpose.BOOTSTRAP).rng()
     found = {}
-    for units, cells in runs.cells[runs.cells["arch"].isin(("lm-rnn", "dense"))].groupby("hidden"):
+    known = runs.cells[runs.cells["arch"].isin(("lm-rnn", "dense"))]
+    common = known.groupby("nominal")["hidden"].nunique() == known["hidden"].nunique()
+    for units, cells in known[known["nominal"].map(common)].groupby("hidden"):
         table = cells.pivot(index="seed", columns="nominal", values="at_end").dropna(axis=1)
         n, arms = table.shape
         if arms > 1:
