@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -73,6 +73,7 @@ class Contrast:
         p: of a two-sided test against ``null``.
         null: the difference that neither speaks for the claim nor against it.
         unit: as in ``Finding``.
+        arms: networks that it compares.
     """
 
     what: str
@@ -80,14 +81,17 @@ class Contrast:
     p: float
     null: float = 0.0
     unit: str = "points"
+    arms: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, what: str, values: pd.Series, null: float = 0.0, unit: str = "points") -> Contrast:
+    def of(
+        cls, what: str, values: pd.Series, null: float = 0.0, unit: str = "points", arms: tuple[str, ...] = ()
+    ) -> Contrast:
         """Return the contrast of a value for each seed; of values that are all alike, the p value of the sign test."""
         found, p = Estimate.of(values), Estimate.of(values - null).p
         if np.isnan(p) and found.n > 1 and found.mean != null:
             p = 2.0 ** (1 - found.n)
-        return cls(what, found, p, null, unit)
+        return cls(what, found, p, null, unit, arms)
 
     def p_beyond(self, margin: float, alone: bool = False) -> float:
         """Return the p value against a difference of ``margin`` from ``null`` in the direction that was found.
@@ -217,7 +221,7 @@ class Runs:
         """
         ones, others = outcomes.paired(self.cells, one, other)
         gaps = ones[outcome] - others[outcome]
-        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, null, self.unit)
+        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, null, self.unit, (one, other))
 
     def finding(self, one: str, other: str, outcome: str = "at_end") -> Finding:
         """Return the same as a finding, which decides nothing."""
@@ -253,7 +257,7 @@ class Runs:
         picks, ones, others = self._picked(candidates, other, outcome)
         gaps = ones[outcome] - others[outcome]
         what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, {OUTCOMES[outcome]}"
-        return Contrast.of(what, gaps, unit=self.unit)
+        return Contrast.of(what, gaps, unit=self.unit, arms=(*picks, other))
 
     def picked_ratio(self, candidates: Sequence[str], other: str, outcome: str, percent: int) -> Contrast:
         """Return the ratio of trials to a share of the ceiling, for the networks that are picked by an outcome.
@@ -275,7 +279,7 @@ class Runs:
         else:
             found = Estimate.of([])
         what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, trials to {percent} % of the ceiling"
-        return Contrast(what, found, found.p, 1.0, "ratio")
+        return Contrast(what, found, found.p, 1.0, "ratio", (*picks, other))
 
     def _picked(
         self, candidates: Sequence[str], other: str, outcome: str
@@ -462,7 +466,7 @@ class Verdict(Brief, BaseModel):
         return {(one.part, s.rules, s.recipe): one.answer for s in self.settings for one in s.rulings}
 
 
-def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
+def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()) -> list[Ruling]:
     """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979).
 
     Planned comparisons that could not be made count, too: what is significant does not depend on what was left out.
@@ -471,6 +475,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
         claim: to decide about.
         runs: under one set of rules and one recipe.
         doubt: a reason why only differences beyond ``RATES_MATTER`` can decide; empty if there is none.
+        tied: networks whose learning rate is not clear from its search, of which the same holds.
 
     Raises:
         ModcogError: if the tables are damaged.
@@ -492,7 +497,10 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
         except ModcogError as error:
             found.append(error)
     p = [
-        [one.p_beyond(RATES_MATTER, part.alone) if doubt else one.p for one in compared]
+        [
+            one.p_beyond(RATES_MATTER, part.alone) if doubt or not set(tied).isdisjoint(one.arms) else one.p
+            for one in compared
+        ]
         if isinstance(compared, list)
         else []
         for part, compared in zip(claim.parts, found, strict=True)
@@ -509,8 +517,17 @@ def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
             because = f"{reason[0].upper()}{reason[1:]}."
             rulings.append(Ruling(part=part.name, answer="not judged", because=because, **_reported(part, runs)))
         else:
-            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], doubt))
+            unclear = [arm for arm in tied if any(arm in one.arms for one in contrasts)]
+            reason = doubt or (_tie(unclear) if unclear else "")
+            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], reason))
     return rulings
+
+
+def _tie(arms: Sequence[str]) -> str:
+    return (
+        f"two learning rates of {' and of '.join(arms)} tie in the search, so there p values are of differences beyond "
+        f"{100 * RATES_MATTER:.0f} points, and ratios of trials decide nothing"
+    )
 
 
 def _reported(part: Part, runs: Runs) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import RATES_MATTER, Claim, Runs, Verdict
 from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
-from modcog.experiments.claims.rates import best_rates
+from modcog.experiments.claims.rates import TIE, best_rates, tied_arms
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
 from modcog.models import masks
@@ -79,6 +79,12 @@ def rates_doubt(runs: Runs, search: pd.DataFrame | None) -> str:
     return f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, {so}"
 
 
+def tied_networks(runs: Runs, search: pd.DataFrame | None) -> list[str]:
+    """Return the networks whose learning rate is not clear from the search that chose it."""
+    own = _search_of(runs, search)
+    return [] if own is None else tied_arms(own, runs.rules, runs.recipe)
+
+
 def _search_of(runs: Runs, search: pd.DataFrame | None) -> pd.DataFrame | None:
     """Return the rows of the search that chose the learning rates of these runs; None if there are none."""
     if search is None:
@@ -130,12 +136,16 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
         return (
             f"Learning rates: for each network the best of {tried} by {MEASURES[runs.kind].label} after {steps} "
             f"updates (also where the way there is compared), on seeds that are not judged ({seeds}). Intervals do not "
-            f"include the choice. {listed}."
+            f"include the choice. {listed}.{_ties(tied_arms(own, runs.rules, runs.recipe))}"
         )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:
         return f"Learning rate: {every.pop()} for all networks; not chosen for each network."
     return f"Learning rates: {listed}; no search is stored that chose them."
+
+
+def _ties(arms: list[str]) -> str:
+    return f" Two rates tie (less than {100 * TIE:g} point apart) for {', '.join(arms)}." if arms else ""
 
 
 def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:

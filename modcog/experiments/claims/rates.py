@@ -10,6 +10,9 @@ from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.protocol import FIRST_SCORE
 
+TIE = 0.01
+"""Difference of two mean scores below which one run with each rate cannot tell which is better: that of two seeds."""
+
 COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "steps", "score"]
 """Columns of the table of a search."""
 
@@ -45,6 +48,16 @@ def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]
         edges = ", ".join(f"{arm} ({tried[arm].idxmax():g})" for arm in beyond)
         raise ModcogError(f"search: the best learning rate is at the edge of those tried for {edges}")
     return {arm: float(scores.idxmax()) for arm, scores in tried.items()}
+
+
+def tied_arms(table: pd.DataFrame, rules: str, recipe: str) -> list[str]:
+    """Return the arms of which two learning rates are within ``TIE`` of each other at the top.
+
+    Raises:
+        ModcogError: if an arm was not tried with every rate and seed.
+    """
+    tried = _tried(table, rules, recipe)
+    return [arm for arm, scores in tried.items() if scores.nlargest(2).diff().abs().iloc[-1] < TIE]
 
 
 def further_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:

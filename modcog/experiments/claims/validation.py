@@ -285,7 +285,7 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
                 rules=r.rules,
                 recipe=r.recipe,
                 caveats=pages.caveats(r, searched),
-                rulings=decide(claim, r, pages.rates_doubt(r, searched)),
+                rulings=decide(claim, r, pages.rates_doubt(r, searched), pages.tied_networks(r, searched)),
             )
             for r in groups
         ]

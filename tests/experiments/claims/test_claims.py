@@ -16,7 +16,7 @@ from modcog import TASKS, Battery
 from modcog.errors import ModcogError
 from modcog.experiments.claims import CLAIMS, protocol
 from modcog.experiments.claims.claim import Claim, Contrast, Part, Ruling, Runs, decide
-from modcog.experiments.claims.pages import caveats, rates_doubt
+from modcog.experiments.claims.pages import caveats, rates_doubt, tied_networks
 from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, errors_of, group_of, other_rates
 from modcog.experiments.claims.scale import best_densities, table
 
@@ -262,6 +262,20 @@ class TestC3:
         assert found[1].numbers[0]["adjusted"] == 1
         far = runs("C3", peak(1), faster(1))
         assert [one.answer for one in decide(CLAIMS["C3"], far, doubt)] == [NO, OPEN, NO]  # 64 % is 3 points below
+
+    def test_where_two_rates_tie_only_large_differences_decide(self) -> None:
+        made = runs("C3", peak(0.16, 0.02), faster(0.16))
+        table = searched(made, STEPS)
+        assert tied_networks(made, table) == []
+        near = (table["arm"] == "dense 256") & (table["learning_rate"] == 0.008)
+        table.loc[near, "score"] = 0.995
+        assert tied_networks(made, table) == ["dense 256"]
+        assert "Two rates tie (less than 1 point apart) for dense 256." in " ".join(caveats(made, table))
+        found = decide(CLAIMS["C3"], made, tied=["dense 256"])
+        assert found[1].answer == OPEN  # 5 points above the dense network
+        assert found[1].because.startswith("1 of 2 comparisons speak for it significantly, 0 against it; two learning "
+                                           "rates of dense 256 tie in the search")  # fmt: skip
+        assert decide(CLAIMS["C3"], made, tied=["lm-rnn 2 % 256"])[1].answer == YES
 
     def test_a_search_must_be_that_of_the_runs(self) -> None:
         made = runs("C3", peak(0.04))
