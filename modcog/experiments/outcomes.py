@@ -173,11 +173,16 @@ def compare(cells: pd.DataFrame, one: str, other: str) -> Comparison:
         column = f"trials_to_{percent}"
         there = ones[column].notna(), others[column].notna()
         reached[percent] = int(there[0].sum()), int(there[1].sum())
-        if (there[0] | there[1]).mean() >= ENOUGH:
+        if enough(ones, others, column):
             trials[percent] = restricted_ratio(ones, others, column)
     return Comparison(
         Estimate.of(ones["at_end"] - others["at_end"]), Estimate.of(ones["area"] - others["area"]), trials, reached
     )
+
+
+def enough(ones: pd.DataFrame, others: pd.DataFrame, column: str) -> bool:
+    """Return True if ``ENOUGH`` of the pairs have a run that got there, with the seed as index."""
+    return bool((ones[column].notna() | others[column].notna()).mean() >= ENOUGH)
 
 
 def restricted_ratio(ones: pd.DataFrame, others: pd.DataFrame, column: str) -> Estimate:

@@ -287,6 +287,7 @@ class Scan(Function):
 
 
 def _recur(decay: Tensor, drive: Tensor, h: Tensor) -> Tensor:
+    """Return the states (T, B, N) from h, (B, N), step by step."""
     states = []
     for factor, now in zip(decay.unbind(0), drive.unbind(0), strict=True):
         h = torch.addcmul(now, factor, h)

@@ -73,7 +73,7 @@ class Contrast:
         p: of a two-sided test against ``null``.
         null: the difference that neither speaks for the claim nor against it.
         unit: as in ``Finding``.
-        arms: networks that it compares.
+        arms: networks that it compares; empty: it may be any.
     """
 
     what: str
@@ -92,6 +92,10 @@ class Contrast:
         if np.isnan(p) and found.n > 1 and found.mean != null:
             p = 2.0 ** (1 - found.n)
         return cls(what, found, p, null, unit, arms)
+
+    def involves(self, arm: str) -> bool:
+        """Return True if a network takes part, or may."""
+        return not self.arms or arm in self.arms
 
     def p_beyond(self, margin: float, alone: bool = False) -> float:
         """Return the p value against a difference of ``margin`` from ``null`` in the direction that was found.
@@ -269,10 +273,10 @@ class Runs:
         """
         picks, ones, others = self._picked(candidates, other, outcome)
         column = f"trials_to_{percent}"
-        there = ones[column].notna() | others[column].notna()
-        if self.kind not in LESS_IS_BETTER and there.mean() >= outcomes.ENOUGH:
+        if self.kind not in LESS_IS_BETTER and outcomes.enough(ones, others, column):
             found = outcomes.restricted_ratio(ones, others, column)
         elif self.decides:
+            there = ones[column].notna() | others[column].notna()
             raise ModcogError(
                 f"{there.sum()} of {len(there)} pairs of runs reached {percent} % of the ceiling, too few"
             )
@@ -497,10 +501,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()
         except ModcogError as error:
             found.append(error)
     p = [
-        [
-            one.p_beyond(RATES_MATTER, part.alone) if doubt or not set(tied).isdisjoint(one.arms) else one.p
-            for one in compared
-        ]
+        [one.p_beyond(RATES_MATTER, part.alone) if doubt or any(map(one.involves, tied)) else one.p for one in compared]
         if isinstance(compared, list)
         else []
         for part, compared in zip(claim.parts, found, strict=True)
@@ -517,7 +518,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()
             because = f"{reason[0].upper()}{reason[1:]}."
             rulings.append(Ruling(part=part.name, answer="not judged", because=because, **_reported(part, runs)))
         else:
-            unclear = [arm for arm in tied if any(arm in one.arms for one in contrasts)]
+            unclear = [arm for arm in tied if any(one.involves(arm) for one in contrasts)]
             reason = doubt or (_tie(unclear) if unclear else "")
             rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], reason))
     return rulings

@@ -31,9 +31,10 @@ repeated looks at tables that grow. *Significant* means a p value below 0.05. Ne
 seed see the same trials. The *mean over log updates* is the area under the learning curve over the logarithm of
 updates, from update 100 to the end, divided by its width. Ratios of trials count a run that ends before it gets there
 with all its trials, so that they are bounds if runs of one network did not get there, and are given where at least
-{100 * ENOUGH:g} % of the pairs of runs have one that got there. Where whole runs did not choose the learning rate of
-each network, p values are of differences beyond {100 * RATES_MATTER:.0f} points (in C1a and
-C1b only where they speak against the claim), a convention of ours."""
+{100 * ENOUGH:g} % of the pairs of runs have one that got there. Where whole runs did not choose the
+learning rate of each network, and of a network of which two rates tie in the search, p values are of differences
+beyond {100 * RATES_MATTER:.0f} points (in C1a and C1b only where they speak against the claim), a convention of
+ours."""
 
 FEW = 8
 """Seeds below which a single bad one can decide."""

@@ -276,6 +276,9 @@ class TestC3:
         assert found[1].because.startswith("1 of 2 comparisons speak for it significantly, 0 against it; two learning "
                                            "rates of dense 256 tie in the search")  # fmt: skip
         assert decide(CLAIMS["C3"], made, tied=["lm-rnn 2 % 256"])[1].answer == YES
+        less = runs("C2", by_arch(lm_rnn=0.9, autapse=0.84))
+        assert decide(CLAIMS["C2"], less)[0].answer == YES
+        assert decide(CLAIMS["C2"], less, tied=["autapse 256"])[0].answer == OPEN
 
     def test_a_search_must_be_that_of_the_runs(self) -> None:
         made = runs("C3", peak(0.04))
