@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import time
@@ -90,11 +91,19 @@ def train(
     if fabric.device.type == "cpu" and config.devices != "auto" and config.devices > most:
         raise ModcogError(f"devices: got {config.devices}, must be at most {most} on the CPU of this machine")
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_group)
     check_folder(config, resume)
     fabric.barrier()  # nobody writes before everybody has looked
     loop = _Loop(config, fabric, on_evaluation)
     with hold_folder(config, fabric, resume, wait):
         return loop.run(resume, progress_bar)
+
+
+def _leave_group() -> None:
+    """End the threads of the group of processes; a process that exits before them can abort."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class _Loop:

@@ -17,8 +17,10 @@ from modcog.training.metrics import read_metrics
 from modcog.training.run import build_model
 
 SCRIPT = """
-import sys
+import atexit, sys
+from torch.distributed import is_initialized
 from modcog.training import TrainConfig, train
+atexit.register(lambda: print("left" if not is_initialized() else "still there"))  # called last
 train(TrainConfig.model_validate_json(sys.argv[1]))
 """
 
@@ -38,7 +40,9 @@ def test_two_processes_average_their_gradients(small, tmp_path):
     )  # fmt: skip
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
-    subprocess.run([sys.executable, script, config.model_dump_json()], check=True, capture_output=True, timeout=300)
+    words = [sys.executable, script, config.model_dump_json()]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["left", "left"]  # threads that outlive their process abort it, now and then
 
     record = json.loads((config.out / "run.json").read_text())
     assert record["status"] == "finished"

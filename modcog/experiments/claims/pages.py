@@ -12,7 +12,7 @@ from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import RATES_MATTER, Claim, Runs, Verdict
 from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
-from modcog.experiments.claims.rates import TIE, best_rates, tied_arms
+from modcog.experiments.claims.rates import TIE, best_rates, search_seeds, tied_arms
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
 from modcog.models import masks
@@ -131,9 +131,9 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
     used = {arm: [f"{rate:g}" for rate in sorted(of)] for arm, of in rates.items()}
     listed = ", ".join(f"{arm}: {' and '.join(of)}" for arm, of in used.items())
     if (own := _search_of(runs, search)) is not None:
-        tried, seeds, steps = (
-            ", ".join(f"{x:,g}" for x in sorted(own[name].unique())) for name in ("learning_rate", "seed", "steps")
-        )
+        lists = (own["learning_rate"].unique(), own["steps"].unique(), *search_seeds(own, runs.rules, runs.recipe))
+        tried, steps, seeds, more = (", ".join(f"{x:,g}" for x in sorted(of)) for of in lists)
+        seeds += f"; where rates came within {100 * TIE:g} point of the best, also {more}" if more else ""
         return (
             f"Learning rates: for each network the best of {tried} by {MEASURES[runs.kind].label} after {steps} "
             f"updates (also where the way there is compared), on seeds that are not judged ({seeds}). Intervals do not "
@@ -146,7 +146,7 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
 
 
 def _ties(arms: list[str]) -> str:
-    return f" Two rates tie (less than {100 * TIE:g} point apart) for {', '.join(arms)}." if arms else ""
+    return f" Two rates tie by all seeds (less than {100 * TIE:g} point apart) for {', '.join(arms)}." if arms else ""
 
 
 def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ quarter of the units, eight tasks and two seeds, for a look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isqrt
 from typing import Any
 
@@ -71,6 +71,9 @@ SCALE_SEEDS = (0, 1, 2, 3)
 
 SEARCH_SEEDS = (100,)
 """Seeds of the runs that choose the learning rate of each network."""
+
+TIE_SEEDS = (101, 102)
+"""Further seeds of a network's best learning rates, where these tie."""
 
 _EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1intrseqr"]
 
@@ -226,7 +229,11 @@ def judged(
 
 
 def search(
-    claim: str, rules: str, recipe: str, preset: str = "full", further: Mapping[str, float] | None = None
+    claim: str,
+    rules: str,
+    recipe: str,
+    preset: str = "full",
+    further: Iterable[tuple[str, float, int]] | None = None,
 ) -> Grid:
     """Return the grid that chooses the learning rate of each arm of a claim: whole runs, of seeds that are not judged.
 
@@ -235,15 +242,17 @@ def search(
         rules: a name in ``RULES``.
         recipe: a name in ``RECIPES``.
         preset: a name in ``PRESETS``.
-        further: only these arms, each with this one rate; None: all, with ``RATES``.
+        further: only these runs, each the name of an arm, its learning rate and its seed; None: all arms with all
+            ``RATES``.
 
     Raises:
         UnknownNameError: for a name that does not exist.
     """
     shared = settings(claim, rules, recipe, preset)
     shared |= {"eval_every": shared["steps"], "eval_early": False}
-    networks, axes = arms(claim, recipe, preset), {"seed": list(SEARCH_SEEDS)}
+    networks = {name_of(arm): arm for arm in arms(claim, recipe, preset)}
     if further is None:
-        return Grid(settings=shared, arms=tuple(networks), axes={"learning_rate": list(RATES[recipe]), **axes})
-    tried = [{**arm, "learning_rate": further[name_of(arm)]} for arm in networks if name_of(arm) in further]
-    return Grid(settings=shared, arms=tuple(tried), axes=axes)
+        axes: dict[str, list[Any]] = {"learning_rate": list(RATES[recipe]), "seed": list(SEARCH_SEEDS)}
+        return Grid(settings=shared, arms=tuple(networks.values()), axes=axes)
+    tried = [{**networks[name], "learning_rate": rate, "seed": seed} for name, rate, seed in further]
+    return Grid(settings=shared, arms=tuple(tried))

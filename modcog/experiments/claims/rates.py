@@ -1,17 +1,22 @@
-"""Learning rates of networks, chosen by the runs of ``protocol.search``."""
+"""Learning rates of networks, chosen by the runs of ``protocol.search``.
+
+Every rate is tried with the same seeds. Where more than one comes within ``TIE`` of the best by these, such rates are
+tried with more seeds, and the mean over all seeds decides among them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
-from modcog.experiments.claims.protocol import FIRST_SCORE
+from modcog.experiments.claims.protocol import FIRST_SCORE, TIE_SEEDS
 
 TIE = 0.01
-"""Difference of two mean scores below which one run with each rate cannot tell which is better: that of two seeds."""
+"""Difference of two mean scores below which a search does not tell which rate is better: that of two seeds."""
 
 COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "steps", "score"]
 """Columns of the table of a search."""
@@ -31,8 +36,16 @@ def search_table(results: pd.DataFrame, recipe: str) -> pd.DataFrame:
     return scored.groupby(COLUMNS[:-1], sort=False, as_index=False)["score"].mean()
 
 
+class Run(NamedTuple):
+    """A run that a search still needs: that of an arm, by its name, at a learning rate with a seed."""
+
+    arm: str
+    learning_rate: float
+    seed: int
+
+
 def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:
-    """Return the learning rate of each arm whose mean score over seeds is the highest.
+    """Return the learning rate of each arm that scored best.
 
     Args:
         table: as ``search_table`` returns it.
@@ -44,10 +57,10 @@ def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]
             better, or if an arm was not tried with every rate and seed.
     """
     tried = _tried(table, rules, recipe)
-    if beyond := _beyond(tried):
-        edges = ", ".join(f"{arm} ({tried[arm].idxmax():g})" for arm in beyond)
+    best = {arm: float(_leading(scores).idxmax()) for arm, scores in tried.items()}
+    if edges := ", ".join(f"{arm} ({rate:g})" for arm, rate in best.items() if _beyond(tried[arm]) is not None):
         raise ModcogError(f"search: the best learning rate is at the edge of those tried for {edges}")
-    return {arm: float(scores.idxmax()) for arm, scores in tried.items()}
+    return best
 
 
 def tied_arms(table: pd.DataFrame, rules: str, recipe: str) -> list[str]:
@@ -56,35 +69,66 @@ def tied_arms(table: pd.DataFrame, rules: str, recipe: str) -> list[str]:
     Raises:
         ModcogError: if an arm was not tried with every rate and seed.
     """
-    tried = _tried(table, rules, recipe)
-    return [arm for arm, scores in tried.items() if scores.nlargest(2).diff().abs().iloc[-1] < TIE]
+    leading = {arm: _leading(scores).nlargest(2) for arm, scores in _tried(table, rules, recipe).items()}
+    return [arm for arm, best in leading.items() if len(best) > 1 and best.iloc[0] - best.iloc[1] < TIE]
 
 
-def further_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:
-    """Return the next rate to try, half or twice the best one, for each arm whose best rate is at the edge.
+def search_seeds(table: pd.DataFrame, rules: str, recipe: str) -> tuple[list[int], list[int]]:
+    """Return the seeds that all rates were tried with, and those of rates that tie by these.
 
     Raises:
         ModcogError: if an arm was not tried with every rate and seed.
     """
-    return _beyond(_tried(table, rules, recipe))
+    tried = _tried(table, rules, recipe).values()
+    every = {int(seed) for scores in tried for seed in scores}
+    shared = every.intersection(*(scores.dropna(axis=1).columns for scores in tried))
+    return sorted(shared), sorted(every - shared)
 
 
-def _tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.Series]:
-    """Return the mean score of each rate, from the lowest to the highest, of each arm."""
+def missing_runs(table: pd.DataFrame, rules: str, recipe: str) -> list[Run]:
+    """Return the runs that a search has to add before it can choose.
+
+    Of an arm whose best rate is at the edge, those with half or twice that rate; of one of which rates tie by the seeds
+    that all rates were tried with, those of these rates with ``TIE_SEEDS``.
+
+    Raises:
+        ModcogError: if an arm was not tried with every rate and seed.
+    """
+    found = []
+    for arm, scores in _tried(table, rules, recipe).items():
+        leading = scores.loc[_leading(scores).index]
+        if (rate := _beyond(scores)) is not None:
+            found += [Run(arm, rate, int(seed)) for seed in scores.dropna(axis=1)]
+        elif len(leading) > 1:
+            runs = leading.reindex(columns=sorted({*leading, *TIE_SEEDS})).stack(future_stack=True)
+            found += [Run(arm, float(rate), int(seed)) for rate, seed in runs[runs.isna()].index]
+    return found
+
+
+def _tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.DataFrame]:
+    """Return the scores of each arm: a row for each rate, from the lowest to the highest, a column for each seed."""
     found = {}
     for arm, rows in table[(table["rules"] == rules) & (table["recipe"] == recipe)].groupby("arm", sort=False):
-        tried = rows.pivot_table(index="learning_rate", columns="seed", values="score")
-        if tried.isna().any(axis=None):
+        scores = rows.pivot_table(index="learning_rate", columns="seed", values="score")
+        more = scores.loc[:, scores.isna().any()]
+        in_part = more.isna().any(axis=1) & more.notna().any(axis=1)
+        if scores.columns[0] in more or in_part.any():
             raise ModcogError(f"search: {arm} lacks a learning rate of a seed; run the search to its end")
-        found[str(arm)] = tried.mean(axis=1)
+        found[str(arm)] = scores
     if not found:
         raise ModcogError(f"search: the table has no run of recipe {recipe} under the rules {rules}")
     return found
 
 
-def _beyond(tried: dict[str, pd.Series]) -> dict[str, float]:
-    found = {arm: rate_beyond(scores.to_dict()) for arm, scores in tried.items()}
-    return {arm: rate for arm, rate in found.items() if rate is not None}
+def _leading(scores: pd.DataFrame) -> pd.Series:
+    """Return the mean score of each rate that ties with the best by the seeds of all rates, over the seeds of these."""
+    mean = scores.dropna(axis=1).mean(axis=1)
+    return scores[mean > mean.max() - TIE].dropna(axis=1).mean(axis=1)
+
+
+def _beyond(scores: pd.DataFrame) -> float | None:
+    best = _leading(scores).idxmax()
+    return rate_beyond({rate: float(rate == best) for rate in scores.index})
 
 
 def rate_beyond(scores: Mapping[float, float]) -> float | None:

@@ -23,7 +23,7 @@ from modcog.experiments.claims.c5_synapses import C5
 from modcog.experiments.claims.claim import Across, Claim, Runs, Setting, Verdict, decide
 from modcog.experiments.claims.protocol import FIRST_SCORE, PRESETS, RECIPES, RULES
 from modcog.experiments.claims.rates import COLUMNS as SEARCH_COLUMNS
-from modcog.experiments.claims.rates import best_rates, further_rates, search_table
+from modcog.experiments.claims.rates import best_rates, missing_runs, search_table
 from modcog.experiments.claims.rule_errors import as_rows, compare_rules, conclusion, draw_rules, other_rates
 from modcog.experiments.claims.scale import SCALE
 from modcog.experiments.sweeps import Grid, Sweep, curves, results, sweep
@@ -42,8 +42,8 @@ FIGURE, ACROSS, PAGE, VERDICT, NOTES = "figure.png", "rules.png", "README.md", "
 
 KEYS = ["rules", "recipe"]
 
-WIDER = 4
-"""Number of further learning rates that a search tries where the best one is at the edge."""
+ROUNDS = 6
+"""Number of times that a search adds runs, where the best learning rate is at the edge or ties with others."""
 
 
 class Made(BaseModel):
@@ -197,10 +197,10 @@ def _stored_rates(claim: Claim, preset: str, out: Path, rules: str, recipe: str)
 
 
 def _search(claim: Claim, key: tuple[str, str], preset: str, trained: Callable[[Grid], Sweep]) -> pd.DataFrame:
-    """Return the table of a search, in which arms whose best rate was at the edge were tried with more rates."""
+    """Return the table of a search, with the runs that it needs beyond those that all networks have."""
     records = trained(protocol.search(claim.name, *key, preset)).records
-    for _ in range(WIDER):
-        if further := further_rates(search_table(results(records), key[1]), *key):
+    for _ in range(ROUNDS):
+        if further := missing_runs(search_table(results(records), key[1]), *key):
             records += trained(protocol.search(claim.name, *key, preset, further)).records
     return search_table(results(records), key[1])
 

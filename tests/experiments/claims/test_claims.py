@@ -270,7 +270,7 @@ class TestC3:
         near = (table["arm"] == "dense 256") & (table["learning_rate"] == 0.008)
         table.loc[near, "score"] = 0.995
         assert tied_networks(made, table) == ["dense 256"]
-        assert "Two rates tie (less than 1 point apart) for dense 256." in " ".join(caveats(made, table))
+        assert "Two rates tie by all seeds (less than 1 point apart) for dense 256." in " ".join(caveats(made, table))
         found = decide(CLAIMS["C3"], made, tied=["dense 256"])
         assert found[1].answer == OPEN  # 5 points above the dense network
         assert found[1].because.startswith("1 of 2 comparisons speak for it significantly, 0 against it; two learning "

@@ -18,7 +18,7 @@ from modcog.experiments.claims.protocol import (
     arms,
     judged,
 )
-from modcog.experiments.claims.rates import best_rates, further_rates, search_table
+from modcog.experiments.claims.rates import best_rates, missing_runs, search_table, tied_arms
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.results import results
 from modcog.experiments.sweeps.runner import sweep
@@ -184,12 +184,41 @@ def test_a_rate_at_the_edge_asks_for_the_next_one() -> None:
     high = made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.3,)}, "high")
     low = made_up({0.001: (0.4,), 0.002: (0.2,), 0.004: (0.3,)}, "low")
     table = pd.concat([inside, high, low])
-    assert further_rates(table, "published", "modcog") == {"high": 0.008, "low": 0.0005}
-    (names, rates) = zip(*further_rates(table, "published", "modcog").items(), strict=True)
-    worse = [made_up({rate: (0.0,)}, name) for name, rate in zip(names, rates, strict=True)]
+    further = missing_runs(table, "published", "modcog")
+    assert further == [("high", 0.008, 100), ("low", 0.0005, 100)]
+    worse = [made_up({rate: (0.0,)}, name) for name, rate, _ in further]
     table = pd.concat([table, *worse])
-    assert further_rates(table, "published", "modcog") == {}
+    assert missing_runs(table, "published", "modcog") == []
     assert best_rates(table, "published", "modcog") == {"inside": 0.002, "high": 0.004, "low": 0.001}
+
+
+def test_rates_that_tie_are_tried_with_more_seeds_whose_mean_decides() -> None:
+    """0.001 is at the edge, and no longer the best with more seeds; 0.008 is out, whatever more seeds would say."""
+    one = {0.0005: (0.4,), 0.001: (0.509,), 0.002: (0.505,), 0.004: (0.501,), 0.008: (0.4,)}
+    table = pd.concat([made_up(one), made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.1,)}, "clear")])
+    assert tied_arms(table, "published", "modcog") == ["a"]
+    further = missing_runs(table, "published", "modcog")
+    assert further == [("a", rate, seed) for rate in (0.001, 0.002, 0.004) for seed in (101, 102)]
+    wanted = [run[1:] for run in further]
+    cells = protocol.search("C3", "published", "modcog", further=[("dense 256", *run) for run in wanted]).cells("runs")
+    assert [(cell.config.learning_rate, cell.config.seed) for cell in cells] == wanted
+
+    table = pd.concat([table, made_up({0.001: (0.509, 0.1, 0.1), 0.002: (0.505, 0.4, 0.6), 0.004: (0.501, 0.5, 0.6)})])
+    table = table.drop_duplicates(["arm", "learning_rate", "seed"])
+    assert missing_runs(table, "published", "modcog") == []
+    assert best_rates(table, "published", "modcog") == {"a": 0.004, "clear": 0.002}
+    assert tied_arms(table, "published", "modcog") == []
+    table = table[(table["seed"] != 102) | (table["learning_rate"] != 0.002)]
+    with pytest.raises(ModcogError, match="a lacks a learning rate of a seed"):
+        best_rates(table, "published", "modcog")
+
+
+def test_a_tie_of_which_the_best_comes_to_the_edge_asks_for_the_next_rate_too() -> None:
+    table = made_up({0.001: (0.50, 0.6, 0.6), 0.002: (0.505, 0.5, 0.5)})
+    table = pd.concat([table, made_up({0.004: (0.4,)})])
+    assert missing_runs(table, "published", "modcog") == [("a", 0.0005, 100)]
+    table = pd.concat([table, made_up({0.0005: (0.501,)})])
+    assert missing_runs(table, "published", "modcog") == [("a", 0.0005, 101), ("a", 0.0005, 102)]
 
 
 def test_a_search_is_run_and_tabled(tmp_path) -> None:
