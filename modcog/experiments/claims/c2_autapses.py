@@ -122,7 +122,7 @@ def against_strategies(runs: Runs) -> list[list[str]]:
     """Return the accuracy of both by family and extension, with the levels of players who lack one thing each."""
     battery = Battery(sorted(runs.results["task"].unique()), rules=runs.rules)  # type: ignore[arg-type]
     known = levels(battery)
-    rows = [["tasks", "autapses", "LM-RNN", *STRATEGIES, "autapses are not above"]]
+    rows = [["tasks", "autapses", "LM-RNN", *STRATEGIES, "not clearly above, of players who lack something here"]]
     for name, of in groups(runs).items():
         means = of.groupby(["arch", "seed"])[runs.column].mean()
         own, local = (Estimate.of(means[arch]) for arch in ("autapse", "lm-rnn"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -73,7 +73,6 @@ class Contrast:
         p: of a two-sided test against ``null``.
         null: the difference that neither speaks for the claim nor against it.
         unit: as in ``Finding``.
-        arms: networks that it compares; empty: it may be any.
     """
 
     what: str
@@ -81,21 +80,14 @@ class Contrast:
     p: float
     null: float = 0.0
     unit: str = "points"
-    arms: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls, what: str, values: pd.Series, null: float = 0.0, unit: str = "points", arms: tuple[str, ...] = ()
-    ) -> Contrast:
+    def of(cls, what: str, values: pd.Series, null: float = 0.0, unit: str = "points") -> Contrast:
         """Return the contrast of a value for each seed; of values that are all alike, the p value of the sign test."""
         found, p = Estimate.of(values), Estimate.of(values - null).p
         if np.isnan(p) and found.n > 1 and found.mean != null:
             p = 2.0 ** (1 - found.n)
-        return cls(what, found, p, null, unit, arms)
-
-    def involves(self, arm: str) -> bool:
-        """Return True if a network takes part, or may."""
-        return not self.arms or arm in self.arms
+        return cls(what, found, p, null, unit)
 
     def p_beyond(self, margin: float, alone: bool = False) -> float:
         """Return the p value against a difference of ``margin`` from ``null`` in the direction that was found.
@@ -225,7 +217,7 @@ class Runs:
         """
         ones, others = outcomes.paired(self.cells, one, other)
         gaps = ones[outcome] - others[outcome]
-        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, null, self.unit, (one, other))
+        return Contrast.of(f"{one} against {other}, {OUTCOMES[outcome]}", gaps, null, self.unit)
 
     def finding(self, one: str, other: str, outcome: str = "at_end") -> Finding:
         """Return the same as a finding, which decides nothing."""
@@ -261,7 +253,7 @@ class Runs:
         picks, ones, others = self._picked(candidates, other, outcome)
         gaps = ones[outcome] - others[outcome]
         what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, {OUTCOMES[outcome]}"
-        return Contrast.of(what, gaps, unit=self.unit, arms=(*picks, other))
+        return Contrast.of(what, gaps, unit=self.unit)
 
     def picked_ratio(self, candidates: Sequence[str], other: str, outcome: str, percent: int) -> Contrast:
         """Return the ratio of trials to a share of the ceiling, for the networks that are picked by an outcome.
@@ -283,7 +275,7 @@ class Runs:
         else:
             found = Estimate.of([])
         what = f"Picked {' and '.join(dict.fromkeys(picks))} against {other}, trials to {percent} % of the ceiling"
-        return Contrast(what, found, found.p, 1.0, "ratio", (*picks, other))
+        return Contrast(what, found, found.p, 1.0, "ratio")
 
     def _picked(
         self, candidates: Sequence[str], other: str, outcome: str
@@ -470,7 +462,7 @@ class Verdict(Brief, BaseModel):
         return {(one.part, s.rules, s.recipe): one.answer for s in self.settings for one in s.rulings}
 
 
-def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()) -> list[Ruling]:
+def decide(claim: Claim, runs: Runs, doubt: str = "") -> list[Ruling]:
     """Return the verdict on each part of a claim, p values corrected for all of the claim's comparisons (Holm 1979).
 
     Planned comparisons that could not be made count, too: what is significant does not depend on what was left out.
@@ -479,7 +471,6 @@ def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()
         claim: to decide about.
         runs: under one set of rules and one recipe.
         doubt: a reason why only differences beyond ``RATES_MATTER`` can decide; empty if there is none.
-        tied: networks whose learning rate is not clear from its search, of which the same holds.
 
     Raises:
         ModcogError: if the tables are damaged.
@@ -501,7 +492,7 @@ def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()
         except ModcogError as error:
             found.append(error)
     p = [
-        [one.p_beyond(RATES_MATTER, part.alone) if doubt or any(map(one.involves, tied)) else one.p for one in compared]
+        [one.p_beyond(RATES_MATTER, part.alone) if doubt else one.p for one in compared]
         if isinstance(compared, list)
         else []
         for part, compared in zip(claim.parts, found, strict=True)
@@ -518,17 +509,8 @@ def decide(claim: Claim, runs: Runs, doubt: str = "", tied: Collection[str] = ()
             because = f"{reason[0].upper()}{reason[1:]}."
             rulings.append(Ruling(part=part.name, answer="not judged", because=because, **_reported(part, runs)))
         else:
-            unclear = [arm for arm in tied if any(one.involves(arm) for one in contrasts)]
-            reason = doubt or (_tie(unclear) if unclear else "")
-            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], reason))
+            rulings.append(_rule(part, runs, others, contrasts, [next(adjusted) for _ in contrasts], doubt))
     return rulings
-
-
-def _tie(arms: Sequence[str]) -> str:
-    return (
-        f"two learning rates of {' and of '.join(arms)} tie in the search, so there p values are of differences beyond "
-        f"{100 * RATES_MATTER:.0f} points, and ratios of trials decide nothing"
-    )
 
 
 def _reported(part: Part, runs: Runs) -> dict[str, Any]:
@@ -559,7 +541,7 @@ def _rule(
         because += f"; the first is {contrasts[speaks.index(1)].what}"
     if len(contrasts) == 1:
         because = deciding[0]
-    because += f"; {doubt}" if doubt and answer == "cannot tell" else ""
+    because += f"; {doubt}" if doubt else ""
     return Ruling(
         part=part.name,
         answer=answer,

@@ -11,8 +11,8 @@ import pandas as pd
 from modcog.errors import one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import RATES_MATTER, Claim, Runs, Verdict
-from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY
-from modcog.experiments.claims.rates import TIE, best_rates, search_seeds, tied_arms
+from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY, SEARCH_SEEDS, TIE_SEEDS
+from modcog.experiments.claims.rates import CLOSE, best_rates, missing_runs, tried
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
 from modcog.models import masks
@@ -32,9 +32,8 @@ seed see the same trials. The *mean over log updates* is the area under the lear
 updates, from update 100 to the end, divided by its width. Ratios of trials count a run that ends before it gets there
 with all its trials, so that they are bounds if runs of one network did not get there, and are given where at least
 {100 * ENOUGH:g} % of the pairs of runs have one that got there. Where whole runs did not choose the
-learning rate of each network, and of a network of which two rates tie in the search, p values are of differences
-beyond {100 * RATES_MATTER:.0f} points (in C1a and C1b only where they speak against the claim), a convention of
-ours."""
+learning rate of each network, p values are of differences beyond {100 * RATES_MATTER:.0f} points (in C1a and C1b only
+where they speak against the claim), a convention of ours."""
 
 FEW = 8
 """Seeds below which a single bad one can decide."""
@@ -73,27 +72,23 @@ def rates_doubt(runs: Runs, search: pd.DataFrame | None) -> str:
     so = f"so p values are of differences beyond {100 * RATES_MATTER:.0f} points, and ratios of trials decide nothing"
     own = _search_of(runs, search)
     if own is None:
-        return f"learning rates were not chosen for each network, {so}"
+        return f"no finished search chose the learning rate of each network, {so}"
     searched, judged = own["steps"].min(), runs.cells["steps"].max()
     if searched >= judged:
         return ""
     return f"learning rates were chosen by runs of {searched:,.0f} updates, not {judged:,.0f}, {so}"
 
 
-def tied_networks(runs: Runs, search: pd.DataFrame | None) -> list[str]:
-    """Return the networks whose learning rate is not clear from the search that chose it."""
-    own = _search_of(runs, search)
-    return [] if own is None else tied_arms(own, runs.rules, runs.recipe)
-
-
 def _search_of(runs: Runs, search: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Return the rows of the search that chose the learning rates of these runs; None if there are none."""
+    """Return the rows of the finished search that chose the learning rates of these runs; None if there are none."""
     if search is None:
         return None
+    key = (runs.rules, runs.recipe)
     own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
+    if own.empty or missing_runs(own, *key):
+        return None
     used = {str(arm): set(of) for arm, of in runs.cells.groupby("arm")["learning_rate"]}
-    chosen = {arm: {rate} for arm, rate in best_rates(own, runs.rules, runs.recipe).items()} if len(own) else {}
-    return own if chosen == used else None
+    return own if {arm: {rate} for arm, rate in best_rates(own, *key).items()} == used else None
 
 
 def _parts(runs: Runs) -> list[str]:
@@ -131,31 +126,39 @@ def _rates(runs: Runs, search: pd.DataFrame | None) -> str:
     used = {arm: [f"{rate:g}" for rate in sorted(of)] for arm, of in rates.items()}
     listed = ", ".join(f"{arm}: {' and '.join(of)}" for arm, of in used.items())
     if (own := _search_of(runs, search)) is not None:
-        lists = (own["learning_rate"].unique(), own["steps"].unique(), *search_seeds(own, runs.rules, runs.recipe))
-        tried, steps, seeds, more = (", ".join(f"{x:,g}" for x in sorted(of)) for of in lists)
-        seeds += f"; where rates came within {100 * TIE:g} point of the best, also {more}" if more else ""
+        scores = tried(own, runs.rules, runs.recipe)
+        common = set.intersection(*(set(of.index) for of in scores.values()))
+        wider = _by_arm({arm: set(of.index) - common for arm, of in scores.items()})
+        close = _by_arm({arm: of.reindex(columns=TIE_SEEDS).dropna().index for arm, of in scores.items()})
         return (
-            f"Learning rates: for each network the best of {tried} by {MEASURES[runs.kind].label} after {steps} "
-            f"updates (also where the way there is compared), on seeds that are not judged ({seeds}). Intervals do not "
-            f"include the choice. {listed}.{_ties(tied_arms(own, runs.rules, runs.recipe))}"
+            f"Learning rates: for each network the best of {_listed(common)}{wider and f' ({wider})'} by "
+            f"{MEASURES[runs.kind].label} after {_listed(own['steps'].unique())} updates (also where the way there is "
+            f"compared), on seeds that are not judged ({_listed(SEARCH_SEEDS)}). Rates within {100 * CLOSE:g} points "
+            f"of the best were compared by more seeds ({_listed(TIE_SEEDS)}): {close or 'none'}. Intervals do not "
+            f"include the choice. Chosen: {listed}."
         )
     every = {rate for of in used.values() for rate in of}
     if len(every) == 1:
         return f"Learning rate: {every.pop()} for all networks; not chosen for each network."
-    return f"Learning rates: {listed}; no search is stored that chose them."
+    return f"Learning rates: {listed}; no finished search is stored that chose them."
 
 
-def _ties(arms: list[str]) -> str:
-    return f" Two rates tie by all seeds (less than {100 * TIE:g} point apart) for {', '.join(arms)}." if arms else ""
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{x:,g}" for x in sorted(values))
 
 
-def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
+def _by_arm(rates: Mapping[str, Iterable[float]]) -> str:
+    return "; ".join(f"{arm}: {text}" for arm, of in rates.items() if (text := _listed(of)))
+
+
+def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str], tables: Mapping[str, str]) -> str:
     """Return a verdict as Markdown.
 
     Args:
         claim: that was judged.
         verdict: on it.
         pictures: file names of pictures, by what they show.
+        tables: file names of tables, by what they have.
     """
     lines = [f"# Claim {claim.name}: {claim.title}", f"**The claim.** {claim.says}"]
     heads = [f"{setting.rules} rules, {setting.recipe} recipe" for setting in verdict.settings]
@@ -188,14 +191,13 @@ def page(claim: Claim, verdict: Verdict, pictures: Mapping[str, str]) -> str:
             ]
         lines.append("P1 concerns all tasks; a group is an association, not a cause, where tasks share several errors.")
     lines += [f"![{title}]({file})" for title, file in pictures.items()]
-    tables = "[results](results.csv.gz), a row for each run and task; [learning curves](curves.csv.gz)"
     recipes = {setting.recipe for setting in verdict.settings}
     made = f" Made by `{one_line(verdict.command)}`." if recipes - {EARLIER} else ""
     if EARLIER in recipes:
         made += (
             " Runs of the earlier recipe are of an earlier version of this package; no command repeats them exactly."
         )
-    lines.append(f"Tables: {tables}.{made}")
+    lines.append(f"Tables: {'; '.join(f'[{what}]({file})' for what, file in tables.items())}.{made}")
     return printable("\n\n".join(lines) + "\n", keep="\n")
 
 

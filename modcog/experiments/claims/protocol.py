@@ -73,7 +73,7 @@ SEARCH_SEEDS = (100,)
 """Seeds of the runs that choose the learning rate of each network."""
 
 TIE_SEEDS = (101, 102)
-"""Further seeds of a network's best learning rates, where these tie."""
+"""Further seeds of a network's best learning rates, where these are close."""
 
 _EIGHT = ["go", "dlygo", "goseqr", "dlygointr", "dms", "dmsintr", "dlydm1", "dlydm1intrseqr"]
 
@@ -145,7 +145,7 @@ def arms(claim: str, recipe: str, preset: str = "full") -> list[Arm]:
             local_ones = [network("lm-rnn", m, local * middle**2 / m**2) for m in (middle // 2, middle, 2 * middle)]
             return [*local_ones, network("dense", round(_near(middle, local, recipe).synapses ** 0.5))]
         case "scale":
-            few = DENSITIES[recipe][:6:2]  # 1, 4 and 16 %, where a run takes long
+            few = DENSITIES[recipe][::2]  # 1, 4, 16 and 45 %, where a run takes long
             return [arm for m in UNITS[preset] for arm in _of_size(m, few if m > 256 else DENSITIES[recipe])]
     raise unknown("claim", claim, ["C1", "C2", "C3", "C4", "C5", "scale"])
 

@@ -1,7 +1,7 @@
 """Learning rates of networks, chosen by the runs of ``protocol.search``.
 
-Every rate is tried with the same seeds. Where more than one comes within ``TIE`` of the best by these, such rates are
-tried with more seeds, and the mean over all seeds decides among them.
+Every rate is tried with ``SEARCH_SEEDS``. Rates that come within ``CLOSE`` of the best by these are tried with
+``TIE_SEEDS``, too, and the mean over all seeds decides among them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import pandas as pd
 
 from modcog.errors import ModcogError
 from modcog.evaluation.measures import MEASURES
-from modcog.experiments.claims.protocol import FIRST_SCORE, TIE_SEEDS
+from modcog.experiments.claims.protocol import FIRST_SCORE, SEARCH_SEEDS, TIE_SEEDS
 
-TIE = 0.01
-"""Difference of two mean scores below which a search does not tell which rate is better: that of two seeds."""
+CLOSE = 0.02
+"""Difference of scores by ``SEARCH_SEEDS`` below which more seeds decide which of two rates is better.
+
+With 256 units the difference of two rates varied by some 1.6 points (standard deviation) from seed to seed.
+"""
 
 COLUMNS = ["rules", "recipe", "arm", "learning_rate", "seed", "steps", "score"]
 """Columns of the table of a search."""
@@ -43,6 +46,9 @@ class Run(NamedTuple):
     learning_rate: float
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.arm} at {self.learning_rate:g} with seed {self.seed}"
+
 
 def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]:
     """Return the learning rate of each arm that scored best.
@@ -53,82 +59,58 @@ def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]
         recipe: recipe of the runs to choose by.
 
     Raises:
-        ModcogError: if the best rate of an arm is the lowest or the highest that was tried, so that one beyond may be
-            better, or if an arm was not tried with every rate and seed.
+        ModcogError: if the search has no such runs or is not finished; see ``missing_runs``.
     """
-    tried = _tried(table, rules, recipe)
-    best = {arm: float(_leading(scores).idxmax()) for arm, scores in tried.items()}
-    if edges := ", ".join(f"{arm} ({rate:g})" for arm, rate in best.items() if _beyond(tried[arm]) is not None):
-        raise ModcogError(f"search: the best learning rate is at the edge of those tried for {edges}")
-    return best
-
-
-def tied_arms(table: pd.DataFrame, rules: str, recipe: str) -> list[str]:
-    """Return the arms of which two learning rates are within ``TIE`` of each other at the top.
-
-    Raises:
-        ModcogError: if an arm was not tried with every rate and seed.
-    """
-    leading = {arm: _leading(scores).nlargest(2) for arm, scores in _tried(table, rules, recipe).items()}
-    return [arm for arm, best in leading.items() if len(best) > 1 and best.iloc[0] - best.iloc[1] < TIE]
-
-
-def search_seeds(table: pd.DataFrame, rules: str, recipe: str) -> tuple[list[int], list[int]]:
-    """Return the seeds that all rates were tried with, and those of rates that tie by these.
-
-    Raises:
-        ModcogError: if an arm was not tried with every rate and seed.
-    """
-    tried = _tried(table, rules, recipe).values()
-    every = {int(seed) for scores in tried for seed in scores}
-    shared = every.intersection(*(scores.dropna(axis=1).columns for scores in tried))
-    return sorted(shared), sorted(every - shared)
+    if missing := missing_runs(table, rules, recipe):
+        more = f", and {len(missing) - 1} more runs" if len(missing) > 1 else ""
+        raise ModcogError(f"search: not finished; it lacks {missing[0]}{more}")
+    return {arm: float(_leading(scores).idxmax()) for arm, scores in tried(table, rules, recipe).items()}
 
 
 def missing_runs(table: pd.DataFrame, rules: str, recipe: str) -> list[Run]:
-    """Return the runs that a search has to add before it can choose.
+    """Return the runs that a search lacks before it can choose.
 
-    Of an arm whose best rate is at the edge, those with half or twice that rate; of one of which rates tie by the seeds
-    that all rates were tried with, those of these rates with ``TIE_SEEDS``.
+    Those of each rate with ``SEARCH_SEEDS``; of an arm whose best rate is the lowest or the highest that was tried, of
+    half or twice that rate, which may be better; then those of rates that are ``CLOSE`` with ``TIE_SEEDS``.
 
     Raises:
-        ModcogError: if an arm was not tried with every rate and seed.
+        ModcogError: if the table has no runs under these rules with this recipe.
     """
     found = []
-    for arm, scores in _tried(table, rules, recipe).items():
-        leading = scores.loc[_leading(scores).index]
-        if (rate := _beyond(scores)) is not None:
-            found += [Run(arm, rate, int(seed)) for seed in scores.dropna(axis=1)]
-        elif len(leading) > 1:
-            runs = leading.reindex(columns=sorted({*leading, *TIE_SEEDS})).stack(future_stack=True)
-            found += [Run(arm, float(rate), int(seed)) for rate, seed in runs[runs.isna()].index]
+    for arm, scores in tried(table, rules, recipe).items():
+        first = scores.reindex(columns=SEARCH_SEEDS)
+        if first.isna().any(axis=None):
+            lacking = first
+        elif (rate := rate_beyond(_leading(scores).reindex(scores.index, fill_value=-1).to_dict())) is not None:
+            lacking = pd.DataFrame(index=[rate], columns=SEARCH_SEEDS, dtype=float)
+        elif len(leading := _leading(scores)) > 1:
+            lacking = scores.loc[leading.index].reindex(columns=(*SEARCH_SEEDS, *TIE_SEEDS))
+        else:
+            continue
+        points = lacking.isna().stack()
+        found += [Run(arm, float(rate), int(seed)) for rate, seed in points[points].index]
     return found
 
 
-def _tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.DataFrame]:
-    """Return the scores of each arm: a row for each rate, from the lowest to the highest, a column for each seed."""
-    found = {}
-    for arm, rows in table[(table["rules"] == rules) & (table["recipe"] == recipe)].groupby("arm", sort=False):
-        scores = rows.pivot_table(index="learning_rate", columns="seed", values="score")
-        more = scores.loc[:, scores.isna().any()]
-        in_part = more.isna().any(axis=1) & more.notna().any(axis=1)
-        if scores.columns[0] in more or in_part.any():
-            raise ModcogError(f"search: {arm} lacks a learning rate of a seed; run the search to its end")
-        found[str(arm)] = scores
-    if not found:
+def tried(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, pd.DataFrame]:
+    """Return the scores of each arm: a row for each rate, from the lowest to the highest, a column for each seed.
+
+    Raises:
+        ModcogError: if the table has no runs under these rules with this recipe.
+    """
+    own = table[(table["rules"] == rules) & (table["recipe"] == recipe)]
+    if own.empty:
         raise ModcogError(f"search: the table has no run of recipe {recipe} under the rules {rules}")
-    return found
+    return {
+        str(arm): rows.pivot_table(index="learning_rate", columns="seed", values="score")
+        for arm, rows in own.groupby("arm", sort=False)
+    }
 
 
 def _leading(scores: pd.DataFrame) -> pd.Series:
-    """Return the mean score of each rate that ties with the best by the seeds of all rates, over the seeds of these."""
-    mean = scores.dropna(axis=1).mean(axis=1)
-    return scores[mean > mean.max() - TIE].dropna(axis=1).mean(axis=1)
-
-
-def _beyond(scores: pd.DataFrame) -> float | None:
-    best = _leading(scores).idxmax()
-    return rate_beyond({rate: float(rate == best) for rate in scores.index})
+    """Return the mean score, over the seeds that these rates share, of each rate that comes ``CLOSE`` to the best."""
+    first = scores[list(SEARCH_SEEDS)].mean(axis=1)
+    return scores[first > first.max() - CLOSE].dropna(axis=1).mean(axis=1)
 
 
 def rate_beyond(scores: Mapping[float, float]) -> float | None:

@@ -100,10 +100,10 @@ def conclusion(table: pd.DataFrame) -> str:
 
     turned = table.loc[sign("lead_published") * sign("lead_corrected") < 0, "errors"]
     if turned.empty:
-        return "In no group do the rules reverse the lead (both intervals excluding 0)."
+        return "In no group does the lead have opposite signs under the two sets of rules (both intervals excluding 0)."
     return (
-        f"The rules reverse the lead in: {', '.join(turned)} (both intervals excluding 0; not corrected for "
-        f"{len(table)} groups)."
+        f"The lead has opposite signs in: {', '.join(turned)} (both intervals excluding 0; not corrected for "
+        f"{len(table) - 1} groups)."
     )
 
 

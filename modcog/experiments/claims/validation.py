@@ -43,7 +43,7 @@ FIGURE, ACROSS, PAGE, VERDICT, NOTES = "figure.png", "rules.png", "README.md", "
 KEYS = ["rules", "recipe"]
 
 ROUNDS = 6
-"""Number of times that a search adds runs, where the best learning rate is at the edge or ties with others."""
+"""Number of times that a search adds runs, where the best learning rate is at the edge or close to others."""
 
 
 class Made(BaseModel):
@@ -193,7 +193,8 @@ def _stored_rates(claim: Claim, preset: str, out: Path, rules: str, recipe: str)
     table = read_table(path, SEARCH_COLUMNS)
     table = table[(table["rules"] == rules) & (table["recipe"] == recipe)]
     names = {protocol.name_of(arm) for arm in protocol.arms(claim.name, recipe, preset)}
-    return best_rates(table, rules, recipe) if names <= set(table["arm"]) else None
+    done = names <= set(table["arm"]) and not missing_runs(table, rules, recipe)
+    return best_rates(table, rules, recipe) if done else None
 
 
 def _search(claim: Claim, key: tuple[str, str], preset: str, trained: Callable[[Grid], Sweep]) -> pd.DataFrame:
@@ -285,7 +286,7 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
                 rules=r.rules,
                 recipe=r.recipe,
                 caveats=pages.caveats(r, searched),
-                rulings=decide(claim, r, pages.rates_doubt(r, searched), pages.tied_networks(r, searched)),
+                rulings=decide(claim, r, pages.rates_doubt(r, searched)),
             )
             for r in groups
         ]
@@ -298,10 +299,10 @@ def judge(claim: Claim, folder: Path, command: str) -> Verdict:
     for name, drawing in pictures.items():
         with whole_file(folder / name) as part:
             drawing.savefig(part, format="png", dpi=150)
-    write_text(
-        folder / PAGE,
-        pages.page(claim, verdict, {claim.title: FIGURE} | ({"Both sets of rules": ACROSS} if figure else {})),
-    )
+    tables = {"results, a row for each run and task": RESULTS, "learning curves": CURVES}
+    tables |= {"search for learning rates": SEARCH} if searched is not None else {}
+    shown = {claim.title: FIGURE} | ({"Both sets of rules": ACROSS} if figure else {})
+    write_text(folder / PAGE, pages.page(claim, verdict, shown, tables))
     return verdict
 
 

@@ -18,7 +18,7 @@ from modcog.experiments.claims.protocol import (
     arms,
     judged,
 )
-from modcog.experiments.claims.rates import best_rates, missing_runs, search_table, tied_arms
+from modcog.experiments.claims.rates import best_rates, missing_runs, search_table
 from modcog.experiments.sweeps import Grid
 from modcog.experiments.sweeps.results import results
 from modcog.experiments.sweeps.runner import sweep
@@ -164,19 +164,18 @@ def made_up(scores: dict[float, tuple[float, ...]], arm: str = "a") -> pd.DataFr
     return pd.DataFrame(rows, columns=["rules", "recipe", "arm", "learning_rate", "seed", "score"])
 
 
-def test_the_best_rate_is_that_of_the_highest_mean_and_never_at_an_edge() -> None:
-    inside = made_up({0.001: (0.1, 0.2), 0.002: (0.5, 0.1), 0.004: (0.3, 0.4), 0.008: (0.3, 0.1)})
+def lacking(table: pd.DataFrame) -> list[tuple[str, float, int]]:
+    return missing_runs(table, "published", "modcog")
+
+
+def test_the_best_rate_is_that_of_the_highest_score_and_never_at_an_edge() -> None:
+    inside = made_up({0.001: (0.1,), 0.002: (0.3,), 0.004: (0.4,), 0.008: (0.2,)})
     assert best_rates(inside, "published", "modcog") == {"a": 0.004}
-    for rates in ((0.001, 0.002, 0.004), (0.004, 0.008)):
-        with pytest.raises(ModcogError, match=r"at the edge of those tried for a .0\.004."):
-            best_rates(inside[inside["learning_rate"].isin(rates)], "published", "modcog")
-    with pytest.raises(ModcogError, match="a lacks a learning rate of a seed"):
-        best_rates(inside[1:], "published", "modcog")
+    edges = pd.concat([inside[:3], made_up({0.1: (1.0,), 0.2: (0.0,)}, "b"), made_up({0.1: (0.5,)}, "inside")])
+    with pytest.raises(ModcogError, match=r"search: not finished; it lacks a at 0\.008 with seed 100, and 2 more runs"):
+        best_rates(edges, "published", "modcog")
     with pytest.raises(ModcogError, match="no run of recipe modcog under the rules corrected"):
         best_rates(inside, "corrected", "modcog")
-    both = pd.concat([inside, made_up({0.1: (1.0,), 0.2: (0.0,)}, "b")])
-    with pytest.raises(ModcogError, match=r"for b .0\.1."):
-        best_rates(both, "published", "modcog")
 
 
 def test_a_rate_at_the_edge_asks_for_the_next_one() -> None:
@@ -184,41 +183,40 @@ def test_a_rate_at_the_edge_asks_for_the_next_one() -> None:
     high = made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.3,)}, "high")
     low = made_up({0.001: (0.4,), 0.002: (0.2,), 0.004: (0.3,)}, "low")
     table = pd.concat([inside, high, low])
-    further = missing_runs(table, "published", "modcog")
+    further = lacking(table)
     assert further == [("high", 0.008, 100), ("low", 0.0005, 100)]
-    worse = [made_up({rate: (0.0,)}, name) for name, rate, _ in further]
-    table = pd.concat([table, *worse])
-    assert missing_runs(table, "published", "modcog") == []
+    table = pd.concat([table, *(made_up({rate: (0.0,)}, name) for name, rate, _ in further)])
+    assert lacking(table) == []
     assert best_rates(table, "published", "modcog") == {"inside": 0.002, "high": 0.004, "low": 0.001}
 
 
-def test_rates_that_tie_are_tried_with_more_seeds_whose_mean_decides() -> None:
-    """0.001 is at the edge, and no longer the best with more seeds; 0.008 is out, whatever more seeds would say."""
-    one = {0.0005: (0.4,), 0.001: (0.509,), 0.002: (0.505,), 0.004: (0.501,), 0.008: (0.4,)}
-    table = pd.concat([made_up(one), made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.1,)}, "clear")])
-    assert tied_arms(table, "published", "modcog") == ["a"]
-    further = missing_runs(table, "published", "modcog")
-    assert further == [("a", rate, seed) for rate in (0.001, 0.002, 0.004) for seed in (101, 102)]
+def test_close_rates_are_tried_with_more_seeds_whose_mean_decides() -> None:
+    """0.008 is out, whatever more seeds would say; some runs of the others may be there already."""
+    table = made_up({0.0005: (0.4,), 0.001: (0.509,), 0.002: (0.505, 0.4), 0.004: (0.499,), 0.008: (0.488,)})
+    table = pd.concat([table, made_up({0.001: (0.1,), 0.002: (0.2,), 0.004: (0.1,)}, "clear")])
+    further = lacking(table)
+    assert further == [
+        ("a", 0.001, 101), ("a", 0.001, 102), ("a", 0.002, 102), ("a", 0.004, 101), ("a", 0.004, 102)
+    ]  # fmt: skip
     wanted = [run[1:] for run in further]
     cells = protocol.search("C3", "published", "modcog", further=[("dense 256", *run) for run in wanted]).cells("runs")
     assert [(cell.config.learning_rate, cell.config.seed) for cell in cells] == wanted
 
-    table = pd.concat([table, made_up({0.001: (0.509, 0.1, 0.1), 0.002: (0.505, 0.4, 0.6), 0.004: (0.501, 0.5, 0.6)})])
-    table = table.drop_duplicates(["arm", "learning_rate", "seed"])
-    assert missing_runs(table, "published", "modcog") == []
+    done = made_up({0.001: (0.509, 0.1, 0.1), 0.002: (0.505, 0.4, 0.6), 0.004: (0.499, 0.5, 0.6)})
+    table = pd.concat([table, done]).drop_duplicates(["arm", "learning_rate", "seed"])
+    assert lacking(table) == []
     assert best_rates(table, "published", "modcog") == {"a": 0.004, "clear": 0.002}
-    assert tied_arms(table, "published", "modcog") == []
-    table = table[(table["seed"] != 102) | (table["learning_rate"] != 0.002)]
-    with pytest.raises(ModcogError, match="a lacks a learning rate of a seed"):
-        best_rates(table, "published", "modcog")
+    with pytest.raises(ModcogError, match=r"not finished; it lacks a at 0\.002 with seed 102$"):
+        best_rates(table[(table["seed"] != 102) | (table["learning_rate"] != 0.002)], "published", "modcog")
+    lost = (table["arm"] == "a") & (table["learning_rate"] == 0.002) & (table["seed"] == 100)
+    assert lacking(table[~lost]) == [("a", 0.002, 100)]
 
 
-def test_a_tie_of_which_the_best_comes_to_the_edge_asks_for_the_next_rate_too() -> None:
-    table = made_up({0.001: (0.50, 0.6, 0.6), 0.002: (0.505, 0.5, 0.5)})
-    table = pd.concat([table, made_up({0.004: (0.4,)})])
-    assert missing_runs(table, "published", "modcog") == [("a", 0.0005, 100)]
+def test_close_rates_of_which_the_best_comes_to_the_edge_ask_for_the_next_one() -> None:
+    table = made_up({0.001: (0.50, 0.6, 0.6), 0.002: (0.505, 0.5, 0.5), 0.004: (0.4,)})
+    assert lacking(table) == [("a", 0.0005, 100)]
     table = pd.concat([table, made_up({0.0005: (0.501,)})])
-    assert missing_runs(table, "published", "modcog") == [("a", 0.0005, 101), ("a", 0.0005, 102)]
+    assert lacking(table) == [("a", 0.0005, 101), ("a", 0.0005, 102)]
 
 
 def test_a_search_is_run_and_tabled(tmp_path) -> None:
