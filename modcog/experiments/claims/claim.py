@@ -385,6 +385,7 @@ class Claim(Brief):
         panels: titles of the panels of its figure.
         draw: from axes, one for each panel, and runs to the drawing.
         pair: from the runs to the two networks whose difference is followed across rules.
+        panel_height: height of a panel in inches.
     """
 
     name: str
@@ -394,6 +395,7 @@ class Claim(Brief):
     panels: tuple[str, ...]
     draw: Callable[[Sequence[Any], Runs], None]
     pair: Callable[[Runs], tuple[str, str]] | None = None
+    panel_height: float = 3.3
 
 
 class Ruling(Brief, BaseModel):

@@ -83,13 +83,14 @@ def draw_seeds(axes: Axes, frame: pd.DataFrame, x: str, y: str, colour: str, lab
 
 
 def draw_ends(axes: Axes, cells: pd.DataFrame, unit: str) -> None:
-    """Draw the accuracy of each arm at the end: a dot for each seed, a line for the mean."""
-    names = list(cells["arm"].unique())[::-1]
-    for place, name in enumerate(names):
+    """Draw the accuracy of each arm at the end, in its colour: a dot for each seed, a line for the mean."""
+    names = cells["arm"].unique()
+    for place, (colour, name) in enumerate(zip(COLOURS, names, strict=False)):
         values = cells.loc[cells["arm"] == name, "at_end"]
-        axes.scatter(values, np.full(len(values), place), color=PALETTE[0], s=14)
-        axes.plot([values.mean()] * 2, [place - 0.3, place + 0.3], color="black")
+        axes.scatter(values, np.full(len(values), place), color=colour, s=14)
+        axes.plot([values.mean()] * 2, [place - 0.3, place + 0.3], color=colour)
     axes.set_yticks(range(len(names)), [fill(name, WIDEST) for name in names], fontsize=8)
+    axes.invert_yaxis()
     axes.set(xlabel="accuracy" if unit == "points" else f"minus the error ({unit})", ylabel="network")
     if unit == "points":
         axes.xaxis.set_major_formatter(PERCENT)

@@ -311,7 +311,7 @@ def _figure(claim: Claim, groups: list[Runs]) -> Figure:
     """Draw a claim, at most two panels side by side, so that they can be read on a phone."""
     width = min(2, len(claim.panels))
     height = -(-len(claim.panels) // width)
-    drawing = Figure(figsize=(1 + 3.4 * width, 3.3 * height * len(groups)))
+    drawing = Figure(figsize=(1 + 3.4 * width, claim.panel_height * height * len(groups)))
     grid = drawing.subplots(height * len(groups), width, squeeze=False)
     for k, runs in enumerate(groups):
         panels = grid[k * height : (k + 1) * height].ravel()
