@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import compress
 
 from matplotlib.axes import Axes
 
 from modcog.experiments.claims.claim import Claim, Contrast, Part, Runs, Shown
-from modcog.experiments.claims.figures import LEVELS, draw_curves, draw_ends
+from modcog.experiments.claims.figures import draw_curves, draw_ends
 
 TWINS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "C4a": (("random",), "its random twin",
@@ -56,10 +55,7 @@ def on_the_way(runs: Runs, control: tuple[str, ...]) -> list[Shown]:
 
 def draw(panels: Sequence[Axes], runs: Runs) -> None:
     """Draw learning curves, and the accuracy at the end, where the names of ten networks have room."""
-    draw_curves(panels[0], runs)
-    lines, names = panels[0].get_legend_handles_labels()
-    levels = [name in LEVELS for name in names]
-    panels[0].legend(list(compress(lines, levels)), list(compress(names, levels)), loc="lower right")
+    draw_curves(panels[0], runs, named=False)
     draw_ends(panels[1], runs.cells, runs.unit)
 
 

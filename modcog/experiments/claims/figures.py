@@ -53,13 +53,16 @@ def light_frame(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_curves(axes: Axes, runs: Runs) -> None:
-    """Draw accuracy against trials: for each arm the mean over seeds, a band from lowest to highest, and the levels."""
+def draw_curves(axes: Axes, runs: Runs, named: bool = True) -> None:
+    """Draw accuracy against trials: for each arm the mean over seeds, a band from lowest to highest, and the levels.
+
+    ``named``: with the names of the arms; else another panel has them, in the same colours.
+    """
     labelled = runs.curves.merge(runs.cells[["arm"]], left_on="cell", right_index=True)
     draw_levels(axes, runs)
     for colour, name in zip(COLOURS, runs.cells["arm"].unique(), strict=False):
         points = labelled[labelled["arm"] == name].groupby("trials")[runs.column].agg(["mean", "min", "max"])
-        axes.plot(points.index, points["mean"], color=colour, label=fill(name, WIDEST))
+        axes.plot(points.index, points["mean"], color=colour, label=fill(name, WIDEST) if named else None)
         axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.2, linewidth=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel("trials of training")

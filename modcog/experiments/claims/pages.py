@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from modcog.errors import one_line, printable
+from modcog.errors import ModcogError, one_line, printable
 from modcog.evaluation.measures import MEASURES
 from modcog.experiments.claims.claim import RATES_MATTER, Claim, Runs, Verdict
 from modcog.experiments.claims.protocol import EARLIER, RECIPES, RECIPES_SAY, RULES_SAY, SEARCH_SEEDS, TIE_SEEDS
-from modcog.experiments.claims.rates import CLOSE, best_rates, missing_runs, tried
+from modcog.experiments.claims.rates import CLOSE, best_rates, tried
 from modcog.experiments.outcomes import ENOUGH, LEVELS
 from modcog.files import write_text
 from modcog.models import masks
@@ -84,11 +84,12 @@ def _search_of(runs: Runs, search: pd.DataFrame | None) -> pd.DataFrame | None:
     if search is None:
         return None
     key = (runs.rules, runs.recipe)
-    own = search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)]
-    if own.empty or missing_runs(own, *key):
+    try:
+        chosen = {arm: {rate} for arm, rate in best_rates(search, *key).items()}
+    except ModcogError:  # there is none, or it is not finished
         return None
     used = {str(arm): set(of) for arm, of in runs.cells.groupby("arm")["learning_rate"]}
-    return own if {arm: {rate} for arm, rate in best_rates(own, *key).items()} == used else None
+    return search[(search["rules"] == runs.rules) & (search["recipe"] == runs.recipe)] if chosen == used else None
 
 
 def _parts(runs: Runs) -> list[str]:

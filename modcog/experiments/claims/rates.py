@@ -6,6 +6,7 @@ Every rate is tried with ``SEARCH_SEEDS``. Rates that come within ``CLOSE`` of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def search_table(results: pd.DataFrame, recipe: str) -> pd.DataFrame:
     return scored.groupby(COLUMNS[:-1], sort=False, as_index=False)["score"].mean()
 
 
-class Run(NamedTuple):
+class LackingRun(NamedTuple):
     """A run that a search still needs: that of an arm, by its name, at a learning rate with a seed."""
 
     arm: str
@@ -67,7 +68,7 @@ def best_rates(table: pd.DataFrame, rules: str, recipe: str) -> dict[str, float]
     return {arm: float(_leading(scores).idxmax()) for arm, scores in tried(table, rules, recipe).items()}
 
 
-def missing_runs(table: pd.DataFrame, rules: str, recipe: str) -> list[Run]:
+def missing_runs(table: pd.DataFrame, rules: str, recipe: str) -> list[LackingRun]:
     """Return the runs that a search lacks before it can choose.
 
     Those of each rate with ``SEARCH_SEEDS``; of an arm whose best rate is the lowest or the highest that was tried, of
@@ -78,17 +79,16 @@ def missing_runs(table: pd.DataFrame, rules: str, recipe: str) -> list[Run]:
     """
     found = []
     for arm, scores in tried(table, rules, recipe).items():
-        first = scores.reindex(columns=SEARCH_SEEDS)
-        if first.isna().any(axis=None):
-            lacking = first
-        elif (rate := rate_beyond(_leading(scores).reindex(scores.index, fill_value=-1).to_dict())) is not None:
-            lacking = pd.DataFrame(index=[rate], columns=SEARCH_SEEDS, dtype=float)
-        elif len(leading := _leading(scores)) > 1:
-            lacking = scores.loc[leading.index].reindex(columns=(*SEARCH_SEEDS, *TIE_SEEDS))
-        else:
-            continue
-        points = lacking.isna().stack()
-        found += [Run(arm, float(rate), int(seed)) for rate, seed in points[points].index]
+        wanted = scores.reindex(columns=SEARCH_SEEDS)
+        if wanted.notna().all(axis=None):
+            leading = _leading(scores)
+            beyond = rate_beyond(leading.reindex(scores.index, fill_value=-math.inf).to_dict())
+            if beyond is not None:
+                wanted = wanted.reindex([beyond])
+            elif len(leading) > 1:
+                wanted = scores.loc[leading.index].reindex(columns=(*SEARCH_SEEDS, *TIE_SEEDS))
+        points = wanted.isna().stack()
+        found += [LackingRun(arm, float(rate), int(seed)) for rate, seed in points[points].index]
     return found
 
 
